@@ -1,0 +1,52 @@
+/**
+ * Every error that Refrain raises on purpose. One class; `code` says which kind, the message names
+ * the argument, what was expected and what came, and `hint` says what to do next.
+ */
+
+/** Error codes and what each means. `docs/errors.md` lists the same table; a test ties the two. */
+export const errorCodes = {
+  BAD_ARGUMENT: 'an argument has a wrong type or value',
+  UNKNOWN_OPTION: 'an option or name that does not exist',
+  BAD_SHAPE: 'a tensor, array or weight whose shape does not fit',
+  BAD_DATA: 'training or prediction data that cannot be used',
+  NOT_FINITE: 'a NaN or infinite number in the input, the loss or the gradients',
+  NOT_BUILT: 'a model or layer used before it was built or compiled',
+  FILE_NOT_FOUND: 'a file or folder that does not exist',
+  BAD_FILE: 'a file whose content is damaged, forged or in another format',
+  BACKEND_UNAVAILABLE: 'a backend that cannot run on this machine',
+  UNSUPPORTED: 'something that this version or this environment cannot do',
+} as const
+
+/** One of the codes in {@link errorCodes}. */
+export type ErrorCode = keyof typeof errorCodes
+
+/**
+ * The one error class. `message` holds the argument, what was expected and what came; `hint`, when
+ * there is one, what to do. `String(error)` shows both.
+ */
+export class RefrainError extends Error {
+  readonly code: ErrorCode
+  readonly hint: string
+
+  constructor(code: ErrorCode, message: string, hint = '', options?: ErrorOptions) {
+    super(hint ? `${message}. ${hint}` : message, options)
+    this.name = 'RefrainError'
+    this.code = code
+    this.hint = hint
+  }
+}
+
+/** Shows a value in an error message: short, quoted if a string, with the length of an array. */
+export function show(value: unknown): string {
+  if (typeof value === 'string') {
+    return value.length > 60 ? `'${value.slice(0, 57)}…'` : `'${value}'`
+  }
+  if (Array.isArray(value)) {
+    const shown = value.length > 8 ? `${value.slice(0, 8).join(', ')}, … ${value.length} in all` : value.join(', ')
+    return `[${shown}]`
+  }
+  if (ArrayBuffer.isView(value)) return `${value.constructor.name} of ${value.byteLength} bytes`
+  if (typeof value === 'function') return `function ${value.name}`
+  if (typeof value === 'object' && value !== null) return `{ ${Object.keys(value).join(', ')} }`
+  return String(value)
+}

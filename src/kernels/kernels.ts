@@ -1,0 +1,403 @@
+/**
+ * The kernels' interface: typed arrays and sizes in, typed arrays out.
+ *
+ * No kernel knows a layer, a parameter's name or a configuration. `reference.ts` implements them
+ * with plain loops, `csrc/` for machine code and WebAssembly. `scripts/generate-exports.mjs` reads
+ * the interface `Kernels` below and writes the C++ declarations, the addon's glue and the wasm
+ * loader's table from it, so a function is declared here and nowhere else. It understands just these
+ * argument types: `Floats`, `FloatsOut`, `Ints`, `IntsOut`, each also `| null`, and `Int`, `Float`.
+ *
+ * Shape letters: B batch rows, T time steps, I input features, U units, N any number of elements.
+ * All arrays are dense and row-major. Every array lies in the backend's heap.
+ * A kernel whose name ends in `Backward` ADDS to the arrays it writes unless it says otherwise.
+ * Sums run in a fixed order that does not depend on the number of threads.
+ */
+
+/** Floating-point numbers: float32 everywhere but in the float64 reference. */
+export type Floats = Float32Array | Float64Array
+/** Floats that the kernel writes. */
+export type FloatsOut = Float32Array | Float64Array
+/** 32-bit integers: token ids, labels, lengths, flags. */
+export type Ints = Int32Array
+/** Ints that the kernel writes. */
+export type IntsOut = Int32Array
+/** A size, code or flag (0 or 1). */
+export type Int = number
+/** A scalar in double precision. */
+export type Float = number
+
+/** Codes of the element-wise activations, for `activate`. Definitions: Keras 3's. */
+export const activationCodes = {
+  linear: 0,
+  relu: 1,
+  sigmoid: 2,
+  tanh: 3,
+  /** relu6(x + 3) / 6, as Keras 3 (older Keras: see `hardSigmoidLegacy`). */
+  hardSigmoid: 4,
+  /** clip(0.2 x + 0.5, 0, 1), as Keras 1 and 2 and TensorFlow.js. */
+  hardSigmoidLegacy: 5,
+  /** x > 0 ? x : exp(x) - 1 */
+  elu: 6,
+  selu: 7,
+  /** log(1 + exp(x)) */
+  softplus: 8,
+  /** x / (1 + |x|) */
+  softsign: 9,
+  exponential: 10,
+  /** x Φ(x), exact (erf), Keras's `gelu(approximate=False)`. */
+  gelu: 11,
+  /** x sigmoid(x) */
+  silu: 12,
+  /** max(x, 0.2 x), Keras 3's default slope. */
+  leakyRelu: 13,
+  relu6: 14,
+  /** x tanh(softplus(x)) */
+  mish: 15,
+} as const
+
+/** Codes of the losses, for `loss`. Row r's loss goes to out[r]; Keras 3's definitions. */
+export const lossCodes = {
+  /** mean over C of (p - y)² */
+  squaredError: 0,
+  /** mean over C of |p - y| */
+  absoluteError: 1,
+  /** mean over C of -(y log p + (1 - y) log(1 - p)), p clipped to [1e-7, 1 - 1e-7] */
+  binaryCrossentropy: 2,
+  /** the same from logits: max(x, 0) - x y + log(1 + exp(-|x|)) */
+  binaryCrossentropyLogits: 3,
+  /** -Σ_c y_c log p_c, p divided by its sum and clipped to [1e-7, 1 - 1e-7]; y from target or label */
+  categoricalCrossentropy: 4,
+  /** the same from logits, by log-softmax */
+  categoricalCrossentropyLogits: 5,
+} as const
+
+/** What every backend computes. */
+export interface Kernels {
+  // ---- products -----------------------------------------------------------------------------
+
+  /**
+   * out[M,N] = (accumulate ? out : 0) + a·b, where a is [M,K] (transposeA: [K,M]) and b is [K,N]
+   * (transposeB: [N,K]).
+   */
+  matmul(
+    a: Floats,
+    b: Floats,
+    out: FloatsOut,
+    m: Int,
+    k: Int,
+    n: Int,
+    transposeA: Int,
+    transposeB: Int,
+    accumulate: Int,
+  ): void
+
+  // ---- element by element -------------------------------------------------------------------
+
+  /** out[i] = value, for i < n. */
+  fill(out: FloatsOut, value: Float, n: Int): void
+  /** out[i] += scale · x[i]. */
+  addScaled(x: Floats, out: FloatsOut, scale: Float, n: Int): void
+  /** out[i] = (accumulate ? out[i] : 0) + a[i] · b[i]. */
+  multiply(a: Floats, b: Floats, out: FloatsOut, n: Int, accumulate: Int): void
+  /** out[o,r,i] = (accumulate ? out[o,r,i] : 0) + x[o,r,i] · scale[o,i]: one factor for all steps r. */
+  multiplyRepeated(
+    x: Floats /* [outer, repeat, inner] */,
+    scale: Floats /* [outer, inner] */,
+    out: FloatsOut /* [outer, repeat, inner] */,
+    outer: Int,
+    repeat: Int,
+    inner: Int,
+    accumulate: Int,
+  ): void
+  /** x[r,c] += bias[c], in place. */
+  addBias(x: FloatsOut /* [rows, cols] */, bias: Floats /* [cols] */, rows: Int, cols: Int): void
+  /** out[c] += Σ_r x[r,c]. */
+  sumRows(x: Floats /* [rows, cols] */, out: FloatsOut /* [cols] */, rows: Int, cols: Int): void
+  /**
+   * Copies a rectangle: out[outOffset + r·outStride + c] = x[xOffset + r·xStride + c] for r < rows,
+   * c < cols; added instead of copied with `accumulate`. Serves slices, concatenation, splits.
+   */
+  copyBlock(
+    x: Floats,
+    xOffset: Int,
+    xStride: Int,
+    out: FloatsOut,
+    outOffset: Int,
+    outStride: Int,
+    rows: Int,
+    cols: Int,
+    accumulate: Int,
+  ): void
+  /** out[b,t,f] = x[b,T-1-t,f], added with `accumulate`. x and out must differ. */
+  reverseTime(x: Floats, out: FloatsOut, b: Int, t: Int, f: Int, accumulate: Int): void
+  /** out[i] = f(x[i]), f one of `activationCodes`. x may be out. */
+  activate(code: Int, x: Floats, out: FloatsOut, n: Int): void
+  /** dx[i] += dy[i] · f'(x[i]), given y = f(x). */
+  activateBackward(code: Int, x: Floats, y: Floats, dy: Floats, dx: FloatsOut, n: Int): void
+  /** out[r,:] = softmax(x[r,:]); log-softmax with `log`. x may be out. */
+  softmax(x: Floats, out: FloatsOut, rows: Int, cols: Int, log: Int): void
+  /** dx += the gradient of softmax (or log-softmax), given its output y. */
+  softmaxBackward(y: Floats, dy: Floats, dx: FloatsOut, rows: Int, cols: Int, log: Int): void
+  /**
+   * Inverted dropout: out[i] = keep(i) ? x[i] / (1 - rate) : 0, added with `accumulate`; x null
+   * stands for ones. keep(i) holds when the uniform number of element i, `u = word · 2⁻³²`, is at
+   * least `rate`. word is lane i mod 4 of Philox 4x32-10 with key (keyLow, keyHigh) and counter
+   * (⌊i/4⌋, 0, counterLow, counterHigh).
+   */
+  dropout(
+    x: Floats | null,
+    out: FloatsOut,
+    n: Int,
+    rate: Float,
+    keyLow: Int,
+    keyHigh: Int,
+    counterLow: Int,
+    counterHigh: Int,
+    accumulate: Int,
+  ): void
+
+  // ---- embedding and pooling ----------------------------------------------------------------
+
+  /** out[i,:] = table[ids[i],:]. The caller has checked the ids. */
+  gather(table: Floats /* [V, dim] */, ids: Ints, out: FloatsOut /* [n, dim] */, n: Int, dim: Int): void
+  /** dTable[ids[i],:] += dOut[i,:], in the order of i. */
+  gatherBackward(dOut: Floats, ids: Ints, dTable: FloatsOut, n: Int, dim: Int): void
+  /** out[b,f] = mean over the valid t of x[b,t,f]; 0 where a row has none. valid null: all. */
+  poolMean(x: Floats, valid: Ints | null /* [B,T] */, out: FloatsOut, b: Int, t: Int, f: Int): void
+  poolMeanBackward(dOut: Floats, valid: Ints | null, dx: FloatsOut, b: Int, t: Int, f: Int): void
+  /** out[b,f] = max over the valid t; 0 where a row has none. argmax[b,f] = that t, first of equals, or -1. */
+  poolMax(
+    x: Floats,
+    valid: Ints | null /* [B,T] */,
+    out: FloatsOut /* [B,F] */,
+    argmax: IntsOut /* [B,F] */,
+    b: Int,
+    t: Int,
+    f: Int,
+  ): void
+  poolMaxBackward(dOut: Floats, argmax: Ints, dx: FloatsOut, b: Int, t: Int, f: Int): void
+  /**
+   * Masked steps of a recurrent layer's output, in place: where valid[b,t] is 0, y[b,t,:] becomes
+   * the row at t-1 (at t+1 with `reverse`), or zeros at the sequence's edge or with `zero`.
+   */
+  holdMasked(
+    y: FloatsOut /* [B,T,U] */,
+    valid: Ints /* [B,T] */,
+    b: Int,
+    t: Int,
+    u: Int,
+    reverse: Int,
+    zero: Int,
+  ): void
+  /** The gradient of `holdMasked`, IN PLACE: dy of a masked step moves to the step it was copied from. */
+  holdMaskedBackward(dy: FloatsOut, valid: Ints, b: Int, t: Int, u: Int, reverse: Int, zero: Int): void
+
+  // ---- LSTM ---------------------------------------------------------------------------------
+  //
+  // The equations, numbered as in layers/lstm.ts; z = x_t·W + h_{t-1}·R + b, gates in order i, f, g, o:
+  //   (1) i = σ(z_i)  (2) f = σ(z_f)  (3) g = tanh(z_g)  (4) o = σ(z_o)
+  //   (5) c_t = f ⊙ c_{t-1} + i ⊙ g   (6) h_t = o ⊙ tanh(c_t)
+  //
+  // Rows have lengths; the s-th processed step of row b stands at time
+  //   t(b,s) = steps ? steps[b·T + s'] : s'   with s' = reverse ? lengths[b]-1-s : s.
+  // Results of a step lie at the time index it belongs to. Positions of steps that are not processed
+  // are neither read nor written (h, c, gates keep what they held; dx receives nothing there).
+  // `order` lists the rows by descending length (stable); lengths null means T for every row, and
+  // order may then be null.
+
+  /** Number of floats that `lstmPack` writes for these sizes on this backend. */
+  lstmPackSize(inputs: Int, units: Int): Int
+  /** Rearranges the weights for `lstmForward` and `lstmBackward`; done once per optimizer step. */
+  lstmPack(
+    kernel: Floats /* [I,4U] */,
+    recurrentKernel: Floats /* [U,4U] */,
+    bias: Floats | null /* [4U] */,
+    packed: FloatsOut,
+    inputs: Int,
+    units: Int,
+  ): void
+  /** Number of floats of scratch that `lstmForward` and `lstmBackward` need for these sizes. */
+  lstmScratchSize(b: Int, t: Int, inputs: Int, units: Int): Int
+  /**
+   * All steps of all rows. gates and c may be null when no backward pass follows; hLast and cLast
+   * receive each row's final state (the initial one where its length is 0).
+   */
+  lstmForward(
+    x: Floats /* [B,T,I] */,
+    packed: Floats,
+    h0: Floats | null /* [B,U], zeros if null */,
+    c0: Floats | null /* [B,U] */,
+    steps: Ints | null /* [B,T] */,
+    lengths: Ints | null /* [B] */,
+    order: Ints | null /* [B] */,
+    h: FloatsOut /* [B,T,U] */,
+    c: FloatsOut | null /* [B,T,U] */,
+    gates: FloatsOut | null /* [B,T,4U], activated: i, f, g, o */,
+    hLast: FloatsOut /* [B,U] */,
+    cLast: FloatsOut /* [B,U] */,
+    scratch: FloatsOut,
+    b: Int,
+    t: Int,
+    inputs: Int,
+    units: Int,
+    reverse: Int,
+  ): void
+  /**
+   * Backpropagation through time. OVERWRITES gates with the gradients dz of the gates' sums.
+   * dhState and dcState hold the gradients of hLast and cLast on entry (zeros if none) and those of
+   * h0 and c0 on return (overwritten). dx, dKernel, dRecurrentKernel, dBias are added to.
+   */
+  lstmBackward(
+    x: Floats /* [B,T,I] */,
+    packed: Floats,
+    h0: Floats | null,
+    c0: Floats | null,
+    steps: Ints | null,
+    lengths: Ints | null,
+    order: Ints | null,
+    h: Floats /* [B,T,U], as lstmForward left it at processed steps */,
+    c: Floats /* [B,T,U] */,
+    gates: FloatsOut /* [B,T,4U] */,
+    dh: Floats | null /* [B,T,U]: gradient of h; null: none */,
+    dhState: FloatsOut /* [B,U] */,
+    dcState: FloatsOut /* [B,U] */,
+    dx: FloatsOut | null /* [B,T,I] */,
+    dKernel: FloatsOut | null /* [I,4U] */,
+    dRecurrentKernel: FloatsOut | null /* [U,4U] */,
+    dBias: FloatsOut | null /* [4U] */,
+    scratch: FloatsOut,
+    b: Int,
+    t: Int,
+    inputs: Int,
+    units: Int,
+    reverse: Int,
+  ): void
+
+  // ---- losses -------------------------------------------------------------------------------
+
+  /**
+   * out[r] = the loss (`lossCodes`) of row r. Categorical losses take `labels` (class numbers, the
+   * caller has checked them) or, where labels is null, `target`; the others take `target`.
+   */
+  loss(
+    code: Int,
+    prediction: Floats /* [rows, cols] */,
+    target: Floats | null /* [rows, cols] */,
+    labels: Ints | null /* [rows] */,
+    out: FloatsOut /* [rows] */,
+    rows: Int,
+    cols: Int,
+  ): void
+  /** dPrediction[r,:] += dOut[r] · ∂out[r]/∂prediction[r,:]. */
+  lossBackward(
+    code: Int,
+    prediction: Floats,
+    target: Floats | null,
+    labels: Ints | null,
+    dOut: Floats /* [rows] */,
+    dPrediction: FloatsOut,
+    rows: Int,
+    cols: Int,
+  ): void
+
+  // ---- the optimizer's step -----------------------------------------------------------------
+
+  /** Σ x[i]², in double precision at the end of each fixed block. */
+  sumSquares(x: Floats, n: Int): Float
+  /** Index of the first NaN or infinity, or -1. */
+  firstNonFinite(x: Floats, n: Int): Int
+  /** x[i] = min(max(x[i], -limit), limit); returns how many were cut. */
+  clipValue(x: FloatsOut, limit: Float, n: Int): Int
+  /**
+   * Keras 3's SGD. g' = scale·g; w -= decay·w first; momentum 0: w -= rate·g'; else
+   * v = momentum·v - rate·g', w += v, or with nesterov w += momentum·v - rate·g'.
+   */
+  sgd(
+    w: FloatsOut,
+    g: Floats,
+    velocity: FloatsOut | null,
+    n: Int,
+    scale: Float,
+    rate: Float,
+    momentum: Float,
+    nesterov: Int,
+    decay: Float,
+  ): void
+  /**
+   * Keras 3's Adam; `rate` already holds learningRate·√(1-β₂ᵗ)/(1-β₁ᵗ). g' = scale·g; w -= decay·w;
+   * m += (1-β₁)(g'-m); v += (1-β₂)(g'²-v); vMax = max(vMax, v) if given;
+   * w -= rate·m/(√(vMax or v)+epsilon).
+   */
+  adam(
+    w: FloatsOut,
+    g: Floats,
+    m: FloatsOut,
+    v: FloatsOut,
+    vMax: FloatsOut | null,
+    n: Int,
+    scale: Float,
+    rate: Float,
+    beta1: Float,
+    beta2: Float,
+    epsilon: Float,
+    decay: Float,
+  ): void
+  /**
+   * Keras 3's RMSprop. g' = scale·g; w -= decay·w; s += (1-ρ)(g'²-s); centered: a += (1-ρ)(g'-a),
+   * denominator s - a² + epsilon, else s + epsilon; step = rate·g'/√denominator; momentum > 0:
+   * velocity = momentum·velocity + step, w -= velocity; else w -= step.
+   */
+  rmsprop(
+    w: FloatsOut,
+    g: Floats,
+    meanSquare: FloatsOut,
+    mean: FloatsOut | null,
+    velocity: FloatsOut | null,
+    n: Int,
+    scale: Float,
+    rate: Float,
+    rho: Float,
+    momentum: Float,
+    epsilon: Float,
+    decay: Float,
+  ): void
+}
+
+/** A piece of a backend's heap; see {@link Heap}. */
+export interface Block {
+  readonly byteOffset: number
+  readonly byteLength: number
+}
+
+/**
+ * Memory that a backend's kernels can read. Views may be detached when the heap grows, so they are
+ * asked for again after every allocation and never kept.
+ */
+export interface Heap<B extends Block = Block> {
+  /** Bytes of one float: 4, or 8 in the float64 reference. */
+  readonly floatBytes: 4 | 8
+  /** Zeroed memory, aligned to 64 bytes. Throws `RefrainError` when there is none left. */
+  allocate(bytes: number): B
+  /** Gives a block back. */
+  free(block: B): void
+  /** `length` floats from `byteOffset` within the block. */
+  floats(block: B, byteOffset: number, length: number): Floats
+  /** `length` 32-bit integers from `byteOffset` within the block. */
+  ints(block: B, byteOffset: number, length: number): Int32Array
+  /** Bytes allocated and not freed. */
+  readonly bytesInUse: number
+}
+
+/** Names of the backends, fastest first. */
+export type BackendName = 'native' | 'wasm' | 'reference'
+
+/** Kernels with the heap they work in. */
+export interface Backend {
+  readonly name: BackendName
+  /** Instruction set: avx512, avx2, baseline; relaxed, simd128; float32, float64. */
+  readonly variant: string
+  readonly kernels: Kernels
+  readonly heap: Heap
+  /** Threads that kernels may use. Changing it changes no result. */
+  threads: number
+}
