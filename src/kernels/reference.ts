@@ -1,0 +1,87 @@
+/**
+ * The reference backend: every kernel as plain loops that read like its definition. It is the truth
+ * that the fast backends are held to, the fallback where neither of them runs, and, in float64, the
+ * ground for finite-difference checks. Sums are taken in double precision and rounded when stored.
+ */
+import { RefrainError } from '../errors.ts'
+import type { Backend, Block, Heap, Kernels } from './kernels.ts'
+import { activationKernels } from './reference/activations.ts'
+import { arrayKernels } from './reference/arrays.ts'
+import { lossKernels } from './reference/losses.ts'
+import { lstmKernels } from './reference/lstm.ts'
+import { optimizerKernels } from './reference/optimizers.ts'
+import { sequenceKernels } from './reference/sequences.ts'
+
+/** A buffer of its own for each block. */
+interface BufferBlock extends Block {
+  readonly buffer: ArrayBuffer
+}
+
+class BufferHeap implements Heap<BufferBlock> {
+  readonly floatBytes: 4 | 8
+  bytesInUse = 0
+  private readonly live = new Set<BufferBlock>()
+
+  constructor(floatBytes: 4 | 8) {
+    this.floatBytes = floatBytes
+  }
+
+  allocate(bytes: number): BufferBlock {
+    let buffer: ArrayBuffer
+    try {
+      buffer = new ArrayBuffer(bytes)
+    } catch (cause) {
+      throw new RefrainError(
+        'UNSUPPORTED',
+        `out of memory: ${bytes} bytes asked for, ${this.bytesInUse} in use`,
+        'Use a smaller batch, shorter sequences or a smaller model',
+        { cause },
+      )
+    }
+    const block = { buffer, byteOffset: 0, byteLength: bytes }
+    this.live.add(block)
+    this.bytesInUse += bytes
+    return block
+  }
+
+  free(block: BufferBlock): void {
+    if (!this.live.delete(block)) throw new Error('free: this block is not allocated')
+    this.bytesInUse -= block.byteLength
+  }
+
+  floats(block: BufferBlock, byteOffset: number, length: number): Float32Array | Float64Array {
+    const Floats = this.floatBytes === 8 ? Float64Array : Float32Array
+    return new Floats(block.buffer, byteOffset, length)
+  }
+
+  ints(block: BufferBlock, byteOffset: number, length: number): Int32Array {
+    return new Int32Array(block.buffer, byteOffset, length)
+  }
+}
+
+const kernels: Kernels = {
+  ...arrayKernels,
+  ...activationKernels,
+  ...sequenceKernels,
+  ...lstmKernels,
+  ...lossKernels,
+  ...optimizerKernels,
+}
+
+/** The reference backend, with floats of 4 bytes or, for checking, of 8. Always one thread. */
+export function referenceBackend({
+  float = 'float32',
+}: {
+  float?: 'float32' | 'float64'
+} = {}): Backend {
+  return {
+    name: 'reference',
+    variant: float,
+    kernels,
+    heap: new BufferHeap(float === 'float64' ? 8 : 4),
+    get threads() {
+      return 1
+    },
+    set threads(_count) {},
+  }
+}

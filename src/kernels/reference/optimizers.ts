@@ -1,0 +1,66 @@
+/** The optimizers' steps, and what is measured and done to gradients before them. */
+import type { Kernels } from '../kernels.ts'
+
+export const optimizerKernels: Pick<
+  Kernels,
+  'sumSquares' | 'firstNonFinite' | 'clipValue' | 'sgd' | 'adam' | 'rmsprop'
+> = {
+  sumSquares(x, n) {
+    let sum = 0
+    for (let i = 0; i < n; i++) sum += x[i] * x[i]
+    return sum
+  },
+
+  firstNonFinite(x, n) {
+    for (let i = 0; i < n; i++) if (!Number.isFinite(x[i])) return i
+    return -1
+  },
+
+  clipValue(x, limit, n) {
+    let cut = 0
+    for (let i = 0; i < n; i++) {
+      if (Math.abs(x[i]) > limit) cut++
+      x[i] = Math.min(Math.max(x[i], -limit), limit)
+    }
+    return cut
+  },
+
+  sgd(w, g, velocity, n, scale, rate, momentum, nesterov, decay) {
+    for (let i = 0; i < n; i++) {
+      const decayed = w[i] - decay * w[i]
+      const step = -rate * scale * g[i]
+      if (!velocity || momentum === 0) {
+        w[i] = decayed + step
+        continue
+      }
+      velocity[i] = momentum * velocity[i] + step
+      w[i] = decayed + (nesterov ? momentum * velocity[i] + step : velocity[i])
+    }
+  },
+
+  adam(w, g, m, v, vMax, n, scale, rate, beta1, beta2, epsilon, decay) {
+    for (let i = 0; i < n; i++) {
+      const gradient = scale * g[i]
+      m[i] += (1 - beta1) * (gradient - m[i])
+      v[i] += (1 - beta2) * (gradient * gradient - v[i])
+      if (vMax) vMax[i] = Math.max(vMax[i], v[i])
+      const root = Math.sqrt(vMax ? vMax[i] : v[i])
+      w[i] = w[i] - decay * w[i] - (rate * m[i]) / (root + epsilon)
+    }
+  },
+
+  rmsprop(w, g, meanSquare, mean, velocity, n, scale, rate, rho, momentum, epsilon, decay) {
+    for (let i = 0; i < n; i++) {
+      const gradient = scale * g[i]
+      meanSquare[i] += (1 - rho) * (gradient * gradient - meanSquare[i])
+      if (mean) mean[i] += (1 - rho) * (gradient - mean[i])
+      const variance = mean ? meanSquare[i] - mean[i] * mean[i] : meanSquare[i]
+      let step = (rate * gradient) / Math.sqrt(variance + epsilon)
+      if (velocity && momentum > 0) {
+        velocity[i] = momentum * velocity[i] + step
+        step = velocity[i]
+      }
+      w[i] = w[i] - decay * w[i] - step
+    }
+  },
+}
