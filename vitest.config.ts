@@ -5,7 +5,11 @@ const at = (path: string) => fileURLToPath(new URL(path, import.meta.url))
 
 export default defineConfig({
   resolve: {
-    alias: { '#platform': at('./src/platform/node.ts'), refrain: at('./src/index.ts') },
+    alias: [
+      { find: '#platform', replacement: at('./src/platform/node.ts') },
+      { find: /^refrain$/, replacement: at('./src/index.ts') },
+      { find: /^refrain\/(\w+)$/, replacement: at('./src/$1/index.ts') },
+    ],
   },
   test: {
     include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
