@@ -1,0 +1,136 @@
+import { RefrainError, show } from '../errors.ts'
+import type { Context } from '../tensor/context.ts'
+import { concatenate, multiply, weightedSum } from '../tensor/ops.ts'
+import type { Tensor } from '../tensor/tensor.ts'
+import { suggest } from '../util/check.ts'
+import {
+  connect,
+  Layer,
+  type LayerOptions,
+  layerOptions,
+  type Shape,
+  type SymbolicTensor,
+} from './layer.ts'
+import { RecurrentLayer } from './recurrent.ts'
+
+/** How the two directions' outputs are joined; 'none' keeps both. */
+export type MergeMode = 'concat' | 'sum' | 'mul' | 'ave' | 'none'
+
+const mergeModes = ['concat', 'sum', 'mul', 'ave', 'none']
+
+export interface BidirectionalOptions extends LayerOptions {
+  /** Default 'concat'. */
+  mergeMode?: MergeMode
+}
+
+/** The layer behind `bidirectional`. */
+export class Bidirectional extends Layer {
+  readonly kind = 'bidirectional'
+  readonly forward: RecurrentLayer
+  readonly backward: RecurrentLayer
+  readonly mergeMode: MergeMode
+
+  constructor(layer: RecurrentLayer, options: BidirectionalOptions) {
+    super({ ...options, inputShape: options.inputShape ?? layer.inputShape ?? undefined })
+    this.forward = layer.copy({ goBackwards: false, name: 'forward' })
+    this.backward = layer.copy({ goBackwards: false, name: 'backward' })
+    this.mergeMode = options.mergeMode ?? 'concat'
+    if (!mergeModes.includes(this.mergeMode)) {
+      throw new RefrainError(
+        'UNKNOWN_OPTION',
+        `bidirectional 'mergeMode': unknown mode ${show(this.mergeMode)}`,
+        suggest(String(this.mergeMode), mergeModes),
+      )
+    }
+  }
+
+  override get children() {
+    return [
+      { role: 'forward', layer: this.forward },
+      { role: 'backward', layer: this.backward },
+    ]
+  }
+
+  options() {
+    return { layer: this.forward.config, mergeMode: this.mergeMode }
+  }
+
+  override build(inputs: readonly Shape[]): void {
+    this.forward.build(inputs.slice(0, 1))
+    this.backward.build(inputs.slice(0, 1))
+    super.build(inputs)
+  }
+
+  outputShapes([x]: readonly Shape[]): Shape[] {
+    const [one, ...states] = this.forward.outputShapes([x])
+    const width = this.mergeMode === 'concat' ? 2 * this.forward.units : this.forward.units
+    const merged = [...one.slice(0, -1), width]
+    return [...(this.mergeMode === 'none' ? [one, one] : [merged]), ...states, ...states]
+  }
+
+  /**
+   * Joins the layer to a sequence [B,T,I]. Returns the merged output; with mergeMode 'none' or
+   * `returnState` see `applyAll`.
+   */
+  apply(x: SymbolicTensor): SymbolicTensor {
+    return connect(this, [x])[0]
+  }
+
+  /**
+   * All outputs: the merged one (two with mergeMode 'none'), then with `returnState` the forward
+   * layer's states and the backward layer's. Initial states come in the same order.
+   */
+  applyAll(x: SymbolicTensor, initialState: readonly SymbolicTensor[] = []): SymbolicTensor[] {
+    return connect(this, [x, ...initialState])
+  }
+
+  call(ctx: Context, [x, ...initial]: readonly Tensor[]): Tensor[] {
+    const half = initial.length / 2
+    // As Keras: masked steps of a bidirectional sequence are zeros.
+    const zeroMasked = this.forward.returnSequences
+    const forward = this.forward.output(ctx, x, initial.slice(0, half), {
+      reverse: false,
+      zeroMasked,
+    })
+    const backward = this.backward.output(ctx, x, initial.slice(half), {
+      reverse: true,
+      zeroMasked,
+    })
+    const outputs = this.#merge(ctx, [forward.output, backward.output])
+    for (const output of outputs) output.mask = forward.output.mask
+    return this.forward.returnState ? [...outputs, ...forward.states, ...backward.states] : outputs
+  }
+
+  #merge(ctx: Context, both: Tensor[]): Tensor[] {
+    switch (this.mergeMode) {
+      case 'concat':
+        return [concatenate(ctx, both)]
+      case 'sum':
+        return [weightedSum(ctx, both, [1, 1])]
+      case 'ave':
+        return [weightedSum(ctx, both, [0.5, 0.5])]
+      case 'mul':
+        return [multiply(ctx, both[0], both[1])]
+      case 'none':
+        return both
+    }
+  }
+}
+
+/**
+ * Runs copies of a recurrent layer over the sequence in both directions (Schuster & Paliwal 1997)
+ * and joins their outputs. Weights: the forward layer's, then the backward layer's. Keras's
+ * `Bidirectional`.
+ */
+export function bidirectional(
+  layer: RecurrentLayer,
+  options: BidirectionalOptions = {},
+): Bidirectional {
+  if (!(layer instanceof RecurrentLayer)) {
+    throw new RefrainError(
+      'BAD_ARGUMENT',
+      `bidirectional: expected a recurrent layer such as lstm({ units: 64 }), got ${show(layer)}`,
+    )
+  }
+  return new Bidirectional(layer, layerOptions('bidirectional', options, ['mergeMode']))
+}

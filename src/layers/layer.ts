@@ -1,0 +1,275 @@
+/**
+ * What every layer is: a configuration, parameters declared when its input's shape is known, and a
+ * function from tensors to tensors. Layers are joined by `apply`, which calls nothing yet: it makes
+ * the graph that a model runs.
+ */
+import { RefrainError, show } from '../errors.ts'
+import type { Context } from '../tensor/context.ts'
+import type { Initializer } from '../tensor/initializers.ts'
+import { Parameter } from '../tensor/parameter.ts'
+import type { DType, Tensor } from '../tensor/tensor.ts'
+import { checkOptions } from '../util/check.ts'
+
+/** A shape whose first dimension is the batch; null stands for any length. */
+export type Shape = readonly (number | null)[]
+
+/** Options that every layer takes. */
+export interface LayerOptions {
+  /** Unique within the model; by default the layer's kind with a number. */
+  name?: string
+  /** False keeps the layer's weights as they are. Default true. */
+  trainable?: boolean
+  /** For a model's first layer: the shape of one example, without the batch; null for any length. */
+  inputShape?: Shape
+}
+
+/** A value that a model will have when it runs: what `input` and `layer.apply` return. */
+export class SymbolicTensor {
+  /** With the batch's dimension, null, in front. */
+  readonly shape: Shape
+  readonly dtype: DType
+  /** The call that makes this value; null for a model's input. */
+  readonly node: LayerCall | null
+  readonly name: string
+
+  constructor(shape: Shape, dtype: DType, node: LayerCall | null, name: string) {
+    this.shape = shape
+    this.dtype = dtype
+    this.node = node
+    this.name = name
+  }
+}
+
+/** One use of a layer in a graph. */
+export interface LayerCall {
+  readonly layer: Layer
+  readonly inputs: readonly SymbolicTensor[]
+  readonly outputs: readonly SymbolicTensor[]
+}
+
+/** A layer and its options, as they stand in files. */
+export interface LayerConfig {
+  readonly kind: string
+  readonly name: string
+  readonly options: Readonly<Record<string, unknown>>
+}
+
+/** The base of all layers. */
+export abstract class Layer {
+  /** The name of the function that makes it: 'lstm', 'dense', …. */
+  abstract readonly kind: string
+  name: string
+  trainable: boolean
+  readonly inputShape: Shape | null
+  #own: Parameter[] = []
+  #built: readonly Shape[] | null = null
+
+  constructor(options: LayerOptions) {
+    this.name = options.name ?? ''
+    this.trainable = options.trainable ?? true
+    this.inputShape = options.inputShape ?? null
+  }
+
+  /** Options other than name and inputShape, enough to make the layer again. */
+  abstract options(): Record<string, unknown>
+  /** Shapes of the outputs for these input shapes; throws `BAD_SHAPE` when they do not fit. */
+  abstract outputShapes(inputs: readonly Shape[]): Shape[]
+  /** Runs the layer. */
+  abstract call(ctx: Context, inputs: readonly Tensor[]): Tensor[]
+  /** Declares the parameters with `addWeight`. */
+  protected declare(_inputs: readonly Shape[]): void {}
+
+  /** Element type of the layer's first input. */
+  get inputType(): DType {
+    return 'float'
+  }
+
+  /** Layers inside this one. */
+  get children(): readonly { role: string; layer: Layer }[] {
+    return []
+  }
+
+  /** The layer's parameters, in Keras's order, those of layers inside it included. */
+  get parameters(): readonly Parameter[] {
+    return [...this.#own, ...this.children.flatMap(({ layer }) => layer.parameters)]
+  }
+
+  get built(): boolean {
+    return this.#built !== null
+  }
+
+  /** Declares the parameters, once the inputs' shapes are known. */
+  build(inputs: readonly Shape[]): void {
+    if (this.#built) return
+    this.outputShapes(inputs)
+    this.declare(inputs)
+    this.#built = inputs
+  }
+
+  protected addWeight(name: string, shape: readonly number[], initializer: Initializer): Parameter {
+    const parameter = new Parameter(name, shape, initializer)
+    this.#own.push(parameter)
+    return parameter
+  }
+
+  /** Gives each parameter its path, and takes `trainable` down to the layers inside. */
+  nameParameters(prefix: string, trainable = true): void {
+    const mine = trainable && this.trainable
+    for (const parameter of this.#own) {
+      parameter.path = `${prefix}/${parameter.name}`
+      parameter.trainable = mine
+    }
+    for (const { role, layer } of this.children) layer.nameParameters(`${prefix}/${role}`, mine)
+  }
+
+  /** The layer as it stands in files. */
+  get config(): LayerConfig {
+    const options = this.options()
+    if (!this.trainable) options.trainable = false
+    return { kind: this.kind, name: this.name, options }
+  }
+
+  /**
+   * The weights in Keras's shapes and order (LSTM: kernel [I,4U], recurrentKernel [U,4U], bias [4U],
+   * gates i, f, g, o). Throws `NOT_BUILT` before the model is built.
+   */
+  getWeights(): { name: string; shape: readonly number[]; data: Float32Array | Float64Array }[] {
+    return this.#weights('getWeights').map((parameter) => ({
+      name: parameter.name,
+      shape: parameter.shape,
+      data: parameter.value.values.slice(),
+    }))
+  }
+
+  /**
+   * Replaces the weights: as many arrays as `getWeights` returns, flat or `{ data }`, in the same
+   * order. Throws `BAD_SHAPE` if number or lengths differ, and then changes nothing.
+   */
+  setWeights(
+    weights: readonly (
+      | ArrayLike<number>
+      | { shape?: readonly number[]; data: ArrayLike<number> }
+    )[],
+  ): void {
+    const parameters = this.#weights('setWeights')
+    if (weights.length !== parameters.length) {
+      throw new RefrainError(
+        'BAD_SHAPE',
+        `${this.name}.setWeights: expected ${parameters.length} arrays ` +
+          `(${parameters.map((p) => p.name).join(', ')}), got ${weights.length}`,
+      )
+    }
+    const arrays = weights.map((weight) => ('data' in weight ? weight.data : weight))
+    parameters.forEach((parameter, i) => {
+      const given = weights[i]
+      const shape = 'data' in given && given.shape ? [...given.shape] : [arrays[i].length]
+      const fits =
+        shape.length === 1
+          ? shape[0] === parameter.size
+          : shape.length === parameter.shape.length &&
+            shape.every((length, axis) => length === parameter.shape[axis])
+      if (!fits || arrays[i].length !== parameter.size) {
+        throw new RefrainError(
+          'BAD_SHAPE',
+          `${this.name}.setWeights: expected shape ${show([...parameter.shape])} for ` +
+            `'${parameter.name}', got ${show(shape)}`,
+        )
+      }
+    })
+    parameters.forEach((parameter, i) => {
+      parameter.value.values.set(arrays[i])
+      parameter.version++
+    })
+  }
+
+  #weights(where: string): readonly Parameter[] {
+    const { parameters } = this
+    if (!this.#built || parameters.some((parameter) => !parameter.hasValue)) {
+      throw new RefrainError(
+        'NOT_BUILT',
+        `${where}: layer '${this.name || this.kind}' has no weights yet`,
+        'call model.build([null, …]) first, or fit or predict once',
+      )
+    }
+    return parameters
+  }
+}
+
+/** A layer with one input and one output. */
+export abstract class SimpleLayer extends Layer {
+  abstract outputShape(input: Shape): Shape
+  abstract forward(ctx: Context, x: Tensor): Tensor
+
+  override outputShapes(inputs: readonly Shape[]): Shape[] {
+    return [this.outputShape(inputs[0])]
+  }
+
+  override call(ctx: Context, inputs: readonly Tensor[]): Tensor[] {
+    return [this.forward(ctx, inputs[0])]
+  }
+
+  /** Joins the layer to a symbolic value and returns the value it makes. */
+  apply(x: SymbolicTensor): SymbolicTensor {
+    return connect(this, [x])[0]
+  }
+}
+
+/** Joins a layer to its inputs in the graph. */
+export function connect(layer: Layer, inputs: readonly SymbolicTensor[]): SymbolicTensor[] {
+  for (const input of inputs) {
+    if (!(input instanceof SymbolicTensor)) {
+      throw new RefrainError(
+        'BAD_ARGUMENT',
+        `${layer.kind}.apply: expected the result of input() or of another layer's apply, got ${show(input)}`,
+      )
+    }
+  }
+  const shapes = inputs.map((input) => input.shape)
+  layer.build(shapes)
+  const outputs: SymbolicTensor[] = []
+  const call: LayerCall = { layer, inputs, outputs }
+  for (const shape of layer.outputShapes(shapes)) {
+    outputs.push(new SymbolicTensor(shape, 'float', call, layer.name))
+  }
+  return outputs
+}
+
+/** Checks a layer's options and returns them. */
+export function layerOptions<O extends LayerOptions>(
+  kind: string,
+  options: O,
+  known: readonly string[],
+): O {
+  if (typeof options !== 'object' || options === null) {
+    throw new RefrainError(
+      'BAD_ARGUMENT',
+      `${kind}: expected an object of options, got ${show(options)}`,
+      `write ${kind}({ … })`,
+    )
+  }
+  checkOptions(kind, options, [...known, 'name', 'trainable', 'inputShape'])
+  return options
+}
+
+/** Fails unless a shape has `rank` dimensions, the batch included. */
+export function checkRank(layer: Layer, shape: Shape, rank: number, meaning: string): void {
+  if (shape.length !== rank) {
+    throw new RefrainError(
+      'BAD_SHAPE',
+      `${layer.name || layer.kind}: expected an input of ${rank} dimensions ${meaning}, ` +
+        `got shape ${show([...shape])}`,
+    )
+  }
+}
+
+/** The last dimension, which must be known. */
+export function featuresOf(layer: Layer, shape: Shape): number {
+  const features = shape.at(-1)
+  if (features === null || features === undefined) {
+    throw new RefrainError(
+      'BAD_SHAPE',
+      `${layer.name || layer.kind}: the input's last dimension must be known, got shape ${show([...shape])}`,
+    )
+  }
+  return features
+}

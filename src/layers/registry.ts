@@ -1,0 +1,50 @@
+/** Layers by kind, to make them again from a file. */
+import { RefrainError, show } from '../errors.ts'
+import { suggest } from '../util/check.ts'
+import { activation } from './activation.ts'
+import { bidirectional } from './bidirectional.ts'
+import { dense } from './dense.ts'
+import { dropout } from './dropout.ts'
+import { embedding } from './embedding.ts'
+import { flatten } from './flatten.ts'
+import type { Layer, LayerConfig } from './layer.ts'
+import { lstm } from './lstm.ts'
+import { globalAveragePooling1d, globalMaxPooling1d } from './pooling.ts'
+import type { RecurrentLayer } from './recurrent.ts'
+import { timeDistributed } from './time-distributed.ts'
+
+type Options = Record<string, unknown>
+
+function wrapped(options: Options): [Layer, Options] {
+  const { layer, ...rest } = options
+  return [layerFromConfig(layer as LayerConfig), rest]
+}
+
+const makers: Record<string, (options: never) => Layer> = {
+  activation,
+  dense,
+  dropout,
+  embedding,
+  flatten,
+  globalAveragePooling1d,
+  globalMaxPooling1d,
+  lstm,
+  bidirectional: (options: Options) => {
+    const [layer, rest] = wrapped(options)
+    return bidirectional(layer as RecurrentLayer, rest)
+  },
+  timeDistributed: (options: Options) => timeDistributed(...wrapped(options)),
+}
+
+/** The layer that a file describes. Throws `BAD_FILE` for a kind that does not exist. */
+export function layerFromConfig(config: LayerConfig): Layer {
+  const maker = makers[config?.kind]
+  if (!maker || typeof config.options !== 'object') {
+    throw new RefrainError(
+      'BAD_FILE',
+      `unknown layer ${show(config?.kind)}`,
+      suggest(String(config?.kind), Object.keys(makers)),
+    )
+  }
+  return maker({ ...config.options, name: config.name } as never)
+}

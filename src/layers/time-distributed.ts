@@ -1,0 +1,62 @@
+import { RefrainError, show } from '../errors.ts'
+import type { Context } from '../tensor/context.ts'
+import type { Tensor } from '../tensor/tensor.ts'
+import { Layer, type LayerOptions, layerOptions, type Shape, SimpleLayer } from './layer.ts'
+
+class TimeDistributed extends SimpleLayer {
+  readonly kind = 'timeDistributed'
+  readonly layer: Layer
+
+  constructor(layer: Layer, options: LayerOptions) {
+    super(options)
+    this.layer = layer
+    this.layer.name ||= layer.kind
+  }
+
+  override get children() {
+    return [{ role: 'layer', layer: this.layer }]
+  }
+
+  options() {
+    return { layer: this.layer.config }
+  }
+
+  outputShape([batch, time, ...rest]: Shape): Shape {
+    if (time === undefined || rest.length === 0) {
+      throw new RefrainError(
+        'BAD_SHAPE',
+        `${this.name || this.kind}: expected an input of at least 3 dimensions [batch, time, …], ` +
+          `got shape ${show([batch, time, ...rest])}`,
+      )
+    }
+    const [, ...inner] = this.layer.outputShapes([[null, ...rest]])[0]
+    return [batch, time, ...inner]
+  }
+
+  protected override declare([[, , ...rest]]: readonly Shape[]) {
+    this.layer.build([[null, ...rest]])
+  }
+
+  forward(ctx: Context, x: Tensor): Tensor {
+    const [batch, time, ...rest] = x.shape
+    const [inner] = this.layer.call(ctx, [x.view([batch * time, ...rest])])
+    const y = inner.view([batch, time, ...inner.shape.slice(1)])
+    if (inner.logits) {
+      const { tensor, activation } = inner.logits
+      y.logits = { tensor: tensor.view(y.shape), activation }
+    }
+    y.mask = x.mask
+    return y
+  }
+}
+
+/** The same layer at every step: [B,T,…] → [B,T,…]. Keras's `TimeDistributed`. */
+export function timeDistributed(layer: Layer, options: LayerOptions = {}): TimeDistributed {
+  if (!(layer instanceof Layer)) {
+    throw new RefrainError(
+      'BAD_ARGUMENT',
+      `timeDistributed: expected a layer such as dense({ units: 8 }), got ${show(layer)}`,
+    )
+  }
+  return new TimeDistributed(layer, layerOptions('timeDistributed', options, []))
+}

@@ -1,0 +1,102 @@
+import type { Backend, Kernels } from '../kernels/kernels.ts'
+import type { Arena } from './arena.ts'
+import type { DType, Tensor } from './tensor.ts'
+
+/** The random numbers of one training step: a seed, and a counter that is the step's number. */
+export interface StepRandom {
+  readonly seed: number
+  readonly step: number
+}
+
+/**
+ * What every operation needs: the kernels, the step's memory, whether this is training, and the tape
+ * that remembers how to go back. Passed as the first argument; there is no global state.
+ */
+export class Context {
+  readonly kernels: Kernels
+  readonly arena: Arena
+  readonly backend: Backend
+  /** Dropout acts only in training. */
+  readonly training: boolean
+  readonly random: StepRandom
+  readonly #tape: (() => void)[] | null
+  #stream = 0
+
+  constructor(
+    backend: Backend,
+    arena: Arena,
+    options: { training?: boolean; gradients?: boolean; random?: StepRandom } = {},
+  ) {
+    this.backend = backend
+    this.kernels = backend.kernels
+    this.arena = arena
+    this.training = options.training ?? false
+    this.random = options.random ?? { seed: 0, step: 0 }
+    this.#tape = (options.gradients ?? this.training) ? [] : null
+  }
+
+  /** True while operations are recorded for a backward pass. */
+  get recording(): boolean {
+    return this.#tape !== null
+  }
+
+  /** A number for each use of randomness within the step, so that no two share their draws. */
+  nextStream(): number {
+    return this.#stream++
+  }
+
+  /** An uninitialised tensor in the step's arena. */
+  empty(shape: readonly number[], dtype: DType = 'float'): Tensor {
+    return this.arena.tensor(shape, dtype)
+  }
+
+  /** A tensor of zeros in the step's arena. */
+  zeros(shape: readonly number[]): Tensor {
+    const tensor = this.arena.tensor(shape)
+    this.kernels.fill(tensor.values, 0, tensor.size)
+    return tensor
+  }
+
+  /**
+   * Marks `output` as computed from `inputs` and remembers `backward`, which adds to the inputs'
+   * gradients. Nothing is remembered when no input needs a gradient.
+   */
+  record(output: Tensor, inputs: readonly (Tensor | null)[], backward: () => void): Tensor {
+    if (this.#tape && inputs.some((input) => input?.tracked)) {
+      output.tracked = true
+      this.#tape.push(() => {
+        // An output that nothing used has no gradient to pass on.
+        if (this.hasGradient(output)) backward()
+      })
+    }
+    return output
+  }
+
+  /** As `record`, for an operation with several outputs. */
+  recordAll(outputs: readonly Tensor[], inputs: readonly (Tensor | null)[], backward: () => void) {
+    if (this.#tape && inputs.some((input) => input?.tracked)) {
+      for (const output of outputs) output.tracked = true
+      this.#tape.push(() => {
+        if (outputs.some((output) => this.hasGradient(output))) backward()
+      })
+    }
+  }
+
+  /** Whether anything has added to the gradient of `tensor`. */
+  hasGradient(tensor: Tensor): boolean {
+    return (tensor.base ?? tensor).gradient !== null
+  }
+
+  /** The accumulator of ∂loss/∂tensor, zeros at first. */
+  gradientOf(tensor: Tensor): Tensor {
+    const owner = tensor.base ?? tensor
+    owner.gradient ??= this.zeros(owner.shape)
+    return owner === tensor ? owner.gradient : owner.gradient.view(tensor.shape)
+  }
+
+  /** Runs the tape backwards from a loss whose gradient is set. */
+  backward(): void {
+    const tape = this.#tape ?? []
+    while (tape.length > 0) tape.pop()!()
+  }
+}

@@ -1,0 +1,8 @@
+export * from './arena.ts'
+export * from './context.ts'
+export * from './initializers.ts'
+export * from './mask.ts'
+export * as ops from './ops.ts'
+export * from './parameter.ts'
+export * from './random.ts'
+export * from './tensor.ts'

@@ -1,0 +1,239 @@
+/** How weights begin: Keras 3's initializers, by the same names in camelCase. */
+import { RefrainError, show } from '../errors.ts'
+import type { Backend, Floats } from '../kernels/kernels.ts'
+import { checkNumber, sizeOf, suggest } from '../util/check.ts'
+import type { Random } from './random.ts'
+import { allocateTensor } from './tensor.ts'
+
+/** A named initializer with its options, as it stands in a model's configuration. */
+export interface InitializerConfig {
+  readonly name: InitializerName
+  readonly [option: string]: unknown
+}
+
+/** Fills `out`, an array of this shape, with numbers from `random`. */
+export interface Initializer extends InitializerConfig {
+  fill(out: Floats, shape: readonly number[], random: Random, backend: Backend): void
+}
+
+export type InitializerName =
+  | 'zeros'
+  | 'ones'
+  | 'constant'
+  | 'randomUniform'
+  | 'randomNormal'
+  | 'truncatedNormal'
+  | 'glorotUniform'
+  | 'glorotNormal'
+  | 'heUniform'
+  | 'heNormal'
+  | 'lecunUniform'
+  | 'lecunNormal'
+  | 'orthogonal'
+
+type Fill = Initializer['fill']
+
+function make(name: InitializerName, options: object, fill: Fill): Initializer {
+  return { name, ...options, fill }
+}
+
+/** Zeros. */
+export const zeros = () => make('zeros', {}, (out) => out.fill(0))
+/** Ones. */
+export const ones = () => make('ones', {}, (out) => out.fill(1))
+/** One value everywhere; default 0. */
+export function constant({ value = 0 }: { value?: number } = {}): Initializer {
+  checkNumber("constant 'value'", value)
+  return make('constant', { value }, (out) => out.fill(value))
+}
+
+/** Uniform between `minval` (-0.05) and `maxval` (0.05). */
+export function randomUniform({ minval = -0.05, maxval = 0.05 } = {}): Initializer {
+  return make('randomUniform', { minval, maxval }, (out, _, random) => {
+    for (let i = 0; i < out.length; i++) out[i] = minval + (maxval - minval) * random.uniform()
+  })
+}
+
+/** Normal with `mean` 0 and `stddev` 0.05. */
+export function randomNormal({ mean = 0, stddev = 0.05 } = {}): Initializer {
+  return make('randomNormal', { mean, stddev }, (out, _, random) => {
+    for (let i = 0; i < out.length; i++) out[i] = mean + stddev * random.normal()
+  })
+}
+
+/** Normal, drawn again beyond two standard deviations. */
+export function truncatedNormal({ mean = 0, stddev = 0.05 } = {}): Initializer {
+  return make('truncatedNormal', { mean, stddev }, (out, _, random) => {
+    fillTruncated(out, mean, stddev, random)
+  })
+}
+
+function fillTruncated(out: Floats, mean: number, stddev: number, random: Random) {
+  for (let i = 0; i < out.length; i++) {
+    let draw = random.normal()
+    while (Math.abs(draw) > 2) draw = random.normal()
+    out[i] = mean + stddev * draw
+  }
+}
+
+/** Keras's fan in and fan out: the last two dimensions, times the size of the ones before. */
+function fans(shape: readonly number[]): [number, number] {
+  if (shape.length === 0) return [1, 1]
+  if (shape.length === 1) return [shape[0], shape[0]]
+  const field = sizeOf(shape.slice(0, -2))
+  return [shape[shape.length - 2] * field, shape[shape.length - 1] * field]
+}
+
+/** Variance scaling: `scale` over the fan; normals are truncated, as in Keras. */
+function scaled(name: InitializerName, scale: number, average: boolean, normal: boolean) {
+  return (): Initializer =>
+    make(name, {}, (out, shape, random) => {
+      const [fanIn, fanOut] = fans(shape)
+      const variance = scale / Math.max(1, average ? (fanIn + fanOut) / 2 : fanIn)
+      if (normal) {
+        // 0.8796… is the standard deviation of a unit normal cut at ±2.
+        fillTruncated(out, 0, Math.sqrt(variance) / 0.87962566103423978, random)
+      } else {
+        const limit = Math.sqrt(3 * variance)
+        for (let i = 0; i < out.length; i++) out[i] = limit * (2 * random.uniform() - 1)
+      }
+    })
+}
+
+/** Uniform within ±√(6 / (fanIn + fanOut)) (Glorot & Bengio 2010). */
+export const glorotUniform = scaled('glorotUniform', 1, true, false)
+/** Truncated normal with variance 2 / (fanIn + fanOut). */
+export const glorotNormal = scaled('glorotNormal', 1, true, true)
+/** Uniform within ±√(6 / fanIn) (He et al. 2015). */
+export const heUniform = scaled('heUniform', 2, false, false)
+/** Truncated normal with variance 2 / fanIn. */
+export const heNormal = scaled('heNormal', 2, false, true)
+/** Uniform within ±√(3 / fanIn). */
+export const lecunUniform = scaled('lecunUniform', 1, false, false)
+/** Truncated normal with variance 1 / fanIn. */
+export const lecunNormal = scaled('lecunNormal', 1, false, true)
+
+/**
+ * A matrix with orthonormal rows or columns, whichever are fewer, times `gain` (Saxe et al. 2013).
+ * A shape of more than two dimensions is taken as [product of all but the last, last].
+ */
+export function orthogonal({ gain = 1 } = {}): Initializer {
+  return make('orthogonal', gain === 1 ? {} : { gain }, (out, shape, random, backend) => {
+    if (shape.length < 2) {
+      throw new RefrainError(
+        'BAD_SHAPE',
+        `orthogonal: expected at least 2 dimensions, got ${show([...shape])}`,
+      )
+    }
+    const columns = shape[shape.length - 1]
+    const rows = out.length / columns
+    const long = Math.max(rows, columns)
+    const basis = orthonormalRows(Math.min(rows, columns), long, random, backend)
+    if (rows <= columns) {
+      for (let i = 0; i < out.length; i++) out[i] = gain * basis[i]
+    } else {
+      for (let r = 0; r < rows; r++) {
+        for (let c = 0; c < columns; c++) out[r * columns + c] = gain * basis[c * long + r]
+      }
+    }
+  })
+}
+
+/**
+ * `short` orthonormal rows of `long` elements: the Q of a matrix of normals whose R has a positive
+ * diagonal, so that all orientations are equally likely. Gram–Schmidt in blocks of rows: what a
+ * block has in common with the rows before is taken out by two matrix products on the backend (a
+ * [1024,4096] matrix takes 17 GFLOP), the rest in double precision. Where rows are close to
+ * dependent, near the square shape, each projection is done twice ("twice is enough").
+ */
+function orthonormalRows(short: number, long: number, random: Random, backend: Backend): Floats {
+  const { kernels, heap } = backend
+  const q = allocateTensor(heap, [short, long])
+  const drawn = q.values
+  for (let i = 0; i < drawn.length; i++) drawn[i] = random.normal()
+  const height = Math.min(32, short)
+  const dots = allocateTensor(heap, [height, short])
+  const passes = 2 * short <= long ? 1 : 2
+  const wide = new Float64Array(height * long)
+  for (let start = 0; start < short; start += height) {
+    const rows = Math.min(height, short - start)
+    const block = q.part(start * long, [rows, long])
+    for (let pass = 0; pass < passes && start > 0; pass++) {
+      kernels.matmul(block.values, q.values, dots.values, rows, long, start, 0, 1, 0)
+      const values = dots.values
+      for (let i = 0; i < rows * start; i++) values[i] = -values[i]
+      kernels.matmul(dots.values, q.values, block.values, rows, start, long, 0, 0, 1)
+    }
+    wide.set(block.values)
+    orthonormalizeRows(wide, rows, long)
+    block.values.set(wide.subarray(0, rows * long))
+  }
+  return q.values
+}
+
+/** Modified Gram–Schmidt, twice, on the first `rows` rows of q. */
+function orthonormalizeRows(q: Float64Array, rows: number, long: number): void {
+  for (let i = 0; i < rows; i++) {
+    const row = q.subarray(i * long, (i + 1) * long)
+    for (let pass = 0; pass < 2; pass++) {
+      for (let j = 0; j < i; j++) {
+        const unit = q.subarray(j * long, (j + 1) * long)
+        const projection = dot(row, unit)
+        for (let k = 0; k < long; k++) row[k] -= projection * unit[k]
+      }
+      const inverse = 1 / Math.sqrt(dot(row, row))
+      for (let k = 0; k < long; k++) row[k] *= inverse
+    }
+  }
+}
+
+function dot(x: Float64Array, y: Float64Array): number {
+  let a = 0
+  let b = 0
+  let k = 0
+  for (; k + 1 < x.length; k += 2) {
+    a += x[k] * y[k]
+    b += x[k + 1] * y[k + 1]
+  }
+  return k < x.length ? a + b + x[k] * y[k] : a + b
+}
+
+const makers: Record<InitializerName, (options?: never) => Initializer> = {
+  zeros,
+  ones,
+  constant,
+  randomUniform,
+  randomNormal,
+  truncatedNormal,
+  glorotUniform,
+  glorotNormal,
+  heUniform,
+  heNormal,
+  lecunUniform,
+  lecunNormal,
+  orthogonal,
+}
+
+/** What a layer's initializer option takes: a name, a configuration, or an initializer. */
+export type InitializerLike = InitializerName | InitializerConfig | Initializer
+
+/** The initializer of that name or configuration. Throws `UNKNOWN_OPTION` naming the nearest. */
+export function resolveInitializer(where: string, wanted: InitializerLike): Initializer {
+  if (typeof wanted === 'object' && 'fill' in wanted) return wanted as Initializer
+  const { name, ...options } = typeof wanted === 'string' ? { name: wanted } : wanted
+  const maker = makers[name]
+  if (!maker) {
+    throw new RefrainError(
+      'UNKNOWN_OPTION',
+      `${where}: unknown initializer ${show(name)}`,
+      suggest(String(name), Object.keys(makers)),
+    )
+  }
+  return maker(options as never)
+}
+
+/** The part of an initializer that a file holds. */
+export function initializerConfig(initializer: Initializer): InitializerConfig {
+  const { fill: _, ...config } = initializer
+  return config
+}

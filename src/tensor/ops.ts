@@ -1,0 +1,294 @@
+/**
+ * Operations on tensors: each runs one kernel forward and records the kernels that go back.
+ * Coarse on purpose, so that the tape stays short. The last dimension is the features' unless said
+ * otherwise; every dimension before it counts as rows.
+ */
+import { activationCodes } from '../kernels/kernels.ts'
+import type { Context } from './context.ts'
+import { hash32 } from './random.ts'
+import { shapeError, type Tensor } from './tensor.ts'
+
+const last = (x: Tensor) => x.shape[x.shape.length - 1]
+const rowsOf = (x: Tensor) => (x.size === 0 ? 0 : x.size / last(x))
+
+/** y[…,N] = x[…,K]·kernel[K,N] + bias[N]. */
+export function linear(ctx: Context, x: Tensor, kernel: Tensor, bias: Tensor | null): Tensor {
+  const [k, n] = kernel.shape
+  const m = rowsOf(x)
+  const y = ctx.empty([...x.shape.slice(0, -1), n])
+  const { kernels } = ctx
+  kernels.matmul(x.values, kernel.values, y.values, m, k, n, 0, 0, 0)
+  if (bias) kernels.addBias(y.values, bias.values, m, n)
+  return ctx.record(y, [x, kernel, bias], () => {
+    const dy = ctx.gradientOf(y)
+    if (x.tracked) {
+      const dx = ctx.gradientOf(x)
+      kernels.matmul(dy.values, kernel.values, dx.values, m, n, k, 0, 1, 1)
+    }
+    if (kernel.tracked) {
+      const dKernel = ctx.gradientOf(kernel)
+      kernels.matmul(x.values, dy.values, dKernel.values, k, m, n, 1, 0, 1)
+    }
+    if (bias?.tracked) {
+      const dBias = ctx.gradientOf(bias)
+      kernels.sumRows(dy.values, dBias.values, m, n)
+    }
+  })
+}
+
+/** An activation by its name in `activationCodes`, or softmax or logSoftmax over the last dimension. */
+export function activate(ctx: Context, name: string, x: Tensor): Tensor {
+  const { kernels } = ctx
+  if (name === 'linear') return x
+  const y = ctx.empty(x.shape)
+  if (name === 'softmax' || name === 'logSoftmax') {
+    const log = name === 'logSoftmax' ? 1 : 0
+    kernels.softmax(x.values, y.values, rowsOf(x), last(x), log)
+    ctx.record(y, [x], () => {
+      const dy = ctx.gradientOf(y)
+      const dx = ctx.gradientOf(x)
+      kernels.softmaxBackward(y.values, dy.values, dx.values, rowsOf(x), last(x), log)
+    })
+  } else {
+    const code = activationCodes[name as keyof typeof activationCodes]
+    kernels.activate(code, x.values, y.values, x.size)
+    ctx.record(y, [x], () => {
+      const dy = ctx.gradientOf(y)
+      const dx = ctx.gradientOf(x)
+      kernels.activateBackward(code, x.values, y.values, dy.values, dx.values, x.size)
+    })
+  }
+  if (name === 'softmax' || name === 'sigmoid') y.logits = { tensor: x, activation: name }
+  return y
+}
+
+/** a ⊙ b, of equal shape. */
+export function multiply(ctx: Context, a: Tensor, b: Tensor): Tensor {
+  checkSame('multiply', a, b)
+  const { kernels } = ctx
+  const y = ctx.empty(a.shape)
+  kernels.multiply(a.values, b.values, y.values, y.size, 0)
+  return ctx.record(y, [a, b], () => {
+    const dy = ctx.gradientOf(y)
+    for (const [x, other] of [
+      [a, b],
+      [b, a],
+    ]) {
+      if (!x.tracked) continue
+      const dx = ctx.gradientOf(x)
+      kernels.multiply(dy.values, other.values, dx.values, y.size, 1)
+    }
+  })
+}
+
+/** Σ_i scales[i] · terms[i], of equal shapes. */
+export function weightedSum(
+  ctx: Context,
+  terms: readonly Tensor[],
+  scales: readonly number[],
+): Tensor {
+  const { kernels } = ctx
+  const y = ctx.zeros(terms[0].shape)
+  terms.forEach((term, i) => {
+    checkSame('add', y, term)
+    kernels.addScaled(term.values, y.values, scales[i], y.size)
+  })
+  return ctx.record(y, terms, () => {
+    const dy = ctx.gradientOf(y)
+    terms.forEach((term, i) => {
+      if (!term.tracked) return
+      const dTerm = ctx.gradientOf(term)
+      kernels.addScaled(dy.values, dTerm.values, scales[i], y.size)
+    })
+  })
+}
+
+/** a + b, of equal shape. */
+export const add = (ctx: Context, a: Tensor, b: Tensor) => weightedSum(ctx, [a, b], [1, 1])
+
+/** y[o,r,i] = x[o,r,i] · scale[o,i] for x [outer, repeat, inner]; no gradient flows to scale. */
+export function scaleRepeated(
+  ctx: Context,
+  x: Tensor,
+  scale: Tensor,
+  [outer, repeat, inner]: readonly [number, number, number],
+): Tensor {
+  const { kernels } = ctx
+  const y = ctx.empty(x.shape)
+  kernels.multiplyRepeated(x.values, scale.values, y.values, outer, repeat, inner, 0)
+  return ctx.record(y, [x], () => {
+    const dy = ctx.gradientOf(y)
+    const dx = ctx.gradientOf(x)
+    kernels.multiplyRepeated(dy.values, scale.values, dx.values, outer, repeat, inner, 1)
+  })
+}
+
+const dropoutKey = hash32('dropout') | 0
+
+/** Inverted dropout, each element by itself. */
+export function dropout(ctx: Context, x: Tensor, rate: number): Tensor {
+  const { kernels } = ctx
+  const y = ctx.empty(x.shape)
+  const { seed, step } = ctx.random
+  const stream = ctx.nextStream()
+  const apply = (from: Tensor, to: Tensor, accumulate: number) =>
+    kernels.dropout(
+      from.values,
+      to.values,
+      x.size,
+      rate,
+      seed | 0,
+      dropoutKey,
+      step | 0,
+      stream,
+      accumulate,
+    )
+  apply(x, y, 0)
+  return ctx.record(y, [x], () => {
+    const dy = ctx.gradientOf(y)
+    // The mask is drawn again: cheaper than keeping it.
+    apply(dy, ctx.gradientOf(x), 1)
+  })
+}
+
+/** A dropout mask, 0 or 1 / (1 - rate), to be applied by `multiply` or `scaleRepeated`. */
+export function dropoutMask(ctx: Context, shape: readonly number[], rate: number): Tensor {
+  const mask = ctx.empty(shape)
+  const { seed, step } = ctx.random
+  const stream = ctx.nextStream()
+  ctx.kernels.dropout(null, mask.values, mask.size, rate, seed | 0, dropoutKey, step | 0, stream, 0)
+  return mask
+}
+
+/** Tensors that agree in all but the last dimension, side by side. */
+export function concatenate(ctx: Context, parts: readonly Tensor[]): Tensor {
+  const { kernels } = ctx
+  const width = parts.reduce((sum, part) => sum + last(part), 0)
+  const rows = rowsOf(parts[0])
+  const y = ctx.empty([...parts[0].shape.slice(0, -1), width])
+  const each = (visit: (part: Tensor, offset: number, cols: number) => void) => {
+    let offset = 0
+    for (const part of parts) {
+      visit(part, offset, last(part))
+      offset += last(part)
+    }
+  }
+  each((part, offset, cols) => {
+    kernels.copyBlock(part.values, 0, cols, y.values, offset, width, rows, cols, 0)
+  })
+  return ctx.record(y, parts, () => {
+    const dy = ctx.gradientOf(y)
+    each((part, offset, cols) => {
+      if (!part.tracked) return
+      const dPart = ctx.gradientOf(part)
+      kernels.copyBlock(dy.values, offset, width, dPart.values, 0, cols, rows, cols, 1)
+    })
+  })
+}
+
+/** Columns `start` to `start + width - 1` of the last dimension. */
+export function columns(ctx: Context, x: Tensor, start: number, width: number): Tensor {
+  const { kernels } = ctx
+  const stride = last(x)
+  const rows = rowsOf(x)
+  const y = ctx.empty([...x.shape.slice(0, -1), width])
+  kernels.copyBlock(x.values, start, stride, y.values, 0, width, rows, width, 0)
+  return ctx.record(y, [x], () => {
+    const dy = ctx.gradientOf(y)
+    const dx = ctx.gradientOf(x)
+    kernels.copyBlock(dy.values, 0, width, dx.values, start, stride, rows, width, 1)
+  })
+}
+
+/** Step t of x [B,T,F]: [B,F]. */
+export function stepOf(ctx: Context, x: Tensor, t: number): Tensor {
+  const { kernels } = ctx
+  const [b, steps, f] = x.shape
+  const y = ctx.empty([b, f])
+  kernels.copyBlock(x.values, t * f, steps * f, y.values, 0, f, b, f, 0)
+  return ctx.record(y, [x], () => {
+    const dy = ctx.gradientOf(y)
+    const dx = ctx.gradientOf(x)
+    kernels.copyBlock(dy.values, 0, f, dx.values, t * f, steps * f, b, f, 1)
+  })
+}
+
+/** Steps [B,F], in order, as one [B,T,F]. */
+export function stackSteps(ctx: Context, steps: readonly Tensor[]): Tensor {
+  const { kernels } = ctx
+  const [b, f] = steps[0].shape
+  const stride = steps.length * f
+  const y = ctx.empty([b, steps.length, f])
+  steps.forEach((step, t) => {
+    kernels.copyBlock(step.values, 0, f, y.values, t * f, stride, b, f, 0)
+  })
+  return ctx.record(y, steps, () => {
+    const dy = ctx.gradientOf(y)
+    steps.forEach((step, t) => {
+      if (!step.tracked) return
+      const dStep = ctx.gradientOf(step)
+      kernels.copyBlock(dy.values, t * f, stride, dStep.values, 0, f, b, f, 1)
+    })
+  })
+}
+
+/** x [B,T,F] with its steps in reverse order. */
+export function reverseTime(ctx: Context, x: Tensor): Tensor {
+  const { kernels } = ctx
+  const [b, t, f] = x.shape
+  const y = ctx.empty(x.shape)
+  kernels.reverseTime(x.values, y.values, b, t, f, 0)
+  return ctx.record(y, [x], () => {
+    const dy = ctx.gradientOf(y)
+    const dx = ctx.gradientOf(x)
+    kernels.reverseTime(dy.values, dx.values, b, t, f, 1)
+  })
+}
+
+/** Rows of table [V,D] by ids […] : […,D]. The ids have been checked. */
+export function gather(ctx: Context, table: Tensor, ids: Tensor): Tensor {
+  const { kernels } = ctx
+  const dim = table.shape[1]
+  const y = ctx.empty([...ids.shape, dim])
+  kernels.gather(table.values, ids.ints, y.values, ids.size, dim)
+  return ctx.record(y, [table], () => {
+    const dy = ctx.gradientOf(y)
+    const dTable = ctx.gradientOf(table)
+    kernels.gatherBackward(dy.values, ids.ints, dTable.values, ids.size, dim)
+  })
+}
+
+/** Mean over the valid steps of x [B,T,F]: [B,F]; 0 for a row without any. */
+export function poolMean(ctx: Context, x: Tensor): Tensor {
+  const { kernels } = ctx
+  const [b, t, f] = x.shape
+  const valid = x.mask?.valid ?? null
+  const y = ctx.empty([b, f])
+  kernels.poolMean(x.values, valid?.ints ?? null, y.values, b, t, f)
+  return ctx.record(y, [x], () => {
+    const dy = ctx.gradientOf(y)
+    const dx = ctx.gradientOf(x)
+    kernels.poolMeanBackward(dy.values, valid?.ints ?? null, dx.values, b, t, f)
+  })
+}
+
+/** Maximum over the valid steps of x [B,T,F]: [B,F]; 0 for a row without any. */
+export function poolMax(ctx: Context, x: Tensor): Tensor {
+  const { kernels } = ctx
+  const [b, t, f] = x.shape
+  const valid = x.mask?.valid ?? null
+  const argmax = ctx.empty([b, f], 'int32')
+  const y = ctx.empty([b, f])
+  kernels.poolMax(x.values, valid?.ints ?? null, y.values, argmax.ints, b, t, f)
+  return ctx.record(y, [x], () => {
+    const dy = ctx.gradientOf(y)
+    const dx = ctx.gradientOf(x)
+    kernels.poolMaxBackward(dy.values, argmax.ints, dx.values, b, t, f)
+  })
+}
+
+function checkSame(where: string, a: Tensor, b: Tensor): void {
+  if (a.shape.length !== b.shape.length || a.shape.some((length, i) => length !== b.shape[i])) {
+    throw shapeError(where, a.shape, b.shape)
+  }
+}

@@ -1,0 +1,237 @@
+import { RefrainError, show } from '../errors.ts'
+import type { Backend, Block, Floats, Heap } from '../kernels/kernels.ts'
+import { sizeOf } from '../util/check.ts'
+import type { Mask } from './mask.ts'
+
+/** Element types: floats of the backend (float32; float64 in the float64 reference) and int32. */
+export type DType = 'float' | 'int32'
+
+/** Nested arrays of numbers, as deep as the tensor has dimensions. */
+export type NestedArray = number | NestedArray[]
+
+/**
+ * A shape and a view of memory in a backend's heap.
+ *
+ * `values` is a fresh view each time the heap has grown; do not keep it across an allocation.
+ * Tensors made during a training or prediction step live in the step's arena and end with it; those
+ * that the public API returns own their memory.
+ */
+export class Tensor {
+  readonly shape: readonly number[]
+  readonly dtype: DType
+  /** Number of elements. */
+  readonly size: number
+  /** Which steps of a [B,T,…] tensor count; null: all. */
+  mask: Mask | null = null
+  /** True if a gradient is wanted: a trainable parameter, or computed from one. */
+  tracked = false
+  /** The gradient's accumulator, once something added to it. */
+  gradient: Tensor | null = null
+  /** For outputs of a sigmoid or softmax: what went in, so that a loss can start from there. */
+  logits: { tensor: Tensor; activation: string } | null = null
+  /** The tensor whose memory and gradient this one shares under another shape. */
+  readonly base: Tensor | null
+  readonly #heap: Heap
+  readonly #block: Block
+  readonly #byteOffset: number
+  #view: Floats | Int32Array
+
+  constructor(
+    heap: Heap,
+    block: Block,
+    byteOffset: number,
+    shape: readonly number[],
+    dtype: DType,
+    base: Tensor | null = null,
+  ) {
+    this.shape = shape
+    this.dtype = dtype
+    this.size = sizeOf(shape)
+    this.base = base
+    this.#heap = heap
+    this.#block = block
+    this.#byteOffset = byteOffset
+    this.#view = this.#makeView()
+  }
+
+  #makeView(): Floats | Int32Array {
+    return this.dtype === 'float'
+      ? this.#heap.floats(this.#block, this.#byteOffset, this.size)
+      : this.#heap.ints(this.#block, this.#byteOffset, this.size)
+  }
+
+  #current(): Floats | Int32Array {
+    // A grown wasm memory detaches its old views, whose length then reads 0.
+    if (this.#view.length !== this.size) this.#view = this.#makeView()
+    return this.#view
+  }
+
+  /** The elements of a float tensor, in the backend's heap. */
+  get values(): Floats {
+    if (this.dtype !== 'float') throw new Error('values of an int32 tensor')
+    return this.#current() as Floats
+  }
+
+  /** The elements of an int32 tensor, in the backend's heap. */
+  get ints(): Int32Array {
+    if (this.dtype !== 'int32') throw new Error('ints of a float tensor')
+    return this.#current() as Int32Array
+  }
+
+  /** The same memory, and the same gradient, under another shape of equal size. */
+  view(shape: readonly number[]): Tensor {
+    if (sizeOf(shape) !== this.size) throw shapeError('view', this.shape, shape)
+    const base = this.base ?? this
+    const view = new Tensor(this.#heap, this.#block, this.#byteOffset, shape, this.dtype, base)
+    view.tracked = this.tracked
+    return view
+  }
+
+  /** `length` elements from `start` on, as a tensor of its own (its gradient is not shared). */
+  part(start: number, shape: readonly number[]): Tensor {
+    const bytes = this.dtype === 'float' ? this.#heap.floatBytes : 4
+    const offset = this.#byteOffset + start * bytes
+    return new Tensor(this.#heap, this.#block, offset, shape, this.dtype)
+  }
+
+  /** A copy of the elements, in row-major order. */
+  async data(): Promise<Float32Array | Float64Array | Int32Array> {
+    return this.#current().slice()
+  }
+
+  /** The elements as nested arrays. */
+  async array(): Promise<NestedArray> {
+    const flat = this.#current()
+    let at = 0
+    const nest = (axis: number): NestedArray =>
+      axis === this.shape.length
+        ? flat[at++]
+        : Array.from({ length: this.shape[axis] }, () => nest(axis + 1))
+    return nest(0)
+  }
+}
+
+/** Error for two shapes that should agree. */
+export function shapeError(
+  where: string,
+  expected: readonly (number | null)[],
+  received: readonly (number | null)[],
+): RefrainError {
+  return new RefrainError(
+    'BAD_SHAPE',
+    `${where}: expected shape ${show([...expected])}, got ${show([...received])}`,
+  )
+}
+
+const released = new FinalizationRegistry<{ heap: Heap; block: Block }>(({ heap, block }) => {
+  heap.free(block)
+})
+
+/** Frees `block` when `owner` is collected; a heap inside wasm memory cannot see that by itself. */
+export function ownBlock(owner: object, heap: Heap, block: Block): void {
+  released.register(owner, { heap, block }, owner)
+}
+
+/** Takes `ownBlock` back, for a block that its owner frees itself. */
+export function disownBlock(owner: object): void {
+  released.unregister(owner)
+}
+
+/** A zeroed tensor with memory of its own, outside any arena. */
+export function allocateTensor(
+  heap: Heap,
+  shape: readonly number[],
+  dtype: DType = 'float',
+): Tensor {
+  const bytes = sizeOf(shape) * (dtype === 'float' ? heap.floatBytes : 4)
+  const block = heap.allocate(Math.max(bytes, 1))
+  const tensor = new Tensor(heap, block, 0, shape, dtype)
+  ownBlock(tensor, heap, block)
+  return tensor
+}
+
+const plainHeap: Heap<Block & { buffer: ArrayBuffer }> = {
+  floatBytes: 4,
+  bytesInUse: 0,
+  allocate: (bytes) => ({ buffer: new ArrayBuffer(bytes), byteOffset: 0, byteLength: bytes }),
+  free: () => {},
+  floats: (block, offset, length) => new Float32Array(block.buffer, offset, length),
+  ints: (block, offset, length) => new Int32Array(block.buffer, offset, length),
+}
+
+/** A copy of `tensor` in ordinary JavaScript memory, independent of any backend. */
+export function detach(tensor: Tensor): Tensor {
+  const copy = tensorOf(tensor.dtype === 'float' ? tensor.values : tensor.ints, tensor.shape)
+  if (tensor.mask) copy.mask = null
+  return copy
+}
+
+function tensorOf(values: ArrayLike<number>, shape: readonly number[]): Tensor {
+  const dtype: DType = values instanceof Int32Array ? 'int32' : 'float'
+  const wide = values instanceof Float64Array
+  const heap = (wide ? { ...plainHeap, floatBytes: 8, floats: wideFloats } : plainHeap) as Heap
+  const block = heap.allocate(values.length * (wide ? 8 : 4))
+  const copy = new Tensor(heap, block, 0, shape, dtype)
+  if (dtype === 'float') copy.values.set(values)
+  else copy.ints.set(values)
+  return copy
+}
+
+function wideFloats(block: Block, offset: number, length: number): Float64Array {
+  return new Float64Array((block as Block & { buffer: ArrayBuffer }).buffer, offset, length)
+}
+
+/**
+ * A tensor from nested arrays, or from a typed or flat array and its shape. Int32Array makes an
+ * int32 tensor, anything else floats.
+ *
+ *     tensor([[1, 2], [3, 4]])
+ *     tensor(new Float32Array(6), [2, 3])
+ *
+ * Throws `BAD_SHAPE` if the arrays are ragged or the shape does not fit, `BAD_ARGUMENT` for a value
+ * that is not a number.
+ */
+export function tensor(values: NestedArray | ArrayLike<number>, shape?: readonly number[]): Tensor {
+  if (ArrayBuffer.isView(values) || shape) {
+    const flat = values as ArrayLike<number>
+    const wanted = shape ?? [flat.length]
+    if (sizeOf(wanted) !== flat.length) {
+      throw new RefrainError(
+        'BAD_SHAPE',
+        `tensor: shape ${show([...wanted])} has ${sizeOf(wanted)} elements, the data has ${flat.length}`,
+      )
+    }
+    return tensorOf(flat, wanted)
+  }
+  const found: number[] = []
+  for (let level = values as NestedArray; Array.isArray(level); level = level[0]) {
+    found.push(level.length)
+    if (level.length === 0) break
+  }
+  const flat = new Float32Array(sizeOf(found))
+  let at = 0
+  const walk = (level: NestedArray, axis: number) => {
+    if (axis === found.length) {
+      if (typeof level !== 'number') {
+        throw new RefrainError('BAD_ARGUMENT', `tensor: expected numbers, got ${show(level)}`)
+      }
+      flat[at++] = level
+      return
+    }
+    if (!Array.isArray(level) || level.length !== found[axis]) {
+      throw new RefrainError(
+        'BAD_SHAPE',
+        `tensor: expected arrays of ${found[axis]} at depth ${axis + 1}, got ${show(level)}`,
+        'give ragged sequences to fit and predict directly; they are padded inside',
+      )
+    }
+    for (const inner of level) walk(inner, axis + 1)
+  }
+  walk(values as NestedArray, 0)
+  return tensorOf(flat, found)
+}
+
+/** Bytes of one element of `dtype` on `backend`. */
+export function elementBytes(backend: Backend, dtype: DType): number {
+  return dtype === 'float' ? backend.heap.floatBytes : 4
+}

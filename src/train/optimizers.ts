@@ -1,0 +1,225 @@
+/**
+ * Optimizers, with Keras 3's names, defaults and formulas. Each is a configuration and a function
+ * over flat arrays: a model's parameters are one array, so a step is one kernel call.
+ */
+import { RefrainError, show } from '../errors.ts'
+import type { Kernels } from '../kernels/kernels.ts'
+import type { Tensor } from '../tensor/tensor.ts'
+import { checkNumber, checkOptions } from '../util/check.ts'
+import { rateAt, type Schedule } from './schedules.ts'
+
+/** Options that every optimizer takes. */
+export interface OptimizerOptions {
+  /** A number, or a schedule such as `exponentialDecay`. */
+  learningRate?: number | Schedule
+  /** Each gradient element is cut to ±this. */
+  clipValue?: number
+  /** Each parameter's gradient is scaled down to at most this norm. */
+  clipNorm?: number
+  /** All gradients together are scaled down to at most this norm (Pascanu et al. 2013). */
+  globalClipNorm?: number
+  /** Share of each weight taken off in a step, times the learning rate. */
+  weightDecay?: number
+}
+
+/** An optimizer: what to remember for each weight, and how to move. */
+export interface Optimizer {
+  readonly name: 'sgd' | 'rmsprop' | 'adam' | 'adamW'
+  /** With defaults filled in; what a file holds. */
+  readonly options: Readonly<Required<Pick<OptimizerOptions, 'learningRate'>> & OptimizerOptions>
+  /** Names of the arrays kept beside the weights. */
+  readonly slots: readonly string[]
+  /** Moves the weights; `step` counts from 0. */
+  apply(kernels: Kernels, update: Update): void
+}
+
+/** One step's arrays, all of the same length, and numbers. */
+export interface Update {
+  readonly weights: Tensor
+  readonly gradients: Tensor
+  readonly slots: readonly Tensor[]
+  readonly step: number
+  /** Learning rate of this step. */
+  readonly rate: number
+  /** Factor on the gradients. */
+  readonly scale: number
+}
+
+const shared = ['learningRate', 'clipValue', 'clipNorm', 'globalClipNorm', 'weightDecay']
+
+function check<O extends OptimizerOptions>(name: string, options: O, own: readonly string[]): O {
+  checkOptions(name, options, [...shared, ...own])
+  if (typeof options.learningRate === 'number') {
+    checkNumber(`${name} 'learningRate'`, options.learningRate, 0)
+  }
+  const clips = (['clipValue', 'clipNorm', 'globalClipNorm'] as const).filter(
+    (key) => options[key] !== undefined,
+  )
+  for (const key of clips) {
+    const limit = checkNumber(`${name} '${key}'`, options[key], 0)
+    if (limit === 0) {
+      throw new RefrainError('BAD_ARGUMENT', `${name} '${key}': expected more than 0, got 0`)
+    }
+  }
+  if (clips.length > 1) {
+    throw new RefrainError(
+      'BAD_ARGUMENT',
+      `${name}: expected one of clipValue, clipNorm and globalClipNorm, got ${show(clips)}`,
+    )
+  }
+  if (options.weightDecay !== undefined) {
+    checkNumber(`${name} 'weightDecay'`, options.weightDecay, 0)
+  }
+  return options
+}
+
+/** The flat decay: learning rate times weight decay. */
+const decayOf = (options: OptimizerOptions, rate: number) => rate * (options.weightDecay ?? 0)
+
+/** Stochastic gradient descent; learningRate 0.01, momentum 0, nesterov false. */
+export function sgd(
+  given: OptimizerOptions & { momentum?: number; nesterov?: boolean } = {},
+): Optimizer {
+  check('sgd', given, ['momentum', 'nesterov'])
+  const options = { learningRate: 0.01, momentum: 0, nesterov: false, ...given }
+  checkNumber("sgd 'momentum'", options.momentum, 0, 1)
+  return {
+    name: 'sgd',
+    options,
+    slots: options.momentum > 0 ? ['velocity'] : [],
+    apply(kernels, { weights, gradients, slots: [velocity], scale, rate }) {
+      kernels.sgd(
+        weights.values,
+        gradients.values,
+        velocity?.values ?? null,
+        gradients.size,
+        scale,
+        rate,
+        options.momentum,
+        options.nesterov ? 1 : 0,
+        decayOf(options, rate),
+      )
+    },
+  }
+}
+
+/** RMSprop (Hinton 2012); learningRate 0.001, rho 0.9, momentum 0, epsilon 1e-7, centered false. */
+export function rmsprop(
+  given: OptimizerOptions & {
+    rho?: number
+    momentum?: number
+    epsilon?: number
+    centered?: boolean
+  } = {},
+): Optimizer {
+  check('rmsprop', given, ['rho', 'momentum', 'epsilon', 'centered'])
+  const defaults = { learningRate: 0.001, rho: 0.9, momentum: 0, epsilon: 1e-7, centered: false }
+  const options = { ...defaults, ...given }
+  checkNumber("rmsprop 'rho'", options.rho, 0, 1)
+  checkNumber("rmsprop 'momentum'", options.momentum, 0, 1)
+  const slots = ['meanSquare']
+  if (options.centered) slots.push('mean')
+  if (options.momentum > 0) slots.push('velocity')
+  return {
+    name: 'rmsprop',
+    options,
+    slots,
+    apply(kernels, { weights, gradients, slots: arrays, scale, rate }) {
+      const slot = (name: string) => arrays[slots.indexOf(name)]?.values ?? null
+      kernels.rmsprop(
+        weights.values,
+        gradients.values,
+        arrays[0].values,
+        slot('mean'),
+        slot('velocity'),
+        gradients.size,
+        scale,
+        rate,
+        options.rho,
+        options.momentum,
+        options.epsilon,
+        decayOf(options, rate),
+      )
+    },
+  }
+}
+
+type AdamOptions = OptimizerOptions & {
+  beta1?: number
+  beta2?: number
+  epsilon?: number
+  amsgrad?: boolean
+}
+
+function adamLike(
+  name: 'adam' | 'adamW',
+  defaults: OptimizerOptions,
+  given: AdamOptions,
+): Optimizer {
+  check(name, given, ['beta1', 'beta2', 'epsilon', 'amsgrad'])
+  const options = {
+    learningRate: 0.001,
+    beta1: 0.9,
+    beta2: 0.999,
+    epsilon: 1e-7,
+    amsgrad: false,
+    ...defaults,
+    ...given,
+  }
+  checkNumber(`${name} 'beta1'`, options.beta1, 0, 1)
+  checkNumber(`${name} 'beta2'`, options.beta2, 0, 1)
+  return {
+    name,
+    options,
+    slots: options.amsgrad ? ['m', 'v', 'vMax'] : ['m', 'v'],
+    apply(kernels, { weights, gradients, slots: [m, v, vMax], scale, rate, step }) {
+      const correction =
+        Math.sqrt(1 - options.beta2 ** (step + 1)) / (1 - options.beta1 ** (step + 1))
+      kernels.adam(
+        weights.values,
+        gradients.values,
+        m.values,
+        v.values,
+        vMax?.values ?? null,
+        gradients.size,
+        scale,
+        rate * correction,
+        options.beta1,
+        options.beta2,
+        options.epsilon,
+        decayOf(options, rate),
+      )
+    },
+  }
+}
+
+/** Adam (Kingma & Ba 2014); learningRate 0.001, beta1 0.9, beta2 0.999, epsilon 1e-7. */
+export const adam = (options: AdamOptions = {}) => adamLike('adam', {}, options)
+
+/** Adam with decoupled weight decay (Loshchilov & Hutter 2017); weightDecay 0.004. */
+export const adamW = (options: AdamOptions = {}) =>
+  adamLike('adamW', { weightDecay: 0.004 }, options)
+
+const makers = { sgd, rmsprop, adam, adamW }
+
+/** The optimizer of a name, configuration or itself; throws `UNKNOWN_OPTION`. */
+export function resolveOptimizer(
+  wanted: Optimizer | Optimizer['name'] | { name: string; options: OptimizerOptions },
+): Optimizer {
+  if (typeof wanted === 'object' && 'apply' in wanted) return wanted
+  const name = typeof wanted === 'string' ? wanted : wanted.name
+  const maker = makers[name as keyof typeof makers]
+  if (!maker) {
+    throw new RefrainError(
+      'UNKNOWN_OPTION',
+      `optimizer: unknown optimizer ${show(name)}`,
+      `known: ${Object.keys(makers).join(', ')}`,
+    )
+  }
+  return maker(typeof wanted === 'string' ? {} : (wanted.options as never))
+}
+
+/** The learning rate of a step. */
+export function learningRateOf(optimizer: Optimizer, step: number): number {
+  return rateAt(optimizer.options.learningRate, step)
+}
