@@ -19,7 +19,7 @@ if (rest.length === 0) {
   passed.push(
     ...(await Promise.all([
       attempt('format and lint', async () => {
-        await node('node_modules/@biomejs/biome/bin/biome', ['ci', '--colors=off', '.'])
+        await node('node_modules/@biomejs/biome/bin/biome', ['ci', '--colors=off', '--error-on-warnings', '.'])
       }),
       attempt('types', async () => {
         await node('node_modules/typescript/bin/tsc', ['--noEmit'])
