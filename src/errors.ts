@@ -42,7 +42,10 @@ export function show(value: unknown): string {
     return value.length > 60 ? `'${value.slice(0, 57)}…'` : `'${value}'`
   }
   if (Array.isArray(value)) {
-    const shown = value.length > 8 ? `${value.slice(0, 8).join(', ')}, … ${value.length} in all` : value.join(', ')
+    const shown =
+      value.length > 8
+        ? `${value.slice(0, 8).join(', ')}, … ${value.length} in all`
+        : value.join(', ')
     return `[${shown}]`
   }
   if (ArrayBuffer.isView(value)) return `${value.constructor.name} of ${value.byteLength} bytes`

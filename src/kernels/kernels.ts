@@ -159,7 +159,13 @@ export interface Kernels {
   // ---- embedding and pooling ----------------------------------------------------------------
 
   /** out[i,:] = table[ids[i],:]. The caller has checked the ids. */
-  gather(table: Floats /* [V, dim] */, ids: Ints, out: FloatsOut /* [n, dim] */, n: Int, dim: Int): void
+  gather(
+    table: Floats /* [V, dim] */,
+    ids: Ints,
+    out: FloatsOut /* [n, dim] */,
+    n: Int,
+    dim: Int,
+  ): void
   /** dTable[ids[i],:] += dOut[i,:], in the order of i. */
   gatherBackward(dOut: Floats, ids: Ints, dTable: FloatsOut, n: Int, dim: Int): void
   /** out[b,f] = mean over the valid t of x[b,t,f]; 0 where a row has none. valid null: all. */
@@ -190,7 +196,15 @@ export interface Kernels {
     zero: Int,
   ): void
   /** The gradient of `holdMasked`, IN PLACE: dy of a masked step moves to the step it was copied from. */
-  holdMaskedBackward(dy: FloatsOut, valid: Ints, b: Int, t: Int, u: Int, reverse: Int, zero: Int): void
+  holdMaskedBackward(
+    dy: FloatsOut,
+    valid: Ints,
+    b: Int,
+    t: Int,
+    u: Int,
+    reverse: Int,
+    zero: Int,
+  ): void
 
   // ---- LSTM ---------------------------------------------------------------------------------
   //

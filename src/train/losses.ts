@@ -154,9 +154,9 @@ function rowScales(prediction: Tensor, rows: number, weights: Float32Array | nul
   const scales = new Float64Array(rows)
   const valid = stepFlags(prediction, rows)
   let count = 0
-  for (let r = 0; r < rows; r++) if (!valid || valid[r] !== 0) count++
+  for (let r = 0; r < rows; r++) if (valid?.[r] !== 0) count++
   for (let r = 0; r < rows; r++) {
-    if (!valid || valid[r] !== 0) scales[r] = (weights ? weights[r] : 1) / Math.max(1, count)
+    if (valid?.[r] !== 0) scales[r] = (weights ? weights[r] : 1) / Math.max(1, count)
   }
   return scales
 }
@@ -182,7 +182,7 @@ function checkTarget(loss: LossConfig, prediction: Tensor, target: Tensor) {
     const classes = target.ints
     const flags = stepFlags(prediction, classes.length)
     for (let i = 0; i < classes.length; i++) {
-      if ((classes[i] < 0 || classes[i] >= cols) && (!flags || flags[i] !== 0)) {
+      if ((classes[i] < 0 || classes[i] >= cols) && flags?.[i] !== 0) {
         throw new RefrainError(
           'BAD_DATA',
           `fit 'y': expected class numbers from 0 to ${cols - 1}, got ${classes[i]}`,

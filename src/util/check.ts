@@ -1,5 +1,5 @@
-/** Small helpers that every folder may use. */
-import { RefrainError, show } from './errors.ts'
+/** Checks of options and arguments, with the errors they raise. */
+import { RefrainError, show } from '../errors.ts'
 
 /** Number of single-character edits (insert, delete, replace, swap) between two names. */
 function editDistance(a: string, b: string): number {
@@ -46,7 +46,11 @@ export function checkOptions(where: string, options: object, known: Iterable<str
   const names = new Set(known)
   for (const key of Object.keys(options)) {
     if (!names.has(key)) {
-      throw new RefrainError('UNKNOWN_OPTION', `${where}: unknown option '${key}'`, suggest(key, names))
+      throw new RefrainError(
+        'UNKNOWN_OPTION',
+        `${where}: unknown option '${key}'`,
+        suggest(key, names),
+      )
     }
   }
 }
@@ -63,10 +67,23 @@ export function checkInteger(where: string, value: unknown, minimum = 1): number
 }
 
 /** Fails unless `value` is a finite number from `low` to `high`. */
-export function checkNumber(where: string, value: unknown, low = -Infinity, high = Infinity): number {
+export function checkNumber(
+  where: string,
+  value: unknown,
+  low = -Infinity,
+  high = Infinity,
+): number {
   if (typeof value !== 'number' || !Number.isFinite(value) || value < low || value > high) {
-    const range = high === Infinity ? (low === -Infinity ? '' : ` of at least ${low}`) : ` from ${low} to ${high}`
-    throw new RefrainError('BAD_ARGUMENT', `${where}: expected a finite number${range}, got ${show(value)}`)
+    const range =
+      high === Infinity
+        ? low === -Infinity
+          ? ''
+          : ` of at least ${low}`
+        : ` from ${low} to ${high}`
+    throw new RefrainError(
+      'BAD_ARGUMENT',
+      `${where}: expected a finite number${range}, got ${show(value)}`,
+    )
   }
   return value
 }

@@ -1,0 +1,236 @@
+/**
+ * Training data as columns: one typed array for all rows, sequences of unequal length end to end.
+ * Rows are cut out, padded and masked when a batch is made.
+ */
+import { RefrainError, show } from '../errors.ts'
+import type { Arena } from '../tensor/arena.ts'
+import { maskFromLengths } from '../tensor/mask.ts'
+import { type DType, Tensor } from '../tensor/tensor.ts'
+import { sizeOf } from '../util/check.ts'
+
+/** A row or an element of nested data. */
+export type NestedData = number | boolean | ArrayLike<number> | readonly NestedData[]
+
+/**
+ * What `fit` and `predict` take: nested arrays (ragged in the second dimension if you like), a typed
+ * array for one number a row, `{ shape, data }` with a flat array, or a `Tensor`.
+ */
+export type ArrayData =
+  | readonly NestedData[]
+  | Float32Array
+  | Float64Array
+  | Int32Array
+  | { readonly shape: readonly number[]; readonly data: ArrayLike<number> }
+  | Tensor
+
+/** Rows of equal shape, or sequences of unequal length. */
+export interface Column {
+  readonly rows: number
+  readonly dtype: DType
+  /** Shape of one row; null for the length of a ragged sequence. */
+  readonly shape: readonly (number | null)[]
+  readonly data: Float32Array | Float64Array | Int32Array
+  /** For ragged sequences: where each row begins, in steps, and one past the last. */
+  readonly offsets: Int32Array | null
+}
+
+/** Length of a row's sequence, or 0 if rows are not sequences. */
+export function rowLength(column: Column, row: number): number {
+  if (column.offsets) return column.offsets[row + 1] - column.offsets[row]
+  return column.shape[0] ?? 0
+}
+
+type Numbers = ArrayLike<number>
+
+const isNumbers = (value: unknown): value is Numbers =>
+  ArrayBuffer.isView(value) && !(value instanceof DataView)
+
+/**
+ * Brings data into columns. Throws `BAD_DATA`, `BAD_SHAPE` or `NOT_FINITE` naming `where`, the row
+ * and the position.
+ *
+ * @param dtype int32 for token ids and class numbers, which must be whole
+ */
+export function toColumn(where: string, data: ArrayData, dtype: DType): Column {
+  if (data instanceof Tensor) {
+    const flat = data.dtype === 'float' ? data.values : data.ints
+    return denseColumn(where, flat, data.shape, dtype)
+  }
+  if (isNumbers(data)) return denseColumn(where, data, [data.length], dtype)
+  if (!Array.isArray(data)) {
+    if (typeof data !== 'object' || data === null || !('shape' in data) || !('data' in data)) {
+      throw new RefrainError(
+        'BAD_ARGUMENT',
+        `${where}: expected nested arrays, { shape, data } or a Tensor, got ${show(data)}`,
+      )
+    }
+    if (sizeOf(data.shape) !== data.data.length) {
+      throw new RefrainError(
+        'BAD_SHAPE',
+        `${where}: shape ${show([...data.shape])} has ${sizeOf(data.shape)} elements, ` +
+          `the data has ${data.data.length}`,
+      )
+    }
+    return denseColumn(where, data.data, data.shape, dtype)
+  }
+  return nestedColumn(where, data, dtype)
+}
+
+function denseColumn(
+  where: string,
+  flat: Numbers,
+  [rows, ...shape]: readonly number[],
+  dtype: DType,
+): Column {
+  const size = sizeOf(shape)
+  const data = makeArray(dtype, flat.length, flat)
+  for (let i = 0; i < data.length; i++) {
+    data[i] = checked(where, flat[i], dtype, () => [Math.floor(i / size), i % size])
+  }
+  return { rows, dtype, shape, data, offsets: null }
+}
+
+function makeArray(dtype: DType, length: number, like?: unknown) {
+  if (dtype === 'int32') return new Int32Array(length)
+  return like instanceof Float64Array ? new Float64Array(length) : new Float32Array(length)
+}
+
+/** The number, if it is one that `dtype` can hold. */
+function checked(where: string, value: unknown, dtype: DType, at: () => number[]): number {
+  const number = typeof value === 'boolean' ? Number(value) : value
+  if (typeof number === 'number') {
+    if (dtype === 'int32' ? Number.isInteger(number) : Number.isFinite(number)) return number
+  }
+  const [row, ...position] = at()
+  const place = `row ${row}${position.length > 0 ? `, position ${position.join(', ')}` : ''}`
+  if (typeof number === 'number' && !Number.isFinite(number)) {
+    throw new RefrainError(
+      'NOT_FINITE',
+      `${where}: expected finite numbers, got ${number} at ${place}`,
+      'remove or fill missing values before training',
+    )
+  }
+  throw new RefrainError(
+    'BAD_DATA',
+    `${where}: expected ${dtype === 'int32' ? 'whole numbers' : 'numbers'}, got ${show(value)} at ${place}`,
+  )
+}
+
+function nestedColumn(where: string, rows: readonly NestedData[], dtype: DType): Column {
+  const first = rows[0]
+  if (rows.length === 0) {
+    throw new RefrainError('BAD_DATA', `${where}: expected at least one row, got none`)
+  }
+  if (typeof first === 'number' || typeof first === 'boolean' || typeof first === 'string') {
+    const data = makeArray(dtype, rows.length)
+    rows.forEach((value, row) => {
+      data[row] = checked(where, value, dtype, () => [row])
+    })
+    return { rows: rows.length, dtype, shape: [], data, offsets: null }
+  }
+  const lengths = rows.map((row, r) => {
+    if (!Array.isArray(row) && !isNumbers(row)) {
+      throw new RefrainError(
+        'BAD_SHAPE',
+        `${where}: expected an array in row ${r}, got ${show(row)}`,
+      )
+    }
+    return row.length
+  })
+  const inner = innerShape(rows as readonly NestedData[][])
+  const ragged = lengths.some((length) => length !== lengths[0])
+  const width = sizeOf(inner)
+  const offsets = new Int32Array(rows.length + 1)
+  lengths.forEach((length, r) => {
+    offsets[r + 1] = offsets[r] + length
+  })
+  const data = makeArray(dtype, offsets[rows.length] * width)
+  let at = 0
+  const put = (value: unknown, depth: number, place: number[]) => {
+    if (depth === inner.length) {
+      data[at++] = checked(where, value, dtype, () => place)
+      return
+    }
+    if (!(Array.isArray(value) || isNumbers(value)) || value.length !== inner[depth]) {
+      throw new RefrainError(
+        'BAD_SHAPE',
+        `${where}: expected ${inner[depth]} elements at row ${place[0]}, position ` +
+          `${place.slice(1).join(', ')}, got ${show(value)}`,
+        'only the second dimension may be ragged',
+      )
+    }
+    for (let i = 0; i < value.length; i++) put(value[i], depth + 1, [...place, i])
+  }
+  rows.forEach((row, r) => {
+    const items = row as ArrayLike<NestedData>
+    for (let i = 0; i < items.length; i++) {
+      if (inner.length === 0) data[at++] = checked(where, items[i], dtype, () => [r, i])
+      else put(items[i], 0, [r, i])
+    }
+  })
+  return {
+    rows: rows.length,
+    dtype,
+    shape: [ragged ? null : lengths[0], ...inner],
+    data,
+    offsets: ragged ? offsets : null,
+  }
+}
+
+/** Shape below the second dimension, from the first element found. */
+function innerShape(rows: readonly (readonly NestedData[])[]): number[] {
+  const shape: number[] = []
+  let element: unknown = rows.find((row) => row.length > 0)?.[0]
+  while (Array.isArray(element) || isNumbers(element)) {
+    shape.push(element.length)
+    element = element[0]
+  }
+  return shape
+}
+
+/** Rows `from` to `to` - 1 of a column, sharing its memory. */
+export function sliceColumn(column: Column, from: number, to: number): Column {
+  const { shape, offsets } = column
+  const rows = to - from
+  if (offsets) {
+    const width = sizeOf(shape.slice(1) as number[])
+    const data = column.data.subarray(offsets[from] * width, offsets[to] * width)
+    const moved = offsets.slice(from, to + 1).map((offset) => offset - offsets[from])
+    return { ...column, rows, data, offsets: moved }
+  }
+  const size = sizeOf(shape as number[])
+  return { ...column, rows, data: column.data.subarray(from * size, to * size) }
+}
+
+/**
+ * The given rows of a column as a batch in the arena: ragged sequences padded with zeros at the end
+ * and masked.
+ *
+ * @param steps length to pad to; by default the longest of these rows, at least 1
+ */
+export function batchOf(arena: Arena, column: Column, rows: Int32Array, steps?: number): Tensor {
+  const { data, offsets, shape, dtype } = column
+  if (!offsets) {
+    const size = sizeOf(shape as number[])
+    const batch = arena.tensor([rows.length, ...(shape as number[])], dtype)
+    const out = dtype === 'float' ? batch.values : batch.ints
+    for (let r = 0; r < rows.length; r++) {
+      const from = rows[r] * size
+      if (size === 1) out[r] = data[from]
+      else out.set(data.subarray(from, from + size), r * size)
+    }
+    return batch
+  }
+  const inner = shape.slice(1) as number[]
+  const width = sizeOf(inner)
+  const lengths = Array.from(rows, (row) => offsets[row + 1] - offsets[row])
+  const longest = steps ?? Math.max(1, ...lengths)
+  const batch = arena.tensor([rows.length, longest, ...inner], dtype)
+  const out = dtype === 'float' ? batch.values : batch.ints
+  out.fill(0)
+  rows.forEach((row, r) => {
+    out.set(data.subarray(offsets[row] * width, offsets[row + 1] * width), r * longest * width)
+  })
+  batch.mask = maskFromLengths(arena, lengths, longest)
+  return batch
+}

@@ -1,0 +1,176 @@
+/** Callbacks of `fit`: objects with methods that the trainer calls at given moments. */
+import { RefrainError } from '../errors.ts'
+import { checkInteger, checkNumber, checkOptions } from '../util/check.ts'
+
+/** Numbers of an epoch or of the epoch so far: loss, accuracy, valLoss, …. */
+export type Logs = Record<string, number>
+
+/** What a callback sees and may do. */
+export interface Run {
+  /** From 0. */
+  readonly epoch: number
+  readonly epochs: number
+  /** Steps done in this epoch. */
+  readonly step: number
+  readonly stepsPerEpoch: number
+  /** Rows seen in this epoch, and rows in all. */
+  readonly rowsSeen: number
+  readonly rows: number
+  /** Optimizer steps since training began. */
+  readonly iteration: number
+  /** Learning rate of the next step; assign to change it from here on. */
+  learningRate: number
+  /** Ends training after this step or epoch; a reason shows in the history. */
+  stop(reason: string): void
+  /** Writes a checkpoint, once the other callbacks of this moment have run. */
+  save(path: string): void
+  /** A copy of all weights. */
+  readWeights(): Float32Array | Float64Array
+  /** Puts such a copy back. */
+  writeWeights(weights: Float32Array | Float64Array): void
+}
+
+/** Methods that `fit` calls; each may return a promise. */
+export interface Callback {
+  readonly name: string
+  onTrainBegin?(run: Run): void | Promise<void>
+  onEpochBegin?(run: Run): void | Promise<void>
+  onStepEnd?(run: Run, logs: Logs): void | Promise<void>
+  onEpochEnd?(run: Run, logs: Logs): void | Promise<void>
+  onTrainEnd?(run: Run, logs: Logs): void | Promise<void>
+  /** What a checkpoint must keep of this callback: plain JSON, and at most one array. */
+  readState?(): CallbackState
+  writeState?(state: CallbackState): void
+}
+
+export interface CallbackState {
+  readonly json: unknown
+  readonly weights?: Float32Array | Float64Array
+}
+
+export interface EarlyStoppingOptions {
+  /** Default 'valLoss'. */
+  monitor?: string
+  /** A change counts if it is larger than this; default 0. */
+  minDelta?: number
+  /** Epochs without improvement before training stops; default 0. */
+  patience?: number
+  /** 'min' or 'max'; by default 'max' for names that hold "accuracy" or "f1", else 'min'. */
+  mode?: 'min' | 'max'
+  /** Put the best epoch's weights back at the end; default false. */
+  restoreBestWeights?: boolean
+  /** First epoch that is watched, from 0; default 0. */
+  startFromEpoch?: number
+}
+
+/** Stops when a number no longer improves. Keras's `EarlyStopping`. */
+export function earlyStopping(options: EarlyStoppingOptions = {}): Callback & {
+  readonly bestEpoch: number
+} {
+  checkOptions('earlyStopping', options, [
+    'monitor',
+    'minDelta',
+    'patience',
+    'mode',
+    'restoreBestWeights',
+    'startFromEpoch',
+  ])
+  const { monitor = 'valLoss', restoreBestWeights = false, startFromEpoch = 0 } = options
+  const patience = checkInteger("earlyStopping 'patience'", options.patience ?? 0, 0)
+  const minDelta = checkNumber("earlyStopping 'minDelta'", options.minDelta ?? 0, 0)
+  const mode = options.mode ?? (/accuracy|f1/i.test(monitor) ? 'max' : 'min')
+  const sign = mode === 'max' ? -1 : 1
+  let best = Infinity
+  let bestEpoch = -1
+  let waited = 0
+  let bestWeights: Float32Array | Float64Array | undefined
+  return {
+    name: 'earlyStopping',
+    get bestEpoch() {
+      return bestEpoch
+    },
+    onEpochEnd(run, logs) {
+      if (run.epoch < startFromEpoch) return
+      if (!(monitor in logs)) {
+        throw new RefrainError(
+          'BAD_ARGUMENT',
+          `earlyStopping 'monitor': expected one of ${Object.keys(logs).join(', ')}, got '${monitor}'`,
+          monitor.startsWith('val') ? 'give fit validationSplit or validationData' : '',
+        )
+      }
+      const value = sign * logs[monitor]
+      if (value < best - minDelta) {
+        best = value
+        bestEpoch = run.epoch
+        waited = 0
+        if (restoreBestWeights) bestWeights = run.readWeights()
+      } else if (++waited >= Math.max(1, patience)) {
+        run.stop(`no better ${monitor} for ${waited} epoch${waited === 1 ? '' : 's'}`)
+      }
+    },
+    onTrainEnd(run) {
+      if (restoreBestWeights && bestWeights) run.writeWeights(bestWeights)
+    },
+    readState: () => ({
+      json: { best: Number.isFinite(best) ? best : null, bestEpoch, waited },
+      weights: bestWeights,
+    }),
+    writeState({ json, weights }) {
+      const state = json as { best: number | null; bestEpoch: number; waited: number }
+      best = state.best ?? Infinity
+      bestEpoch = state.bestEpoch
+      waited = state.waited
+      bestWeights = weights
+    },
+  }
+}
+
+export interface CheckpointOptions {
+  /** File to write; a `.refrain` file with the optimizer's state beside the weights. */
+  path: string
+  /** Also after this many steps. By default only at the end of an epoch. */
+  everySteps?: number
+  /** Also after this many seconds. */
+  everySeconds?: number
+}
+
+/**
+ * Writes a checkpoint at the end of every epoch, and more often if asked. `fit`'s `resume` option
+ * goes on from it, to the very weights that an uninterrupted run gives.
+ */
+export function checkpoint(options: CheckpointOptions): Callback {
+  checkOptions('checkpoint', options, ['path', 'everySteps', 'everySeconds'])
+  const { path, everySteps, everySeconds } = options
+  if (typeof path !== 'string' || path === '') {
+    throw new RefrainError('BAD_ARGUMENT', "checkpoint 'path': expected a file name")
+  }
+  if (everySteps !== undefined) checkInteger("checkpoint 'everySteps'", everySteps)
+  if (everySeconds !== undefined) checkNumber("checkpoint 'everySeconds'", everySeconds, 0)
+  let savedAt = performance.now()
+  return {
+    name: 'checkpoint',
+    onStepEnd(run) {
+      const due =
+        (everySteps !== undefined && run.iteration % everySteps === 0) ||
+        (everySeconds !== undefined && performance.now() - savedAt >= everySeconds * 1000)
+      if (!due) return
+      run.save(path)
+      savedAt = performance.now()
+    },
+    onEpochEnd(run) {
+      run.save(path)
+      savedAt = performance.now()
+    },
+  }
+}
+
+/** Sets the learning rate at the start of each epoch: `(epoch, rate) => rate`, epochs from 0. */
+export function learningRateSchedule(rateOf: (epoch: number, rate: number) => number): Callback {
+  return {
+    name: 'learningRateSchedule',
+    onEpochBegin(run) {
+      const rate = rateOf(run.epoch, run.learningRate)
+      run.learningRate = checkNumber('learningRateSchedule: the returned rate', rate, 0)
+    },
+  }
+}

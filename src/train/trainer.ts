@@ -1,0 +1,422 @@
+/**
+ * The training loop. It knows parameters, a forward function, a loss and an optimizer; it never
+ * names a layer.
+ */
+import { epochBatches } from '../data/batches.ts'
+import { batchOf, type Column } from '../data/column.ts'
+import { RefrainError } from '../errors.ts'
+import type { Backend } from '../kernels/kernels.ts'
+import { Arena } from '../tensor/arena.ts'
+import { Context } from '../tensor/context.ts'
+import type { ParameterSet } from '../tensor/parameter.ts'
+import { allocateTensor, type Tensor } from '../tensor/tensor.ts'
+import type { Callback, CallbackState, Logs, Run } from './callbacks.ts'
+import { clipGradients } from './clipping.ts'
+import { computeLoss, type LossConfig } from './losses.ts'
+import { Metric, type MetricName } from './metrics.ts'
+import { learningRateOf, type Optimizer } from './optimizers.ts'
+
+/** What can be trained: parameters, and predictions from inputs. */
+export interface Trainable {
+  readonly backend: Backend
+  readonly parameters: ParameterSet
+  forward(ctx: Context, inputs: readonly Tensor[]): Tensor
+}
+
+/** Rows of inputs, targets and, if any, weights (one a row, or one a step). */
+export interface TrainingData {
+  readonly inputs: readonly Column[]
+  readonly target: Column
+  readonly weights: Column | null
+}
+
+/** What `fit` needs once names are resolved. */
+export interface FitPlan {
+  readonly data: TrainingData
+  readonly validation: TrainingData | null
+  readonly epochs: number
+  readonly batchSize: number
+  readonly shuffle: boolean
+  readonly seed: number
+  readonly callbacks: readonly Callback[]
+  /** Writes a checkpoint with this state to `path`. */
+  save(path: string, state: TrainerState): Promise<void>
+  /** Where an earlier run stopped. */
+  readonly resume: TrainerState | null
+}
+
+/** Epochs and, for each number, its value after each epoch. */
+export interface History {
+  readonly epoch: number[]
+  readonly history: Record<string, number[]>
+  /** Why training ended before the last epoch; '' if it did not. */
+  stopped: string
+  /** Optimizer steps, and those in which clipping changed a gradient. */
+  steps: number
+  clippedSteps: number
+}
+
+/** Everything that decides how training goes on. Arrays by name, the rest plain JSON. */
+export interface TrainerState {
+  readonly arrays: Record<string, Float32Array | Float64Array>
+  readonly json: {
+    readonly iteration: number
+    readonly learningRate: number | null
+    readonly epoch: number
+    readonly step: number
+    readonly seed: number
+    readonly batchSize: number
+    readonly shuffle: boolean
+    readonly rows: number
+    readonly loss: [number, number]
+    readonly metrics: [number, number][]
+    readonly history: History
+    readonly callbacks: { name: string; json: unknown }[]
+  }
+}
+
+/** Milliseconds after which the loop lets timers, signals and the page have their turn. */
+const yieldAfter = 50
+
+/** Trains and evaluates one model; holds the optimizer's state and the step's memory. */
+export class Trainer {
+  readonly #model: Trainable
+  readonly #loss: LossConfig
+  readonly #optimizer: Optimizer
+  readonly #metrics: Metric[]
+  readonly #slots: Tensor[]
+  readonly #arena: Arena
+  #iteration = 0
+  /** Learning rate set by a callback; null: the optimizer's own. */
+  #learningRate: number | null = null
+
+  constructor(
+    model: Trainable,
+    compiled: { loss: LossConfig; optimizer: Optimizer; metrics: readonly MetricName[] },
+  ) {
+    this.#model = model
+    this.#loss = compiled.loss
+    this.#optimizer = compiled.optimizer
+    this.#metrics = compiled.metrics.map((name) => new Metric(name, compiled.loss))
+    const { heap } = model.backend
+    const size = model.parameters.trainableSize
+    this.#slots = compiled.optimizer.slots.map(() => allocateTensor(heap, [size]))
+    this.#arena = new Arena(heap)
+  }
+
+  /** Bytes of the step's memory. */
+  get arenaBytes(): number {
+    return this.#arena.bytes
+  }
+
+  /** One optimizer step; returns the batch's loss and the predictions' metrics through `metrics`. */
+  #step(data: TrainingData, rows: Int32Array, seed: number): { loss: number; clipped: boolean } {
+    const { backend, parameters } = this.#model
+    const { kernels } = backend
+    this.#arena.reset()
+    const random = { seed, step: this.#iteration }
+    const ctx = new Context(backend, this.#arena, { training: true, random })
+    const batch = makeBatch(this.#arena, data, rows)
+    kernels.fill(parameters.gradients.values, 0, parameters.trainableSize)
+    const prediction = this.#model.forward(ctx, batch.inputs)
+    const loss = computeLoss(ctx, this.#loss, prediction, batch.target, batch.weights)
+    for (const metric of this.#metrics) metric.update(prediction, batch.target, batch.weights)
+    loss.seedGradient()
+    ctx.backward()
+    const { scale, norm, acted } = clipGradients(kernels, parameters, this.#optimizer.options)
+    if (!Number.isFinite(loss.value) || !Number.isFinite(norm)) this.#failNotFinite(loss.value)
+    this.#optimizer.apply(kernels, {
+      weights: parameters.values,
+      gradients: parameters.gradients,
+      slots: this.#slots,
+      step: this.#iteration,
+      rate: this.#currentRate(),
+      scale,
+    })
+    parameters.touch()
+    this.#iteration++
+    return { loss: loss.value, clipped: acted }
+  }
+
+  #currentRate(): number {
+    return this.#learningRate ?? learningRateOf(this.#optimizer, this.#iteration)
+  }
+
+  /** Names where the number that is not finite was born; the weights are still those before. */
+  #failNotFinite(loss: number): never {
+    const { backend, parameters } = this.#model
+    const bad = parameters.trainable.find(({ parameter, size }) => {
+      const gradient = parameter.value.gradient!.values
+      return backend.kernels.firstNonFinite(gradient, size) >= 0
+    })
+    const where = bad
+      ? `the gradient of '${bad.parameter.path}' is not finite`
+      : 'the norm overflows'
+    throw new RefrainError(
+      'NOT_FINITE',
+      `training step ${this.#iteration + 1}: the loss is ${loss} and ${where}; ` +
+        'the weights are those before this step',
+      "lower the learning rate, clip gradients (globalClipNorm: 1), or check the inputs' scale",
+    )
+  }
+
+  /** Loss and metrics of a data set, without training. */
+  async evaluate(data: TrainingData, batchSize: number): Promise<Logs> {
+    const metrics = this.#metrics.map((metric) => new Metric(metric.name, this.#loss))
+    const pause = pauser()
+    let total = 0
+    let count = 0
+    for (const rows of epochBatches(data.target, batchSize, null, 0)) {
+      this.#arena.reset()
+      const ctx = new Context(this.#model.backend, this.#arena)
+      const batch = makeBatch(this.#arena, data, rows)
+      const prediction = this.#model.forward(ctx, batch.inputs)
+      const { value } = computeLoss(ctx, this.#loss, prediction, batch.target, batch.weights)
+      for (const metric of metrics) metric.update(prediction, batch.target, batch.weights)
+      total += value * rows.length
+      count += rows.length
+      await pause()
+    }
+    this.#arena.reset()
+    const logs: Logs = { loss: count === 0 ? 0 : total / count }
+    for (const metric of metrics) logs[metric.name] = metric.result
+    return logs
+  }
+
+  /** Trains for the plan's epochs. */
+  async fit(plan: FitPlan): Promise<History> {
+    const { data, epochs, batchSize, callbacks } = plan
+    const { parameters } = this.#model
+    let history: History = { epoch: [], history: {}, stopped: '', steps: 0, clippedSteps: 0 }
+    let loss: [number, number] = [0, 0]
+    let epoch = 0
+    let step = 0
+    let rowsSeen = 0
+    let stepsPerEpoch = Math.ceil(data.target.rows / batchSize)
+    let stopping = ''
+    let saveTo = ''
+    const trainer = this
+    const run: Run = {
+      get epoch() {
+        return epoch
+      },
+      epochs,
+      get step() {
+        return step
+      },
+      get stepsPerEpoch() {
+        return stepsPerEpoch
+      },
+      get rowsSeen() {
+        return rowsSeen
+      },
+      rows: data.target.rows,
+      get iteration() {
+        return trainer.#iteration
+      },
+      get learningRate() {
+        return trainer.#currentRate()
+      },
+      set learningRate(rate) {
+        trainer.#learningRate = rate
+      },
+      stop(reason) {
+        stopping = reason
+      },
+      save(path) {
+        saveTo = path
+      },
+      readWeights: () => parameters.values.values.slice(),
+      writeWeights(weights) {
+        parameters.values.values.set(weights)
+        parameters.touch()
+      },
+    }
+    const call = async (
+      name: 'onTrainBegin' | 'onEpochBegin' | 'onStepEnd' | 'onEpochEnd' | 'onTrainEnd',
+      logs: Logs,
+    ) => {
+      for (const callback of callbacks) {
+        const result = callback[name]?.(run, logs)
+        if (result) await result
+      }
+      if (!saveTo) return
+      const path = saveTo
+      saveTo = ''
+      const position = name === 'onEpochEnd' ? { epoch: epoch + 1, step: 0 } : { epoch, step }
+      await plan.save(path, this.#readState(plan, position, loss, history))
+    }
+    if (plan.resume) {
+      this.#writeState(plan, plan.resume)
+      const { json } = plan.resume
+      epoch = json.epoch
+      step = json.step
+      loss = [...json.loss]
+      history = structuredClone(json.history)
+      history.stopped = ''
+    } else {
+      this.#learningRate = null
+    }
+    const pause = pauser()
+    let logs: Logs = {}
+    await call('onTrainBegin', logs)
+    for (; epoch < epochs && !stopping; epoch++) {
+      await call('onEpochBegin', {})
+      const lengths = data.inputs.find((column) => column.offsets) ?? data.target
+      const batches = epochBatches(lengths, batchSize, plan.shuffle ? plan.seed : null, epoch)
+      stepsPerEpoch = batches.length
+      if (step === 0) {
+        loss = [0, 0]
+        for (const metric of this.#metrics) metric.reset()
+      }
+      rowsSeen = batches.slice(0, step).reduce((sum, rows) => sum + rows.length, 0)
+      while (step < batches.length && !stopping) {
+        const rows = batches[step]
+        const result = this.#step(data, rows, plan.seed)
+        step++
+        rowsSeen += rows.length
+        history.steps++
+        if (result.clipped) history.clippedSteps++
+        loss[0] += result.loss * rows.length
+        loss[1] += rows.length
+        logs = this.#logs(loss)
+        await call('onStepEnd', logs)
+        await pause()
+      }
+      // Stopped within the epoch: its numbers are not those of an epoch.
+      if (step < batches.length) break
+      logs = this.#logs(loss)
+      if (plan.validation) {
+        const values = await this.evaluate(plan.validation, batchSize)
+        for (const [name, value] of Object.entries(values)) {
+          logs[`val${name[0].toUpperCase()}${name.slice(1)}`] = value
+        }
+      }
+      history.epoch.push(epoch)
+      for (const [name, value] of Object.entries(logs)) {
+        history.history[name] ??= []
+        history.history[name].push(value)
+      }
+      await call('onEpochEnd', logs)
+      step = 0
+    }
+    history.stopped = stopping
+    await call('onTrainEnd', logs)
+    this.#arena.reset()
+    return history
+  }
+
+  #logs(loss: readonly [number, number]): Logs {
+    const logs: Logs = { loss: loss[0] / Math.max(1, loss[1]) }
+    for (const metric of this.#metrics) logs[metric.name] = metric.result
+    return logs
+  }
+
+  #readState(
+    plan: FitPlan,
+    position: { epoch: number; step: number },
+    loss: [number, number],
+    history: History,
+  ): TrainerState {
+    const arrays: TrainerState['arrays'] = {}
+    this.#slots.forEach((slot, i) => {
+      arrays[`optimizer/${this.#optimizer.slots[i]}`] = slot.values.slice()
+    })
+    const callbacks = plan.callbacks.map((callback, i) => {
+      const state = callback.readState?.()
+      if (state?.weights) arrays[`callback/${i}`] = state.weights
+      return { name: callback.name, json: state?.json ?? null }
+    })
+    return {
+      arrays,
+      json: {
+        iteration: this.#iteration,
+        learningRate: this.#learningRate,
+        ...position,
+        seed: plan.seed,
+        batchSize: plan.batchSize,
+        shuffle: plan.shuffle,
+        rows: plan.data.target.rows,
+        loss,
+        metrics: this.#metrics.map((metric) => metric.state),
+        history,
+        callbacks,
+      },
+    }
+  }
+
+  #writeState(plan: FitPlan, { arrays, json }: TrainerState): void {
+    const now = {
+      seed: plan.seed,
+      batchSize: plan.batchSize,
+      shuffle: plan.shuffle,
+      rows: plan.data.target.rows,
+    }
+    for (const [name, value] of Object.entries(now)) {
+      const before = json[name as keyof typeof now]
+      if (before !== value) {
+        throw new RefrainError(
+          'BAD_ARGUMENT',
+          `fit 'resume': the checkpoint was made with ${name} ${before}, this run has ${value}`,
+          'resume with the same data and options',
+        )
+      }
+    }
+    this.#slots.forEach((slot, i) => {
+      const name = this.#optimizer.slots[i]
+      const array = arrays[`optimizer/${name}`]
+      if (array?.length !== slot.size) {
+        throw new RefrainError(
+          'BAD_FILE',
+          `fit 'resume': the checkpoint has no optimizer state '${name}' of ${slot.size} numbers`,
+          'resume with the same model and optimizer',
+        )
+      }
+      slot.values.set(array)
+    })
+    plan.callbacks.forEach((callback, i) => {
+      const saved = json.callbacks[i]
+      if (!saved || saved.name !== callback.name || !callback.writeState) return
+      const state: CallbackState = { json: saved.json, weights: arrays[`callback/${i}`] }
+      callback.writeState(state)
+    })
+    this.#iteration = json.iteration
+    this.#learningRate = json.learningRate
+    this.#metrics.forEach((metric, i) => {
+      metric.state = json.metrics[i]
+    })
+  }
+}
+
+function makeBatch(arena: Arena, data: TrainingData, rows: Int32Array) {
+  const inputs = data.inputs.map((column) => batchOf(arena, column, rows))
+  const steps = data.inputs.find((column) => column.offsets)
+  const padded = steps && inputs[data.inputs.indexOf(steps)].shape[1]
+  const target = batchOf(arena, data.target, rows, data.target.offsets ? padded : undefined)
+  const weights = data.weights && batchOf(arena, data.weights, rows, padded)
+  return { inputs, target, weights: weights ? spread(weights, target) : null }
+}
+
+/** A weight for every row of the loss: a weight for each example counts for all of its steps. */
+function spread(weights: Tensor, target: Tensor): Float32Array {
+  const perExample = weights.shape.length === 1
+  const steps = perExample && target.shape.length > 1 ? target.shape[1] : 1
+  const values = weights.values
+  const out = new Float32Array(values.length * steps)
+  for (let i = 0; i < out.length; i++) out[i] = values[Math.floor(i / steps)]
+  return out
+}
+
+/** Lets the event loop turn when it has not for a while. */
+function pauser(): () => Promise<void> | undefined {
+  let last = performance.now()
+  return () => {
+    if (performance.now() - last < yieldAfter) return undefined
+    return new Promise((resolve) => {
+      setTimeout(() => {
+        last = performance.now()
+        resolve()
+      }, 0)
+    })
+  }
+}
