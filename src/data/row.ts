@@ -1,0 +1,39 @@
+/** A row of a table, and how an error message says where it is. */
+import { RefrainError, show } from '../errors.ts'
+
+/** Where a row comes from. */
+export interface Place {
+  /** The file, as it was named. */
+  file: string
+  /**
+   * The row's number in its file (in a folder: in the folder), counted from 1, without the header
+   * and blank lines. In a spreadsheet, which counts the header, the row is one further down.
+   */
+  row: number
+  /** The line on which the row begins, counted from 1, in formats that have lines. */
+  line?: number
+}
+
+/** A row and where it comes from. */
+export interface TableRow extends Place {
+  values: Record<string, unknown>
+}
+
+/** "reviews.csv, row 3 (line 4)" */
+export function locate({ file, row, line }: Place): string {
+  return line === undefined || line === row
+    ? `${file}, row ${row}`
+    : `${file}, row ${row} (line ${line})`
+}
+
+/** Fails on a value that is no row. */
+export function checkRow(value: unknown, where: string): Record<string, unknown> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new RefrainError(
+      'BAD_DATA',
+      `${where}: expected an object of columns, got ${show(value)}`,
+      'Write each row as {"column": value, …}',
+    )
+  }
+  return value as Record<string, unknown>
+}
