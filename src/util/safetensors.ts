@@ -43,8 +43,20 @@ export interface SafetensorsTensor {
   dtype: SafetensorsDtype
   shape: number[]
   /** Row-major. F16, BF16 and F8 hold raw bits; BOOL holds 0 and 1. */
-  data: InstanceType<(typeof arrays)[SafetensorsDtype]>
+  data: Elements
 }
+
+type Elements =
+  | Float64Array
+  | Float32Array
+  | BigInt64Array
+  | BigUint64Array
+  | Int32Array
+  | Uint32Array
+  | Int16Array
+  | Uint16Array
+  | Int8Array
+  | Uint8Array
 
 /** The content of a safetensors file. */
 export interface Safetensors {
