@@ -1,0 +1,77 @@
+/** The whole public surface of the library. */
+
+export type { ArrayData } from './data/column.ts'
+export { type ErrorCode, errorCodes, RefrainError } from './errors.ts'
+export {
+  availableBackends,
+  defaultBackend,
+  setBackend,
+} from './kernels/backend.ts'
+export type { Backend, BackendName } from './kernels/kernels.ts'
+export {
+  type ActivationName,
+  activation,
+  type BidirectionalOptions,
+  bidirectional,
+  type DenseOptions,
+  type DropoutOptions,
+  dense,
+  dropout,
+  type EmbeddingOptions,
+  embedding,
+  flatten,
+  globalAveragePooling1d,
+  globalMaxPooling1d,
+  type InputOptions,
+  input,
+  Layer,
+  type LayerOptions,
+  type LstmOptions,
+  type LstmOutputs,
+  lstm,
+  type MergeMode,
+  type Shape,
+  type SymbolicTensor,
+  timeDistributed,
+} from './layers/index.ts'
+export * from './model/index.ts'
+export {
+  constant,
+  glorotNormal,
+  glorotUniform,
+  heNormal,
+  heUniform,
+  type Initializer,
+  type InitializerLike,
+  lecunNormal,
+  lecunUniform,
+  ones,
+  orthogonal,
+  randomNormal,
+  randomUniform,
+  truncatedNormal,
+  zeros,
+} from './tensor/initializers.ts'
+export { type NestedArray, type Tensor, tensor } from './tensor/tensor.ts'
+export * from './train/callbacks.ts'
+export {
+  binaryCrossentropy,
+  categoricalCrossentropy,
+  type LossConfig,
+  type LossName,
+  meanAbsoluteError,
+  meanSquaredError,
+  sparseCategoricalCrossentropy,
+} from './train/losses.ts'
+export type { MetricName } from './train/metrics.ts'
+export {
+  adam,
+  adamW,
+  type Optimizer,
+  type OptimizerOptions,
+  rmsprop,
+  sgd,
+} from './train/optimizers.ts'
+export { type ProgressOptions, progress } from './train/progress.ts'
+export { exponentialDecay, type Schedule } from './train/schedules.ts'
+export type { History } from './train/trainer.ts'

@@ -1,0 +1,61 @@
+import { RefrainError, show } from '../errors.ts'
+import { checkInputShape } from '../layers/input.ts'
+import { connect, Layer, type Shape, SymbolicTensor } from '../layers/layer.ts'
+import { type Graph, graphConfig, makeGraph } from './graph.ts'
+import { Model, type ModelOptions } from './model.ts'
+
+/** Layers one after the other. */
+export class Sequential extends Model {
+  protected graph: Graph | null = null
+  readonly #layers: readonly Layer[]
+
+  constructor(layers: readonly Layer[], options: ModelOptions) {
+    super('sequential', options)
+    if (!Array.isArray(layers) || layers.length === 0) {
+      throw new RefrainError(
+        'BAD_ARGUMENT',
+        `sequential: expected an array of at least one layer, got ${show(layers)}`,
+      )
+    }
+    layers.forEach((layer, i) => {
+      if (!(layer instanceof Layer)) {
+        throw new RefrainError('BAD_ARGUMENT', `sequential: layer ${i} is ${show(layer)}`)
+      }
+      if (layers.indexOf(layer) !== i) {
+        throw new RefrainError('BAD_ARGUMENT', `sequential: layer ${i} stands there twice`)
+      }
+    })
+    this.#layers = layers
+    const { inputShape } = layers[0]
+    if (inputShape) {
+      checkInputShape(`${layers[0].kind} 'inputShape'`, inputShape)
+      this.makeGraph([null, ...inputShape])
+    }
+  }
+
+  get layers(): readonly Layer[] {
+    return this.#layers
+  }
+
+  protected makeGraph(inputShape: Shape): void {
+    const input = new SymbolicTensor(inputShape, this.#layers[0].inputType, null, 'input')
+    let value = input
+    for (const layer of this.#layers) value = connect(layer, [value])[0]
+    this.graph = makeGraph([input], [value])
+  }
+
+  get architecture() {
+    this.build()
+    return { type: 'sequential', name: this.name, seed: this.seed, ...graphConfig(this.graph!) }
+  }
+}
+
+/**
+ * A model of layers one after the other. It is built by the first layer's `inputShape`, by
+ * `model.build([null, …])`, or by its first batch.
+ *
+ *     const model = sequential([lstm({ units: 32 }), dense({ units: 1 })], { seed: 1 })
+ */
+export function sequential(layers: readonly Layer[], options: ModelOptions = {}): Sequential {
+  return new Sequential(layers, options)
+}
