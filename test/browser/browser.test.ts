@@ -1,20 +1,46 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { errorCodes, show } from '../../src/errors.ts'
 import { type Bundle, bundleForBrowser } from './bundle.ts'
+import * as cases from './cases.ts'
 import { findChromium, openPage, type Page } from './chromium.ts'
 
+describe('the browser bundle', () => {
+  let library: Bundle
+
+  beforeAll(async () => {
+    library = await bundleForBrowser({
+      text: "import * as refrain from 'refrain'; globalThis.refrain = refrain",
+    })
+  })
+
+  test('holds nothing but the library', () => {
+    expect(library.external).toEqual([])
+    expect(library.inputs.filter((path) => !/^(dist\/|entry\.js$)/.test(path))).toEqual([])
+  })
+
+  test("takes the browser's platform, not Node's", () => {
+    expect(library.inputs).toContain('dist/platform/browser.js')
+    expect(library.inputs).not.toContain('dist/platform/node.js')
+    const text = [...library.files.values()].map((bytes) => new TextDecoder().decode(bytes)).join()
+    expect(text).not.toMatch(/["'`]node:/)
+  })
+
+  test('stays small', () => {
+    console.log(
+      `browser bundle: ${(library.size / 1000).toFixed(0)} kB, ${(library.gzip / 1000).toFixed(0)} kB with gzip`,
+    )
+    expect(library.gzip).toBeLessThan(150_000)
+  })
+
+  test('leaves out what is not used', async () => {
+    const { inputs, size } = await bundleForBrowser({
+      text: "import { RefrainError } from 'refrain'; globalThis.RefrainError = RefrainError",
+    })
+    expect(inputs).toContain('dist/errors.js')
+    expect(size).toBeLessThan(5_000)
+  })
+})
+
 const chromium = findChromium()
-let bundle: Bundle
-
-beforeAll(async () => {
-  bundle = await bundleForBrowser({ text: "export * from './dist/errors.js'" })
-})
-
-test('the bundle holds nothing but the library', () => {
-  expect(bundle.external).toEqual([])
-  expect(bundle.inputs.filter((path) => !/^(dist\/|entry\.js$)/.test(path))).toEqual([])
-})
-
 if (!chromium) {
   console.warn('browser tests skipped: no Chromium; install one or set CHROME_PATH to its program')
 }
@@ -23,14 +49,45 @@ describe.skipIf(!chromium)('in Chromium', () => {
   let page: Page
 
   beforeAll(async () => {
-    page = await openPage(chromium!, bundle.files)
+    const { files } = await bundleForBrowser({ path: 'test/browser/cases.ts' })
+    page = await openPage(chromium!, files)
   })
 
   afterAll(() => page?.close())
 
-  test('the library runs', async () => {
-    const value = Object.keys(errorCodes)
-    expect(await page.call('show', value)).toBe(show(value))
+  test('WebAssembly with relaxed SIMD is chosen', async () => {
+    expect(await page.call('backends')).toEqual({
+      chosen: 'wasm:relaxed',
+      available: ['wasm:relaxed', 'wasm:simd128', 'reference:float32', 'reference:float64'],
+    })
+  })
+
+  test('20 steps of training give the very bits that they give in Node', async () => {
+    const here = await cases.trainTwentySteps()
+    expect(here.steps).toBe(20)
+    expect(here.weights).toHaveLength(11)
+    expect(here.loss.at(-1)).toBeLessThan(here.loss[0])
+    expect(await page.call('trainTwentySteps')).toEqual(here)
+  })
+
+  test('a model predicts, and predicts the same from its file', async () => {
+    const { shape, encoders, before, after } =
+      await page.call<Awaited<ReturnType<typeof cases.predictFromFile>>>('predictFromFile')
+    expect(shape).toEqual([80, 1])
+    expect(encoders).toEqual({ words: ['a', 'b'] })
+    expect(before.every((p) => p > 0 && p < 1)).toBe(true)
+    expect(after).toEqual(before)
+    expect((await cases.predictFromFile()).before).toEqual(before)
+  })
+
+  test('errors read as they do in Node', async () => {
+    const { code, message } = cases.unknownOption()!
+    expect(code).toBe('UNKNOWN_OPTION')
+    expect(message).toContain("did you mean 'units'?")
+    expect(await page.call('unknownOption')).toEqual({ code, message })
+  })
+
+  test('the page has nothing to complain about', () => {
     expect(page.complaints).toEqual([])
   })
 })
