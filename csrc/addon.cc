@@ -1,0 +1,287 @@
+// The Node-API addon: which instruction sets run here, kernels as functions, and the thread pool.
+#define NAPI_VERSION 8
+#include <node_api.h>
+
+#include <cstdio>
+#include <mutex>
+#include <string_view>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+#include "pool.h"
+#include "table.h"
+
+const Kernels* baselineKernels(Threads);
+#if defined(REFRAIN_X64)
+const Kernels* avx2Kernels(Threads);
+const Kernels* avx512Kernels(Threads);
+#endif
+
+namespace {
+
+// ---- threads ------------------------------------------------------------------------------------
+
+std::mutex poolMutex;
+Pool* pool = nullptr;
+int environments = 0;
+/** Each JavaScript thread has its own setting. */
+thread_local int threadCount = 1;
+
+Pool& sharedPool() {
+  std::lock_guard<std::mutex> lock(poolMutex);
+  if (!pool) pool = new Pool;
+  return *pool;
+}
+
+int countThreads() { return threadCount; }
+
+void runTasks(int tasks, void (*body)(void*, int), void* context) {
+  sharedPool().run(threadCount, tasks, body, context);
+}
+
+/** Node unloads an addon with the last environment that uses it: its threads must have ended. */
+void environmentEnds(void*) {
+  Pool* last = nullptr;
+  {
+    std::lock_guard<std::mutex> lock(poolMutex);
+    if (--environments == 0) std::swap(last, pool);
+  }
+  delete last;
+}
+
+// ---- instruction sets ---------------------------------------------------------------------------
+
+struct Variant {
+  const char* name;
+  const Kernels* (*kernels)(Threads);
+  bool (*supported)();
+};
+
+bool always() { return true; }
+#if defined(REFRAIN_X64)
+// __builtin_cpu_supports also asks whether the operating system saves the registers.
+bool hasAvx2() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
+bool hasAvx512() {
+  return hasAvx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+}
+#endif
+
+/** Best first. */
+const Variant variants[] = {
+#if defined(REFRAIN_X64)
+    {"avx512", avx512Kernels, hasAvx512},
+    {"avx2", avx2Kernels, hasAvx2},
+#endif
+    {"baseline", baselineKernels, always},
+};
+
+// ---- glue: JavaScript values to a kernel's arguments ----------------------------------------------
+
+/** One argument; `expected` says what it must be. */
+template <class T>
+struct Argument;
+
+template <class Element, napi_typedarray_type wanted>
+struct ArrayArgument {
+  static bool read(napi_env env, napi_value value, bool nullable, Element*& out) {
+    napi_typedarray_type type;
+    void* data;
+    if (napi_get_typedarray_info(env, value, &type, nullptr, &data, nullptr, nullptr) == napi_ok) {
+      out = static_cast<Element*>(data);
+      return type == wanted;
+    }
+    napi_valuetype kind;
+    napi_typeof(env, value, &kind);
+    out = nullptr;
+    return nullable && kind == napi_null;
+  }
+};
+template <>
+struct Argument<const float*> : ArrayArgument<const float, napi_float32_array> {
+  static constexpr const char* expected = "a Float32Array";
+};
+template <>
+struct Argument<float*> : ArrayArgument<float, napi_float32_array> {
+  static constexpr const char* expected = "a Float32Array";
+};
+template <>
+struct Argument<const int32_t*> : ArrayArgument<const int32_t, napi_int32_array> {
+  static constexpr const char* expected = "an Int32Array";
+};
+template <>
+struct Argument<int32_t*> : ArrayArgument<int32_t, napi_int32_array> {
+  static constexpr const char* expected = "an Int32Array";
+};
+template <>
+struct Argument<int32_t> {
+  static constexpr const char* expected = "a number";
+  static bool read(napi_env env, napi_value value, bool, int32_t& out) {
+    return napi_get_value_int32(env, value, &out) == napi_ok;
+  }
+};
+template <>
+struct Argument<double> {
+  static constexpr const char* expected = "a number";
+  static bool read(napi_env env, napi_value value, bool, double& out) {
+    return napi_get_value_double(env, value, &out) == napi_ok;
+  }
+};
+
+napi_value fail(napi_env env, const char* kernel, size_t index, const char* expected,
+                bool nullable) {
+  char message[160];
+  std::snprintf(message, sizeof message, "%s: argument %zu must be %s%s", kernel, index + 1,
+                expected, nullable ? " or null" : "");
+  napi_throw_type_error(env, nullptr, message);
+  return nullptr;
+}
+
+napi_value toValue(napi_env env, int32_t number) {
+  napi_value value;
+  napi_create_int32(env, number, &value);
+  return value;
+}
+napi_value toValue(napi_env env, double number) {
+  napi_value value;
+  napi_create_double(env, number, &value);
+  return value;
+}
+
+template <class Function>
+struct Call;
+template <class Result, class... Arguments>
+struct Call<Result (*)(Arguments...)> {
+  template <size_t... I>
+  static napi_value with(napi_env env, napi_callback_info info, const char* name, uint32_t nulls,
+                         Result (*Kernels::*member)(Arguments...),
+                         std::index_sequence<I...>) {
+    constexpr size_t count = sizeof...(Arguments);
+    size_t given = count;
+    napi_value values[count];
+    void* kernels;
+    napi_get_cb_info(env, info, &given, values, nullptr, &kernels);
+    if (given != count) {
+      char message[160];
+      std::snprintf(message, sizeof message, "%s: expected %zu arguments, got %zu", name, count,
+                    given);
+      napi_throw_type_error(env, nullptr, message);
+      return nullptr;
+    }
+    std::tuple<Arguments...> arguments;
+    size_t wrong = count;
+    (void)((Argument<Arguments>::read(env, values[I], nulls >> I & 1, std::get<I>(arguments)) ||
+            (wrong = I, false)) &&
+           ...);
+    if (wrong < count) {
+      const char* expected[] = {Argument<Arguments>::expected...};
+      return fail(env, name, wrong, expected[wrong], nulls >> wrong & 1);
+    }
+    auto kernel = static_cast<const Kernels*>(kernels)->*member;
+    if constexpr (std::is_void_v<Result>) {
+      kernel(std::get<I>(arguments)...);
+      return nullptr;
+    } else {
+      return toValue(env, kernel(std::get<I>(arguments)...));
+    }
+  }
+  static constexpr auto sequence() { return std::index_sequence_for<Arguments...>(); }
+};
+
+#define X(result, name, parameters, nulls)                                                  \
+  napi_value call_##name(napi_env env, napi_callback_info info) {                           \
+    typedef Call<result(*) parameters> Glue;                                                \
+    return Glue::with(env, info, #name, nulls, &Kernels::name, Glue::sequence());           \
+  }
+REFRAIN_KERNELS(X)
+#undef X
+
+// ---- exports ------------------------------------------------------------------------------------
+
+/** variants(): names of the instruction sets that run here, best first. */
+napi_value listVariants(napi_env env, napi_callback_info) {
+  napi_value list;
+  napi_create_array(env, &list);
+  uint32_t count = 0;
+  for (const Variant& variant : variants) {
+    if (!variant.supported()) continue;
+    napi_value name;
+    napi_create_string_utf8(env, variant.name, NAPI_AUTO_LENGTH, &name);
+    napi_set_element(env, list, count++, name);
+  }
+  return list;
+}
+
+/** create(variant): an object with a function for each kernel. */
+napi_value create(napi_env env, napi_callback_info info) {
+  size_t given = 1;
+  napi_value value;
+  napi_get_cb_info(env, info, &given, &value, nullptr, nullptr);
+  char name[32] = "";
+  napi_get_value_string_utf8(env, value, name, sizeof name, nullptr);
+  const Kernels* kernels = nullptr;
+  for (const Variant& variant : variants) {
+    if (variant.supported() && std::string_view(variant.name) == name) {
+      kernels = variant.kernels({countThreads, runTasks});
+    }
+  }
+  if (!kernels) {
+    napi_throw_type_error(env, nullptr, "create: unknown or unsupported variant");
+    return nullptr;
+  }
+  napi_value object;
+  napi_create_object(env, &object);
+#define X(result, name, parameters, nulls)                                                   \
+  {                                                                                          \
+    napi_value function;                                                                     \
+    napi_create_function(env, #name, NAPI_AUTO_LENGTH, call_##name, (void*)kernels, &function); \
+    napi_set_named_property(env, object, #name, function);                                   \
+  }
+  REFRAIN_KERNELS(X)
+#undef X
+  return object;
+}
+
+/** setThreads(n): threads for the kernels that this JavaScript thread calls. */
+napi_value setThreads(napi_env env, napi_callback_info info) {
+  size_t given = 1;
+  napi_value value;
+  napi_get_cb_info(env, info, &given, &value, nullptr, nullptr);
+  int32_t count;
+  if (napi_get_value_int32(env, value, &count) != napi_ok || count < 1 || count > 1024) {
+    return fail(env, "setThreads", 0, "a number from 1 to 1024", false);
+  }
+  threadCount = count;
+  return nullptr;
+}
+
+/** misalignment(buffer): bytes by which an ArrayBuffer's memory lies past a multiple of 64. */
+napi_value misalignment(napi_env env, napi_callback_info info) {
+  size_t given = 1;
+  napi_value value;
+  napi_get_cb_info(env, info, &given, &value, nullptr, nullptr);
+  void* data = nullptr;
+  if (napi_get_arraybuffer_info(env, value, &data, nullptr) != napi_ok) {
+    return fail(env, "misalignment", 0, "an ArrayBuffer", false);
+  }
+  return toValue(env, static_cast<int32_t>(reinterpret_cast<uintptr_t>(data) & 63));
+}
+
+}  // namespace
+
+NAPI_MODULE_INIT(/* env, exports */) {
+  {
+    std::lock_guard<std::mutex> lock(poolMutex);
+    environments++;
+  }
+  napi_add_env_cleanup_hook(env, environmentEnds, nullptr);
+  const napi_property_descriptor properties[] = {
+      {"variants", nullptr, listVariants, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"create", nullptr, create, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"setThreads", nullptr, setThreads, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"misalignment", nullptr, misalignment, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+  };
+  napi_define_properties(env, exports, sizeof properties / sizeof *properties, properties);
+  return exports;
+}

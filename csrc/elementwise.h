@@ -1,0 +1,94 @@
+// Sums, products and copies, element by element.
+#pragma once
+#include "parallel.h"
+
+void fill(float* out, double value, int32_t n) {
+  V v = splat((float)value);
+  forElements(n, 1, [&](long i, int lanes) LANES { store(out + i, v, lanes); });
+}
+
+void addScaled(const float* x, float* out, double scale, int32_t n) {
+  V s = splat((float)scale);
+  forElements(n, 1, [&](long i, int lanes) LANES {
+    store(out + i, fma(s, load(x + i, lanes), load(out + i, lanes)), lanes);
+  });
+}
+
+void multiply(const float* a, const float* b, float* out, int32_t n, int32_t accumulate) {
+  if (accumulate) {
+    forElements(n, 1, [&](long i, int lanes) LANES {
+      store(out + i, fma(load(a + i, lanes), load(b + i, lanes), load(out + i, lanes)), lanes);
+    });
+  } else {
+    forElements(n, 1, [&](long i, int lanes) LANES {
+      store(out + i, load(a + i, lanes) * load(b + i, lanes), lanes);
+    });
+  }
+}
+
+void multiplyRepeated(const float* x, const float* scale, float* out, int32_t outer, int32_t repeat,
+                      int32_t inner, int32_t accumulate) {
+  long I = inner;
+  forRows((long)outer * repeat, (double)outer * repeat * inner, [&](long row) {
+    const float *from = x + row * I, *factor = scale + row / repeat * I;
+    float* to = out + row * I;
+    forVectors(0, I, [&](long i, int lanes) LANES {
+      V product = load(from + i, lanes) * load(factor + i, lanes);
+      store(to + i, accumulate ? load(to + i, lanes) + product : product, lanes);
+    });
+  });
+}
+
+void addBias(float* x, const float* bias, int32_t rows, int32_t cols) {
+  long C = cols;
+  forRows(rows, (double)rows * cols, [&](long row) {
+    float* to = x + row * C;
+    forVectors(0, C, [&](long c, int lanes) LANES {
+      store(to + c, load(to + c, lanes) + load(bias + c, lanes), lanes);
+    });
+  });
+}
+
+/** Threads take columns, so that each column is summed in the order of its rows. */
+void sumRows(const float* x, float* out, int32_t rows, int32_t cols) {
+  long C = cols;
+  constexpr long width = 4 * W, block = 256;
+  parallel((C + width - 1) / width, (double)rows * cols, [&](long task) {
+    long end = (task + 1) * width;
+    forVectors(task * width, end < C ? end : C, [&](long c, int lanes) LANES {
+      // Partial sums of `block` rows, for accuracy.
+      for (long r0 = 0; r0 < rows; r0 += block) {
+        V sum = {};
+        for (long r = r0; r < r0 + block && r < rows; r++) sum += load(x + r * C + c, lanes);
+        store(out + c, load(out + c, lanes) + sum, lanes);
+      }
+    });
+  });
+}
+
+namespace {
+
+/** to[i] = from[i], or added. */
+INLINE void copyRow(const float* from, float* to, long count, bool add) {
+  forVectors(0, count, [&](long i, int lanes) LANES {
+    V value = load(from + i, lanes);
+    store(to + i, add ? load(to + i, lanes) + value : value, lanes);
+  });
+}
+
+}  // namespace
+
+void copyBlock(const float* x, int32_t xOffset, int32_t xStride, float* out, int32_t outOffset,
+               int32_t outStride, int32_t rows, int32_t cols, int32_t accumulate) {
+  forRows(rows, (double)rows * cols, [&](long r) {
+    copyRow(x + xOffset + r * xStride, out + outOffset + r * outStride, cols, accumulate);
+  });
+}
+
+void reverseTime(const float* x, float* out, int32_t b, int32_t t, int32_t f, int32_t accumulate) {
+  long T = t, F = f;
+  forRows(b * T, (double)b * t * f, [&](long row) {
+    long first = row - row % T;
+    copyRow(x + (first + T - 1 - row % T) * F, out + row * F, F, accumulate);
+  });
+}

@@ -1,0 +1,226 @@
+// Backpropagation through time for the LSTM. With δ = ∂L/∂, and dz the gradient of a gate's sum:
+//   dh   = dh_t + dz_{t+1}·Rᵀ                      dc = dc_{t+1} ⊙ f_{t+1} + dh ⊙ o (1 - tanh²c)
+//   dz_i = dc ⊙ g ⊙ i (1 - i)      from (1), (5)   dz_f = dc ⊙ c_{t-1} ⊙ f (1 - f)  from (2), (5)
+//   dz_g = dc ⊙ i ⊙ (1 - g²)       from (3), (5)   dz_o = dh ⊙ tanh(c) ⊙ o (1 - o)  from (4), (6)
+//
+// Faster than doing everything step by step because only dz_{t+1}·Rᵀ has to run through time; the
+// gradients of x and of the weights are then one large product each, over all processed steps.
+#pragma once
+#include "lstm_pack.h"
+#include "math.h"
+
+namespace {
+
+struct Backward {
+  const Rows& rows;
+  long U;
+  const float *packed, *c0, *c;
+  float* gates;
+  const float* dh;
+  float *dhState, *dcState;
+
+  /** dz of step s over the gates, for `columns` units from `unit`; `sums` holds dz_{t+1}·Rᵀ. */
+  INLINE void finish(long row, long s, long unit, long columns, const float* sums) {
+    long at = rows.position(row, s);
+    const float* cell = c + at * U + unit;
+    const float* before = s > 0 ? c + rows.position(row, s - 1) * U + unit
+                          : c0  ? c0 + row * U + unit
+                                : nullptr;
+    const float* dOut = dh ? dh + at * U + unit : nullptr;
+    float *gate = gates + at * 4 * U + unit, *dCell = dcState + row * U + unit;
+    forVectors(0, columns, [&](long j, int lanes) LANES {
+      V i = load(gate + j, lanes), f = load(gate + U + j, lanes);
+      V g = load(gate + 2 * U + j, lanes), o = load(gate + 3 * U + j, lanes);
+      V dHidden = load(sums + j, lanes), tanh = hyperbolicTangent(load(cell + j, lanes));
+      if (dOut) dHidden += load(dOut + j, lanes);
+      V dc = fma(dHidden * o, 1.0f - tanh * tanh, load(dCell + j, lanes));
+      V previous = before ? load(before + j, lanes) : V{};
+      store(gate + j, dc * g * (i * (1.0f - i)), lanes);
+      store(gate + U + j, dc * previous * (f * (1.0f - f)), lanes);
+      store(gate + 2 * U + j, dc * i * (1.0f - g * g), lanes);
+      store(gate + 3 * U + j, dHidden * tanh * (o * (1.0f - o)), lanes);
+      store(dCell + j, dc * f, lanes);
+    });
+  }
+
+  /** dz_s·Rᵀ for the first `count` rows of a share, a panel of units at a time. */
+  template <class Finish>
+  INLINE void recurrent(const Share& share, long count, long s, Finish finishRow) {
+    const float* weights = packed;
+    for (long unit = 0; unit < U; unit += tileColumns) {
+      long columns = U - unit < tileColumns ? U - unit : tileColumns;
+      int vectors = vectorsFor(columns);
+      panelProduct(
+          count, [&](long j) { return gates + rows.position(share.row(j), s) * 4 * U; }, 1,
+          weights + unit * 4 * U, vectors * W, vectors, 4 * U,
+          [&](long j, const float* sums) { finishRow(share.row(j), unit, columns, sums); });
+    }
+  }
+
+  void run(const Share& share) {
+    long count = share.count(), longest = count > 0 ? rows.length(share.row(0)) : 0;
+    long next = 0;  // rows that have a step s + 1
+    for (long s = longest - 1; s >= 0; s--) {
+      long active = next;
+      while (active < count && rows.length(share.row(active)) > s) active++;
+      recurrent(share, next, s + 1, [&](long row, long unit, long columns, const float* sums) {
+        finish(row, s, unit, columns, sums);
+      });
+      for (long j = next; j < active; j++) {
+        long row = share.row(j);
+        finish(row, s, 0, U, dhState + row * U);
+      }
+      next = active;
+    }
+    recurrent(share, next, 0, [&](long row, long unit, long columns, const float* sums) {
+      putRow(dhState + row * U + unit, sums, columns, false);
+    });
+  }
+};
+
+/** dx[at[p],:] += dz[at[p],:]·Wᵀ, over the processed steps. */
+INLINE void inputGradient(const float* weights, const float* dz, const int32_t* at, long count,
+                          long I, long U, float* dx) {
+  long G = 4 * U, blocks = (count + chunkRows - 1) / chunkRows;
+  parallel(blocks, (double)count * I * U / 2, [&](long task) {
+    long first = task * chunkRows, rest = count - first, size = rest < chunkRows ? rest : chunkRows;
+    for (long k0 = 0; k0 < G; k0 += blockK) {
+      long depth = G - k0 < blockK ? G - k0 : blockK;
+      for (long feature = 0; feature < I; feature += tileColumns) {
+        long columns = I - feature < tileColumns ? I - feature : tileColumns;
+        int vectors = vectorsFor(columns);
+        panelProduct(
+            size, [&](long r) { return dz + at[first + r] * G + k0; }, 1,
+            weights + feature * G + k0 * vectors * W, vectors * W, vectors, depth,
+            [&](long r, const float* sums) {
+              putRow(dx + at[first + r] * I + feature, sums, columns, true);
+            });
+      }
+    }
+  });
+}
+
+/**
+ * The gradients of the weights: [x, h_{t-1}]ᵀ·dz over the processed steps p, in blocks of blockK
+ * steps. Threads take columns of dz, so the order of every sum is the order of p.
+ */
+struct WeightGradient {
+  const float *x, *h, *h0, *dz;
+  const int32_t *at, *before;  // positions of step p and of the one before it; ~row where h0 is
+  long count, I, U;
+  float *dKernel, *dRecurrentKernel, *dBias, *packed;
+
+  /** `columns` columns from `first` of all weights, summed over p from `start`. */
+  INLINE void block(long start, long depth, long first, long end) {
+    long G = 4 * U;
+    for (long j = first; j < end; j += tileColumns) {
+      long columns = end - j < tileColumns ? end - j : tileColumns, width = vectorsFor(columns) * W;
+      float* panel = packed + j * blockK;
+      V bias[tileVectors] = {};
+      for (long p = 0; p < depth; p++) {
+        const float* from = dz + at[start + p] * G + j;
+        for (int v = 0; v * W < width; v++) {
+          long rest = columns - v * W;
+          V value = load(from + v * W, rest < W ? (int)rest : W);
+          bias[v] += value;
+          store(panel + p * width + v * W, value);
+        }
+      }
+      if (dBias) putRow(dBias + j, (const float*)bias, columns, true);
+    }
+    if (dKernel) {
+      product(start, depth, first, end, I, dKernel, [&](long p) { return x + at[p] * I; });
+    }
+    if (dRecurrentKernel) {
+      product(start, depth, first, end, U, dRecurrentKernel, [&](long p) {
+        if (before[p] >= 0) return h + before[p] * U;
+        return h0 ? h0 + ~before[p] * U : nullptr;
+      });
+    }
+  }
+
+  template <class RowOf>
+  INLINE void product(long start, long depth, long first, long end, long rows, float* out,
+                      RowOf rowOf) {
+    alignas(64) float chunk[blockK * chunkRows];
+    for (long r0 = 0; r0 < rows; r0 += chunkRows) {
+      long size = rows - r0 < chunkRows ? rows - r0 : chunkRows;
+      for (long p = 0; p < depth; p++) {
+        const float* from = rowOf(start + p);
+        forVectors(0, size, [&](long i, int lanes) LANES {
+          store(chunk + p * chunkRows + i, from ? load(from + r0 + i, lanes) : V{});
+        });
+      }
+      for (long j = first; j < end; j += tileColumns) {
+        long columns = end - j < tileColumns ? end - j : tileColumns;
+        int vectors = vectorsFor(columns);
+        panelProduct(
+            size, [&](long r) { return chunk + r; }, chunkRows, packed + j * blockK, vectors * W,
+            vectors, depth, [&](long r, const float* sums) {
+              putRow(out + (r0 + r) * 4 * U + j, sums, columns, true);
+            });
+      }
+    }
+  }
+
+  void run() {
+    long panels = (4 * U + tileColumns - 1) / tileColumns;
+    double operations = (double)count * (I + U) * U / 2;
+    long tasks = threadsFor(operations);
+    if (tasks > panels) tasks = panels;
+    parallel(tasks, operations, [&](long task) {
+      long first = panels * task / tasks * tileColumns;
+      long end = panels * (task + 1) / tasks * tileColumns;
+      if (end > 4 * U) end = 4 * U;
+      for (long start = 0; start < count; start += blockK) {
+        block(start, count - start < blockK ? count - start : blockK, first, end);
+      }
+    });
+  }
+};
+
+/** Lists the processed steps of all rows, row by row. */
+INLINE long listSteps(const Rows& rows, int32_t* at, int32_t* before) {
+  long count = 0;
+  for (long row = 0; row < rows.B; row++) {
+    for (long s = 0; s < rows.length(row); s++, count++) {
+      at[count] = (int32_t)rows.position(row, s);
+      before[count] = s > 0 ? at[count - 1] : (int32_t)~row;
+    }
+  }
+  return count;
+}
+
+}  // namespace
+
+/** Two lists of steps, and one block of dz packed in panels. */
+int32_t lstmScratchSize(int32_t b, int32_t t, int32_t /* inputs */, int32_t units) {
+  long panels = ((long)4 * units + tileColumns - 1) / tileColumns;
+  return (int32_t)(panels * tileColumns * blockK + 2L * b * t);
+}
+
+void lstmBackward(const float* x, const float* packed, const float* h0, const float* c0,
+                  const int32_t* steps, const int32_t* lengths, const int32_t* order,
+                  const float* h, const float* c, float* gates, const float* dh, float* dhState,
+                  float* dcState, float* dx, float* dKernel, float* dRecurrentKernel, float* dBias,
+                  float* scratch, int32_t b, int32_t t, int32_t inputs, int32_t units,
+                  int32_t reverse) {
+  Rows rows{steps, lengths, order, b, t, reverse != 0};
+  long I = inputs, U = units;
+  Packed layout{I, U};
+  double operations = (double)b * t * U * U / 2;
+  Backward pass{rows, U, packed + layout.recurrent(), c0, c, gates, dh, dhState, dcState};
+  long shares = sharesFor(b, operations);
+  parallel(shares, operations, [&](long share) { pass.run(Share{rows, share, shares}); });
+
+  long panels = (4 * U + tileColumns - 1) / tileColumns;
+  int32_t* at = (int32_t*)(scratch + panels * tileColumns * blockK);
+  int32_t* before = at + (long)b * t;
+  long count = listSteps(rows, at, before);
+  if (dx) inputGradient(packed + layout.input(), gates, at, count, I, U, dx);
+  if (dKernel || dRecurrentKernel || dBias) {
+    WeightGradient{x,  h, h0, gates,   at,               before, count,
+                   I,  U, dKernel, dRecurrentKernel, dBias,  scratch}
+        .run();
+  }
+}

@@ -1,0 +1,108 @@
+// The LSTM's forward pass, fused; equations (1)-(6) of src/kernels/kernels.ts.
+//
+// Faster than a product followed by the gate functions because a tile holds the sums of all four
+// gates of the same W units: (1)-(6) are applied to registers, and z never goes to memory. x_t·W and
+// h_{t-1}·R run into the same sums. Threads take rows and run whole sequences without waiting for
+// each other; within a step, a block's weights stay in the cache while all rows of the share pass.
+#pragma once
+#include "lstm_pack.h"
+#include "math.h"
+
+namespace {
+
+struct Forward {
+  const Rows& rows;
+  long I, U;
+  const float *x, *packed, *h0, *c0;
+  float *h, *c, *gates, *hLast, *cLast;
+
+  /** Step s of the rows first.. of a share, for the W units from `unit`; cLast holds c_{t-1}. */
+  template <int R>
+  NOINLINE void tile(const Share& share, long first, long s, long unit, const float* weights) {
+    const float *input[R], *previous[R];
+    long row[R], at[R];
+    for (int r = 0; r < R; r++) {
+      row[r] = share.row(first + r);
+      at[r] = rows.position(row[r], s);
+      input[r] = x + at[r] * I;
+      previous[r] = s > 0 ? h + rows.position(row[r], s - 1) * U : h0 + row[r] * U;
+    }
+    V z[R][4];
+    UNROLL
+    for (int gate = 0; gate < 4; gate++) {
+      V bias = load(weights + gate * W);
+      UNROLL
+      for (int r = 0; r < R; r++) z[r][gate] = bias;
+    }
+    weights += 4 * W;
+    multiplyAdd<R, 4>(z, input, 1, weights, 4 * W, I);
+    if (s > 0 || h0) multiplyAdd<R, 4>(z, previous, 1, weights + I * 4 * W, 4 * W, U);
+
+    int lanes = (int)(U - unit < W ? U - unit : W);
+    UNROLL
+    for (int r = 0; r < R; r++) finish(z[r], row[r], at[r], unit, lanes);
+  }
+
+  /** (1)-(6) for one row. */
+  INLINE void finish(const V (&z)[4], long row, long at, long unit, int lanes) {
+    float* state = cLast + row * U + unit;
+    V i = sigmoid(z[0]), f = sigmoid(z[1]), g = hyperbolicTangent(z[2]), o = sigmoid(z[3]);
+    V cell = fma(f, load(state, lanes), i * g);
+    store(state, cell, lanes);
+    store(h + at * U + unit, o * hyperbolicTangent(cell), lanes);
+    if (c) store(c + at * U + unit, cell, lanes);
+    if (!gates) return;
+    float* to = gates + at * 4 * U + unit;
+    store(to, i, lanes);
+    store(to + U, f, lanes);
+    store(to + 2 * U, g, lanes);
+    store(to + 3 * U, o, lanes);
+  }
+
+  template <int R = tileRows>
+  INLINE void dispatch(const Share& share, long first, int size, long s, long unit,
+                       const float* weights) {
+    if constexpr (R > 1) {
+      if (size < R) return dispatch<R - 1>(share, first, size, s, unit, weights);
+    }
+    tile<R>(share, first, s, unit, weights);
+  }
+
+  void run(const Share& share) {
+    long count = share.count();
+    for (long j = 0; j < count; j++) {
+      long at = share.row(j) * U;
+      for (long u = 0; u < U; u++) cLast[at + u] = c0 ? c0[at + u] : 0.0f;
+    }
+    Packed layout{I, U};
+    long active = share.active(0, count);
+    for (long s = 0; active > 0; active = share.active(++s, active)) {
+      for (long block = 0; block < layout.blocks(); block++) {
+        const float* weights = packed + block * layout.blockSize();
+        forTiles(active, [&](long first, int size) {
+          dispatch(share, first, size, s, block * W, weights);
+        });
+      }
+    }
+    for (long j = 0; j < count; j++) {
+      long row = share.row(j), length = rows.length(row);
+      const float* last = length > 0 ? h + rows.position(row, length - 1) * U
+                          : h0       ? h0 + row * U
+                                     : nullptr;
+      for (long u = 0; u < U; u++) hLast[row * U + u] = last ? last[u] : 0.0f;
+    }
+  }
+};
+
+}  // namespace
+
+void lstmForward(const float* x, const float* packed, const float* h0, const float* c0,
+                 const int32_t* steps, const int32_t* lengths, const int32_t* order, float* h,
+                 float* c, float* gates, float* hLast, float* cLast, float* /* scratch */,
+                 int32_t b, int32_t t, int32_t inputs, int32_t units, int32_t reverse) {
+  Rows rows{steps, lengths, order, b, t, reverse != 0};
+  Forward pass{rows, inputs, units, x, packed, h0, c0, h, c, gates, hLast, cLast};
+  double operations = (double)b * t * units * (inputs + units) / 2;
+  long shares = sharesFor(b, operations);
+  parallel(shares, operations, [&](long share) { pass.run(Share{rows, share, shares}); });
+}

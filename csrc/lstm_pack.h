@@ -1,0 +1,94 @@
+// How the LSTM's weights lie in `packed`, and where the steps of a row stand.
+//
+//   forward   for each block of W units: bias [4W], kernel [I][4W], recurrent kernel [U][4W], with
+//             the gates i, f, g, o of the same W units side by side, zeros past the last unit;
+//   recurrent the transposed recurrent kernel [4U, U], in panels of tileColumns units;
+//   input     the transposed kernel [4U, I], in panels of tileColumns features.
+#pragma once
+#include "matmul.h"
+
+namespace {
+
+struct Packed {
+  long inputs, units;
+
+  INLINE long blocks() const { return (units + W - 1) / W; }
+  INLINE long blockSize() const { return (inputs + units + 1) * 4 * W; }
+  INLINE static long padded(long n) { return (n + W - 1) / W * W; }
+  INLINE long recurrent() const { return blocks() * blockSize(); }
+  INLINE long input() const { return recurrent() + 4 * units * padded(units); }
+  INLINE long size() const { return input() + 4 * units * padded(inputs); }
+};
+
+/** The rows of a batch, each with a number of steps. */
+struct Rows {
+  const int32_t *steps, *lengths, *order;
+  long B, T;
+  bool reverse;
+
+  INLINE long length(long row) const { return lengths ? lengths[row] : T; }
+
+  /** Index in [B·T] of the s-th processed step. */
+  INLINE long position(long row, long s) const {
+    long at = reverse ? length(row) - 1 - s : s;
+    return row * T + (steps ? steps[row * T + at] : at);
+  }
+};
+
+/** Every `stride`-th row of `order` from `first`: a thread's share, longest rows first. */
+struct Share {
+  const Rows& rows;
+  long first, stride;
+
+  INLINE long count() const { return (rows.B - first + stride - 1) / stride; }
+  INLINE long row(long j) const {
+    long index = first + j * stride;
+    return rows.order ? rows.order[index] : index;
+  }
+  /** How many of the first `active` rows have more than `s` steps. */
+  INLINE long active(long s, long active) const {
+    while (active > 0 && rows.length(row(active - 1)) <= s) active--;
+    return active;
+  }
+};
+
+/** Threads for the steps of B rows: rows are independent through time. */
+INLINE long sharesFor(long B, double operations) {
+  long n = threadsFor(operations);
+  return n < B ? n : (B > 0 ? B : 1);
+}
+
+}  // namespace
+
+int32_t lstmPackSize(int32_t inputs, int32_t units) {
+  return (int32_t)Packed{inputs, units}.size();
+}
+
+void lstmPack(const float* kernel, const float* recurrentKernel, const float* bias, float* packed,
+              int32_t inputs, int32_t units) {
+  Packed layout{inputs, units};
+  long I = inputs, U = units, G = 4 * U;
+  double work = (double)(I + U) * G;
+  parallel(layout.blocks(), work, [&](long block) {
+    float* to = packed + block * layout.blockSize();
+    long first = block * W;
+    int count = (int)(U - first < W ? U - first : W);
+    auto packRow = [&](const float* row) {
+      for (int gate = 0; gate < 4; gate++, to += W) {
+        store(to, row ? load(row + gate * U + first, count) : V{});
+      }
+    };
+    packRow(bias);
+    for (long k = 0; k < I; k++) packRow(kernel + k * G);
+    for (long k = 0; k < U; k++) packRow(recurrentKernel + k * G);
+  });
+  auto packTransposed = [&](const float* weights, long columns, float* to) {
+    parallel((columns + tileColumns - 1) / tileColumns, work, [&](long panel) {
+      long first = panel * tileColumns, rest = columns - first;
+      packPanel(weights, G, true, first, rest < tileColumns ? rest : tileColumns, G,
+                to + first * G);
+    });
+  };
+  packTransposed(recurrentKernel, U, packed + layout.recurrent());
+  packTransposed(kernel, I, packed + layout.input());
+}

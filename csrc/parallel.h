@@ -1,0 +1,47 @@
+// Splitting work into tasks. The kernels know no threads: the addon lends them its pool through
+// `threads`; in WebAssembly tasks run one after the other. No result depends on who runs a task.
+#pragma once
+#include "table.h"
+#include "vec.h"
+
+namespace {
+
+Threads threads = {nullptr, nullptr};
+
+/** Below this many elementary operations a second thread costs more than it brings. */
+constexpr double worthwhile = 3e5;
+
+INLINE int threadsFor(double operations) {
+  return threads.count && operations > worthwhile ? threads.count() : 1;
+}
+
+/** Runs body(task) for every task < tasks, on several threads if `operations` are enough. */
+template <class Body>
+INLINE void parallel(long tasks, double operations, Body body) {
+  if (tasks <= 1 || threadsFor(operations) <= 1) {
+    for (long task = 0; task < tasks; task++) body(task);
+    return;
+  }
+  threads.run((int)tasks, [](void* context, int task) { (*(Body*)context)(task); }, &body);
+}
+
+/** Element-wise work: body(i, lanes) as in `forVectors`, in chunks. */
+template <class Body>
+INLINE void forElements(long n, int cost, Body body) {
+  constexpr long chunk = 16384;
+  parallel((n + chunk - 1) / chunk, (double)n * cost, [&](long task) {
+    long end = (task + 1) * chunk;
+    forVectors(task * chunk, end < n ? end : n, body);
+  });
+}
+
+/** Row-wise work: body(row) for blocks of rows. */
+template <class Body>
+INLINE void forRows(long rows, double operations, Body body) {
+  long blocks = rows < 64 ? rows : 64;
+  parallel(blocks, operations, [&](long task) {
+    for (long row = rows * task / blocks; row < rows * (task + 1) / blocks; row++) body(row);
+  });
+}
+
+}  // namespace

@@ -1,0 +1,137 @@
+// The register tile that every product is made of: R rows × N vectors of sums.
+//
+// Faster than row by row because a vector of b, once loaded, serves R rows, and a broadcast element
+// of a serves N vectors: R·N multiply-adds for R + N loads, with the sums never leaving registers.
+// R·4 sums, 4 vectors of b and one broadcast fill the register file: 6 rows of 32 registers, 3 or 2
+// of 16. Each sum runs over k in ascending order in every variant, so a row's result does not
+// depend on the rows beside it.
+#pragma once
+#include "vec.h"
+
+namespace {
+
+#if REFRAIN_WIDTH == 16 || defined(__aarch64__)
+constexpr int tileRows = 6;
+#elif REFRAIN_WIDTH == 8
+constexpr int tileRows = 3;
+#else
+constexpr int tileRows = 2;
+#endif
+constexpr int tileVectors = 4;
+constexpr int tileColumns = tileVectors * W;
+
+/** sum[r][v] += Σ_k a[r][k·step] · b[k·stride + v·W]. */
+template <int R, int N>
+INLINE void multiplyAdd(V (&sum)[R][N], const float* const* a, long step, const float* b,
+                        long stride, long count) {
+  const float* row[R];
+  UNROLL
+  for (int r = 0; r < R; r++) row[r] = a[r];
+  for (long k = 0, i = 0; k < count; k++, i += step, b += stride) {
+    V w[N];
+    UNROLL
+    for (int v = 0; v < N; v++) w[v] = load(b + v * W);
+    UNROLL
+    for (int r = 0; r < R; r++) {
+      V s = splat(row[r][i]);
+      UNROLL
+      for (int v = 0; v < N; v++) sum[r][v] = fma(s, w[v], sum[r][v]);
+    }
+  }
+}
+
+/** out[r][v·W..] = Σ_k a[r][k·step] · b[k·stride + v·W..]. */
+template <int R, int N>
+NOINLINE void tileProduct(const float* const* a, long step, const float* b, long stride, long count,
+                          float* out) {
+  V sum[R][N] = {};
+  multiplyAdd<R, N>(sum, a, step, b, stride, count);
+  UNROLL
+  for (int r = 0; r < R; r++) {
+    UNROLL
+    for (int v = 0; v < N; v++) store(out + (r * N + v) * W, sum[r][v]);
+  }
+}
+
+typedef void (*TileProduct)(const float* const*, long, const float*, long, long, float*);
+
+#define ROW_OF_TILES(R) {tileProduct<R, 1>, tileProduct<R, 2>, tileProduct<R, 3>, tileProduct<R, 4>}
+constexpr TileProduct tileProducts[tileRows][tileVectors] = {
+    ROW_OF_TILES(1), ROW_OF_TILES(2),
+#if REFRAIN_WIDTH == 8 || REFRAIN_WIDTH == 16 || defined(__aarch64__)
+    ROW_OF_TILES(3),
+#endif
+#if REFRAIN_WIDTH == 16 || defined(__aarch64__)
+    ROW_OF_TILES(4), ROW_OF_TILES(5), ROW_OF_TILES(6),
+#endif
+};
+#undef ROW_OF_TILES
+
+/** Calls body(first, count) for tiles of at most tileRows rows, as equal as they can be. */
+template <class Body>
+INLINE void forTiles(long rows, Body body) {
+  long tiles = (rows + tileRows - 1) / tileRows;
+  for (long tile = 0, first = 0; tile < tiles; tile++) {
+    int count = (int)((rows - first + tiles - tile - 1) / (tiles - tile));
+    body(first, count);
+    first += count;
+  }
+}
+
+/**
+ * One panel of `vectors` · W columns of b for all rows: rowOf(row) points to a's row, finish(row,
+ * sums) takes its results.
+ */
+template <class RowOf, class Finish>
+INLINE void panelProduct(long rows, RowOf rowOf, long step, const float* b, long stride,
+                         int vectors, long count, Finish finish) {
+  alignas(64) float sums[tileRows * tileColumns];
+  forTiles(rows, [&](long first, int size) {
+    const float* a[tileRows];
+    for (int r = 0; r < size; r++) a[r] = rowOf(first + r);
+    tileProducts[size - 1][vectors - 1](a, step, b, stride, count, sums);
+    for (int r = 0; r < size; r++) finish(first + r, sums + r * vectors * W);
+  });
+}
+
+INLINE int vectorsFor(long columns) {
+  return columns >= tileColumns ? tileVectors : (int)((columns + W - 1) / W);
+}
+
+/** out[j] = sums[j], or added. */
+INLINE void putRow(float* out, const float* sums, long columns, bool add) {
+  forVectors(0, columns, [&](long j, int lanes) LANES {
+    V value = load(sums + j);
+    store(out + j, add ? load(out + j, lanes) + value : value, lanes);
+  });
+}
+
+/**
+ * Packs b[k, first + j] for k < count, j < columns into out[k][vectors·W], zeros after `columns`.
+ * b is [.., ld] row-major, or its transpose: b[k, j] = b[j·ld + k].
+ */
+NOINLINE void packPanel(const float* b, long ld, bool transposed, long first, long columns,
+                        long count, float* out) {
+  long width = vectorsFor(columns) * W;
+  if (transposed) {
+    constexpr long block = 16;
+    for (long k0 = 0; k0 < count; k0 += block) {
+      long end = k0 + block < count ? k0 + block : count;
+      for (long j = 0; j < columns; j++) {
+        const float* from = b + (first + j) * ld;
+        for (long k = k0; k < end; k++) out[k * width + j] = from[k];
+      }
+    }
+    for (long j = columns; j < width; j++) {
+      for (long k = 0; k < count; k++) out[k * width + j] = 0;
+    }
+    return;
+  }
+  for (long k = 0; k < count; k++) {
+    const float* from = b + k * ld + first;
+    float* to = out + k * width;
+    forVectors(0, columns, [&](long j, int lanes) LANES { store(to + j, load(from + j, lanes)); });
+  }
+}
+
+}  // namespace

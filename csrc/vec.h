@@ -1,0 +1,136 @@
+// Vectors of W floats by the compilers' vector extension; W is set by the translation unit.
+//
+// Contraction of a*b+c by the compiler is off (-ffp-contract=off): a fused multiply-add is used
+// exactly where fma() is written, so every tile variant rounds alike.
+#pragma once
+#include <stdint.h>
+#if defined(__x86_64__)
+#include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
+#endif
+
+#ifndef REFRAIN_WIDTH
+#define REFRAIN_WIDTH 4
+#endif
+#define INLINE inline __attribute__((always_inline))
+#define NOINLINE __attribute__((noinline))
+#define LANES __attribute__((always_inline))
+#if defined(__clang__)
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL _Pragma("GCC unroll 16")
+#endif
+
+namespace {
+
+constexpr int W = REFRAIN_WIDTH;
+typedef float V __attribute__((vector_size(W * 4)));
+typedef int32_t VI __attribute__((vector_size(W * 4)));
+
+INLINE V load(const float* p) {
+  V v;
+  __builtin_memcpy(&v, p, sizeof v);
+  return v;
+}
+
+INLINE void store(float* p, V v) { __builtin_memcpy(p, &v, sizeof v); }
+
+/** The first `lanes` floats, zeros after them. */
+INLINE V load(const float* p, int lanes) {
+  if (lanes == W) return load(p);
+  V v = {};
+  for (int i = 0; i < lanes; i++) v[i] = p[i];
+  return v;
+}
+
+INLINE void store(float* p, V v, int lanes) {
+  if (lanes == W) return store(p, v);
+  for (int i = 0; i < lanes; i++) p[i] = v[i];
+}
+
+INLINE V splat(float s) { return s - V{}; }
+INLINE VI splatInt(int32_t s) { return s - VI{}; }
+INLINE VI bits(V v) { return (VI)v; }
+INLINE V floats(VI v) { return (V)v; }
+INLINE V toFloat(VI v) { return __builtin_convertvector(v, V); }
+
+/** a·b + c: one rounding where the instruction set has it, two elsewhere. */
+INLINE V fma(V a, V b, V c) {
+#if REFRAIN_WIDTH == 16
+  return (V)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
+#elif REFRAIN_WIDTH == 8
+  return (V)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
+#elif defined(__aarch64__)
+  return (V)vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b);
+#elif defined(__wasm_relaxed_simd__)
+  return (V)__builtin_wasm_relaxed_madd_f32x4(a, b, c);
+#else
+  return a * b + c;
+#endif
+}
+
+/** limit < x ? limit : x, lane by lane: a NaN in x stays. */
+INLINE V atMost(V x, V limit) {
+#if REFRAIN_WIDTH == 16
+  return (V)_mm512_min_ps((__m512)limit, (__m512)x);
+#elif REFRAIN_WIDTH == 8
+  return (V)_mm256_min_ps((__m256)limit, (__m256)x);
+#elif defined(__x86_64__)
+  return (V)_mm_min_ps((__m128)limit, (__m128)x);
+#elif defined(__wasm__)
+  // Written out because clang makes a relaxed minimum, which may lose the NaN, of the line below.
+  return (V)__builtin_wasm_pmin_f32x4(x, limit);
+#else
+  return limit < x ? limit : x;
+#endif
+}
+
+/** limit > x ? limit : x, lane by lane: a NaN in x stays. */
+INLINE V atLeast(V x, V limit) {
+#if REFRAIN_WIDTH == 16
+  return (V)_mm512_max_ps((__m512)limit, (__m512)x);
+#elif REFRAIN_WIDTH == 8
+  return (V)_mm256_max_ps((__m256)limit, (__m256)x);
+#elif defined(__x86_64__)
+  return (V)_mm_max_ps((__m128)limit, (__m128)x);
+#elif defined(__wasm__)
+  return (V)__builtin_wasm_pmax_f32x4(x, limit);
+#else
+  return limit > x ? limit : x;
+#endif
+}
+
+INLINE V squareRoot(V x) {
+#if REFRAIN_WIDTH == 16
+  return (V)_mm512_sqrt_ps((__m512)x);
+#elif REFRAIN_WIDTH == 8
+  return (V)_mm256_sqrt_ps((__m256)x);
+#elif defined(__x86_64__)
+  return (V)_mm_sqrt_ps((__m128)x);
+#else
+  V y;
+  for (int i = 0; i < W; i++) y[i] = __builtin_sqrtf(x[i]);
+  return y;
+#endif
+}
+
+/** Sum of the lanes, pairwise. */
+INLINE float sumLanes(V v) {
+  float part[W];
+  __builtin_memcpy(part, &v, sizeof v);
+  for (int half = W / 2; half > 0; half /= 2) {
+    for (int i = 0; i < half; i++) part[i] += part[i + half];
+  }
+  return part[0];
+}
+
+/** Calls body(i, lanes) for every vector of begin <= i < end; only the last has fewer lanes. */
+template <class Body>
+INLINE void forVectors(long begin, long end, Body body) {
+  long i = begin;
+  for (; i + W <= end; i += W) body(i, W);
+  if (i < end) body(i, (int)(end - i));
+}
+
+}  // namespace

@@ -1,0 +1,130 @@
+/** The native backend: the Node-API addon of csrc/, for the best instruction set of the machine. */
+import { platform } from '#platform'
+import { RefrainError, show } from '../../errors.ts'
+import type { Backend, Block, Heap, Kernels } from '../kernels.ts'
+
+/** What the addon exports. */
+interface Addon {
+  /** Instruction sets that run here, best first. */
+  variants(): string[]
+  create(variant: string): Kernels
+  setThreads(count: number): void
+  /** Bytes by which a buffer's memory lies past a multiple of 64. */
+  misalignment(buffer: ArrayBuffer): number
+}
+
+const alignment = 64
+
+interface NativeBlock extends Block {
+  readonly buffer: ArrayBuffer
+  /** Where the first multiple of 64 lies in the buffer. */
+  readonly start: number
+}
+
+/** Blocks are ArrayBuffers of their own: the garbage collector gives freed ones back. */
+class NativeHeap implements Heap<NativeBlock> {
+  readonly floatBytes = 4
+  bytesInUse = 0
+  readonly #addon: Addon
+
+  constructor(addon: Addon) {
+    this.#addon = addon
+  }
+
+  allocate(bytes: number): NativeBlock {
+    const byteLength = Math.max(alignment, Math.ceil(bytes / alignment) * alignment)
+    let buffer: ArrayBuffer
+    try {
+      buffer = new ArrayBuffer(byteLength + alignment)
+    } catch (error) {
+      throw new RefrainError(
+        'BACKEND_UNAVAILABLE',
+        `native: no ${byteLength} bytes left beside the ${this.bytesInUse} in use`,
+        'use a smaller batch or shorter sequences',
+        { cause: error },
+      )
+    }
+    this.bytesInUse += byteLength
+    const start = (alignment - this.#addon.misalignment(buffer)) % alignment
+    return { byteOffset: 0, byteLength, buffer, start }
+  }
+
+  free(block: NativeBlock): void {
+    this.bytesInUse -= block.byteLength
+  }
+
+  floats(block: NativeBlock, byteOffset: number, length: number): Float32Array {
+    return new Float32Array(block.buffer, block.start + byteOffset, length)
+  }
+
+  ints(block: NativeBlock, byteOffset: number, length: number): Int32Array {
+    return new Int32Array(block.buffer, block.start + byteOffset, length)
+  }
+}
+
+let loaded: { addon: Addon } | { reason: string } | undefined
+
+function load(): { addon: Addon } | { reason: string } {
+  loaded ??= platform.loadAddon() as { addon: Addon } | { reason: string }
+  return loaded
+}
+
+/** Instruction sets that the addon offers here, best first, or why there is no addon. */
+export function nativeVariants(): { variants: string[] } | { reason: string } {
+  const result = load()
+  return 'addon' in result ? { variants: result.addon.variants() } : result
+}
+
+/** REFRAIN_THREADS, or one for each core. */
+function defaultThreads(): number {
+  const wanted = platform.env('REFRAIN_THREADS')
+  if (wanted === undefined || wanted === '') return Math.min(platform.cores, 64)
+  return checkThreads('REFRAIN_THREADS', Number(wanted))
+}
+
+function checkThreads(where: string, count: number): number {
+  if (Number.isInteger(count) && count >= 1 && count <= 1024) return count
+  throw new RefrainError(
+    'BAD_ARGUMENT',
+    `${where}: expected a whole number from 1 to 1024, got ${show(count)}`,
+  )
+}
+
+export interface NativeOptions {
+  /** avx512, avx2 or baseline. Default: the best that runs here. */
+  variant?: string
+  /** Default: REFRAIN_THREADS, or one for each core. */
+  threads?: number
+}
+
+/** Kernels in machine code. Throws BACKEND_UNAVAILABLE where the addon or the variant is missing. */
+export function nativeBackend({ variant, threads }: NativeOptions = {}): Backend {
+  const result = load()
+  if ('reason' in result) {
+    throw new RefrainError('BACKEND_UNAVAILABLE', `native: ${result.reason}`)
+  }
+  const { addon } = result
+  const available = addon.variants()
+  const chosen = variant ?? available[0]
+  if (!available.includes(chosen)) {
+    throw new RefrainError(
+      'BACKEND_UNAVAILABLE',
+      `native:${chosen}: this machine runs ${available.join(', ')}`,
+    )
+  }
+  let count = checkThreads('threads', threads ?? defaultThreads())
+  addon.setThreads(count)
+  return {
+    name: 'native',
+    variant: chosen,
+    kernels: addon.create(chosen),
+    heap: new NativeHeap(addon) as Heap as Heap<Block>,
+    get threads() {
+      return count
+    },
+    set threads(value: number) {
+      count = checkThreads('threads', value)
+      addon.setThreads(count)
+    },
+  }
+}

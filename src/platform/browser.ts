@@ -1,0 +1,47 @@
+/** The platform in a browser: files are fetched and downloaded, and there is no addon. */
+import { RefrainError, show } from '../errors.ts'
+import type { Platform } from './platform.ts'
+
+export const platform: Platform = {
+  name: 'browser',
+  env: () => undefined,
+  cores: globalThis.navigator?.hardwareConcurrency ?? 1,
+
+  async readFile(path) {
+    let response: Response
+    try {
+      response = await fetch(path)
+    } catch (error) {
+      throw new RefrainError('FILE_NOT_FOUND', `cannot fetch ${show(path)}`, 'check the URL', {
+        cause: error,
+      })
+    }
+    if (!response.ok) {
+      throw new RefrainError(
+        'FILE_NOT_FOUND',
+        `cannot fetch ${show(path)}: status ${response.status}`,
+        'check the URL',
+      )
+    }
+    return new Uint8Array(await response.arrayBuffer())
+  },
+
+  async writeFile(path, bytes) {
+    if (typeof document === 'undefined') {
+      throw new RefrainError(
+        'UNSUPPORTED',
+        `cannot offer ${show(path)} as a download outside a page`,
+        'pass the bytes to the page and write there',
+      )
+    }
+    const url = URL.createObjectURL(new Blob([new Uint8Array(bytes)]))
+    const link = document.createElement('a')
+    link.href = url
+    link.download = path.slice(path.lastIndexOf('/') + 1)
+    link.click()
+    // The download has read the URL by then.
+    setTimeout(() => URL.revokeObjectURL(url), 60_000)
+  },
+
+  loadAddon: () => ({ reason: 'a browser has no native addon' }),
+}
