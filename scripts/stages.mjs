@@ -190,10 +190,7 @@ async function alone(action) {
 }
 
 /** Runs a script that skips what is up to date and says in its last line what it did. */
-async function kernelScript(file) {
-  if (!existsSync(at(file))) return `${file} is missing`
-  return lastLine(await node(file))
-}
+const kernelScript = async (file) => lastLine(await node(file))
 
 /** Installs, then makes everything that git ignores and the library needs: kernels and dist/. */
 export async function build() {

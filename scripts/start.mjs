@@ -26,6 +26,7 @@ await stage('example', async () => {
     format: 'esm',
     target: 'node20.19',
     sourcemap: 'inline',
+    tsconfigRaw: {}, // its paths would lead to src/ instead of the built package
     logLevel: 'silent',
   })
 })
