@@ -19,7 +19,12 @@ if (rest.length === 0) {
   passed.push(
     ...(await Promise.all([
       attempt('format and lint', async () => {
-        await node('node_modules/@biomejs/biome/bin/biome', ['ci', '--colors=off', '--error-on-warnings', '.'])
+        await node('node_modules/@biomejs/biome/bin/biome', [
+          'ci',
+          '--colors=off',
+          '--error-on-warnings',
+          '.',
+        ])
       }),
       attempt('types', async () => {
         await node('node_modules/typescript/bin/tsc', ['--noEmit'])
