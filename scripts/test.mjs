@@ -2,7 +2,7 @@
  * `npm test`: format and lint, types, import directions, then the tests.
  *
  *   npm test                    everything but the tests named *.long.test.ts
- *   npm run test:long           those too
+ *   npm run test:long           those too, and new cases for the property tests
  *   npm test -- src/kernels     only the tests whose path contains a name
  *
  * Arguments (-t, -u, --reporter=… too) are passed on to Vitest; with any, the checks are left out.
@@ -10,6 +10,7 @@
 import { attempt, build, node } from './stages.mjs'
 
 const long = process.argv.includes('--long')
+if (long) process.env.REFRAIN_TEST_LONG = '1'
 const rest = process.argv.slice(2).filter((argument) => argument !== '--long')
 
 await build()
