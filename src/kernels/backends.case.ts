@@ -2,10 +2,12 @@
  * The backends that the suites run on, and how a kernel is held to the float64 reference. What the
  * reference itself is worth, `reference.test.ts` says.
  */
+import { setFlagsFromString } from 'node:v8'
 import { describe, expect, it } from 'vitest'
 import {
   type Argument,
   blank,
+  exact,
   expectClose,
   floatsOut,
   type Random,
@@ -14,13 +16,27 @@ import {
   type Tolerance,
 } from './kernels.case.ts'
 import type { Backend, Kernels } from './kernels.ts'
+import { nativeBackend, nativeVariants } from './native/native.ts'
 import { referenceBackend } from './reference.ts'
+import { wasmBackend, wasmVariants, whyNoWasm } from './wasm/wasm.ts'
 
 export const truth = referenceBackend({ float: 'float64' })
 
 /** Each backend, or why it cannot run here. */
-const backends: Record<string, Backend | string> = {
-  'reference float32': referenceBackend(),
+const backends: Record<string, Backend | string> = { 'reference float32': referenceBackend() }
+
+const native = nativeVariants()
+if ('reason' in native) backends.native = native.reason
+else {
+  // More threads than one, so that work is split wherever the backend thinks it worthwhile.
+  for (const variant of native.variants) {
+    backends[`native ${variant}`] = nativeBackend({ variant, threads: 2 })
+  }
+}
+// Node 20 has relaxed SIMD behind a flag.
+if (whyNoWasm('relaxed')) setFlagsFromString('--experimental-wasm-relaxed-simd')
+for (const variant of wasmVariants) {
+  backends[`wasm ${variant}`] = whyNoWasm(variant) ?? wasmBackend({ variant })
 }
 
 /** Runs a suite on each backend; one that this machine lacks shows as skipped, with the reason. */
@@ -56,3 +72,21 @@ export const checkerOf =
     })
     return actual
   }
+
+/** Calls `f` with 1, 2 and 3 threads; all that it gives must be the same bits. */
+export function expectSameBits(backend: Backend, f: () => Record<string, Float64Array>): void {
+  const before = backend.threads
+  try {
+    backend.threads = 1
+    const one = f()
+    for (const threads of [2, 3]) {
+      backend.threads = threads
+      const several = f()
+      for (const name of Object.keys(one)) {
+        expectClose(several[name], one[name], exact, `${name}, ${threads} threads`)
+      }
+    }
+  } finally {
+    backend.threads = before
+  }
+}

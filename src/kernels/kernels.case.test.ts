@@ -3,8 +3,17 @@
  * reference, within a stated tolerance. What the reference itself is worth, `reference.test.ts` says.
  */
 import { describe, expect, it } from 'vitest'
-import { checkerOf, eachBackend, flags, sizes, start, truth } from './backends.case.ts'
 import {
+  checkerOf,
+  eachBackend,
+  expectSameBits,
+  flags,
+  sizes,
+  start,
+  truth,
+} from './backends.case.ts'
+import {
+  type Argument,
   blank,
   elementwise,
   exact,
@@ -15,9 +24,38 @@ import {
   intsOut,
   Random,
   run,
+  type Tolerance,
+  updates,
 } from './kernels.case.ts'
-import { activationCodes } from './kernels.ts'
+import { activationCodes, type Backend, type Floats, type Kernels, lossCodes } from './kernels.ts'
 import { referenceBackend } from './reference.ts'
+
+describe('run', () => {
+  const backend = referenceBackend()
+  /** The reference with an `addScaled` that also writes what it should not. */
+  const careless = (damage: (x: Floats, out: Floats) => void): Backend => ({
+    ...backend,
+    kernels: { ...backend.kernels, addScaled: (x, out) => damage(x, out) },
+  })
+  const call = (damaged: Backend) =>
+    run(damaged, 'addScaled', [floats([1, 2]), floatsOut([3, 4]), 1, 2])
+
+  it('notices a write past either end', () => {
+    for (const at of [-1, 2]) {
+      const damaged = careless((_x, out) => {
+        new Float32Array(out.buffer)[out.byteOffset / 4 + at] = 0
+      })
+      expect(() => call(damaged)).toThrow(`addScaled wrote outside of argument 1, byte ${at * 4}`)
+    }
+  })
+
+  it('notices a write to what is only read', () => {
+    const damaged = careless((x) => {
+      x[1] = 5
+    })
+    expect(() => call(damaged)).toThrow('addScaled wrote to argument 0, byte 4')
+  })
+})
 
 eachBackend((backend) => {
   const check = checkerOf(backend)
@@ -373,6 +411,60 @@ eachBackend((backend) => {
         }
       }
     })
+  })
+
+  // Arrays large enough to be worth several threads.
+  it.skipIf(backend.threads === 1)('gives the same bits whatever the number of threads', () => {
+    const random = new Random(30)
+    const n = 50_001
+    const [rows, cols] = [2381, 21]
+    const [a, b] = [floats(random.uniform(n)), floats(random.uniform(n))]
+    const weights = floats(random.uniform(cols * 50))
+    const ids = ints(random.integers(rows, 300))
+    const add = start(random, n, 1)
+    const calls: [keyof Kernels, (Argument | number | null)[], Tolerance?][] = [
+      ['matmul', [a, weights, blank(rows * 50), rows, cols, 50, 0, 0, 0]],
+      ['matmul', [a, b, blank(cols * cols), cols, rows, cols, 1, 0, 0]],
+      ['addScaled', [a, add, 0.3, n], elementwise],
+      ['multiply', [a, b, add, n, 1], elementwise],
+      ['addBias', [add, floats(random.uniform(cols)), rows, cols], elementwise],
+      ['sumRows', [a, floatsOut(random.uniform(cols)), rows, cols]],
+      ['activate', [activationCodes.gelu, a, blank(n), n], elementwise],
+      ['activateBackward', [activationCodes.gelu, a, a, b, add, n], elementwise],
+      ['softmax', [a, blank(n), rows, cols, 0], elementwise],
+      ['softmaxBackward', [a, b, add, rows, cols, 0]],
+      ['dropout', [a, blank(n), n, 0.4, 1, 2, 3, 4, 0], elementwise],
+      ['gather', [a, ids, blank(n), rows, cols], exact],
+      ['gatherBackward', [b, ids, add, rows, cols]],
+      ['poolMean', [a, null, blank(1000 * 10), 1000, 5, 10]],
+      ['poolMeanBackward', [a, null, add, 1000, 5, 10]],
+      ['poolMax', [a, null, blank(1000 * 10), intsOut(new Int32Array(10_000)), 1000, 5, 10], exact],
+      ['loss', [lossCodes.categoricalCrossentropyLogits, a, b, null, blank(rows), rows, cols]],
+      ['lossBackward', [lossCodes.categoricalCrossentropyLogits, a, b, null, b, add, rows, cols]],
+      ['sumSquares', [a, n], { relative: 1e-6 }],
+      ['clipValue', [add, 0.5, n], exact],
+      ['sgd', [add, a, floatsOut(random.uniform(n)), n, 1, 0.1, 0.9, 1, 0.01], updates],
+      [
+        'adam',
+        [
+          ...[add, a, floatsOut(random.uniform(n)), floatsOut(random.uniform(n, 0, 1)), null, n],
+          ...[1, 0.1, 0.9, 0.999, 1e-7, 0],
+        ],
+        updates,
+      ],
+      [
+        'rmsprop',
+        [add, a, floatsOut(random.uniform(n, 0, 1)), null, null, n, 1, 0.1, 0.9, 0, 1e-7, 0],
+        updates,
+      ],
+    ]
+    for (const [kernel, args, tolerance] of calls) {
+      expectSameBits(backend, () => {
+        const results = run(backend, kernel, args)
+        return Object.fromEntries(results.map((values, i) => [`${kernel} ${i}`, values]))
+      })
+      check(kernel, args, tolerance, 'large')
+    }
   })
 
   describe('heap', () => {

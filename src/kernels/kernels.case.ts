@@ -137,6 +137,8 @@ export interface Tolerance {
 export const sums: Tolerance = { relative: 1e-5, ofLargest: 1e-5, absolute: 1e-30 }
 /** Element by element. */
 export const elementwise: Tolerance = { relative: 2e-6, absolute: 1e-7 }
+/** Element by element, in several steps of which some cancel. */
+export const updates: Tolerance = { relative: 2e-6, absolute: 5e-7 }
 /** Copies and selections. */
 export const exact: Tolerance = { relative: 0 }
 

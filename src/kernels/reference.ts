@@ -32,9 +32,9 @@ class BufferHeap implements Heap<BufferBlock> {
       buffer = new ArrayBuffer(bytes)
     } catch (cause) {
       throw new RefrainError(
-        'UNSUPPORTED',
-        `out of memory: ${bytes} bytes asked for, ${this.bytesInUse} in use`,
-        'Use a smaller batch, shorter sequences or a smaller model',
+        'BACKEND_UNAVAILABLE',
+        `reference: no ${bytes} bytes left beside the ${this.bytesInUse} in use`,
+        'use a smaller batch or shorter sequences',
         { cause },
       )
     }

@@ -13,6 +13,7 @@ import {
   Random,
   run,
   sums,
+  updates,
 } from './kernels.case.ts'
 import { type Kernels, lossCodes } from './kernels.ts'
 import { referenceBackend } from './reference.ts'
@@ -125,7 +126,7 @@ eachBackend((backend) => {
         ]) {
           const [w, g] = [floatsOut(random.uniform(n)), floats(random.uniform(n))]
           const velocity = momentum ? floatsOut(random.uniform(n)) : null
-          check('sgd', [w, g, velocity, n, ...step, momentum, nesterov, decay], elementwise)
+          check('sgd', [w, g, velocity, n, ...step, momentum, nesterov, decay], updates)
         }
       }
     })
@@ -138,18 +139,14 @@ eachBackend((backend) => {
             const [w, g] = [floatsOut(random.uniform(n)), floats(random.uniform(n))]
             const [m, v] = [floatsOut(random.uniform(n)), floatsOut(random.uniform(n, 0, 1))]
             const vMax = amsgrad ? floatsOut(random.uniform(n, 0, 1)) : null
-            check('adam', [w, g, m, v, vMax, n, ...step, 0.9, 0.999, 1e-7, decay], elementwise)
+            check('adam', [w, g, m, v, vMax, n, ...step, 0.9, 0.999, 1e-7, decay], updates)
           }
         }
       }
       // A gradient that was always zero, and one whose square is no float32.
       const zeros = () => floatsOut([0, 0])
       const g = floats([0, Math.fround(1e-25)])
-      check(
-        'adam',
-        [zeros(), g, zeros(), zeros(), null, 2, ...step, 0.9, 0.999, 1e-7, 0],
-        elementwise,
-      )
+      check('adam', [zeros(), g, zeros(), zeros(), null, 2, ...step, 0.9, 0.999, 1e-7, 0], updates)
     })
 
     it('rmsprop', () => {
@@ -168,7 +165,7 @@ eachBackend((backend) => {
           check(
             'rmsprop',
             [w, g, square, mean, velocity, n, ...step, 0.9, momentum, 1e-7, decay],
-            elementwise,
+            updates,
           )
         }
       }
