@@ -44,8 +44,8 @@ export function show(value: unknown): string {
   if (Array.isArray(value)) {
     const shown =
       value.length > 8
-        ? `${value.slice(0, 8).join(', ')}, … ${value.length} in all`
-        : value.join(', ')
+        ? `${value.slice(0, 8).map(String).join(', ')}, … ${value.length} in all`
+        : value.map(String).join(', ')
     return `[${shown}]`
   }
   if (ArrayBuffer.isView(value)) return `${value.constructor.name} of ${value.byteLength} bytes`

@@ -112,6 +112,15 @@ export abstract class Layer {
     return parameter
   }
 
+  /**
+   * Whether a recurrent layer runs in the fused kernel, and why not; null for other layers.
+   *
+   * @param training dropout may keep a layer from it in training only
+   */
+  path(_training: boolean): { fused: boolean; reason: string } | null {
+    return null
+  }
+
   /** Gives each parameter its path, and takes `trainable` down to the layers inside. */
   nameParameters(prefix: string, trainable = true): void {
     const mine = trainable && this.trainable

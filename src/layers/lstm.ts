@@ -238,8 +238,7 @@ export class Lstm<State extends boolean = boolean> extends RecurrentLayer {
       : this.#composed(ctx, x, initial, reverse)
   }
 
-  /** Which way the layer runs, and why when it is not the fast one. */
-  path(training: boolean): { fused: boolean; reason: string } {
+  override path(training: boolean): { fused: boolean; reason: string } {
     if (this.activation !== 'tanh' || this.recurrentActivation !== 'sigmoid') {
       const pair = `activation '${this.activation}', recurrentActivation '${this.recurrentActivation}'`
       return { fused: false, reason: `${pair}: the fused kernel has tanh and sigmoid` }

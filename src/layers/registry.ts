@@ -38,13 +38,13 @@ const makers: Record<string, (options: never) => Layer> = {
 
 /** The layer that a file describes. Throws `BAD_FILE` for a kind that does not exist. */
 export function layerFromConfig(config: LayerConfig): Layer {
-  const maker = makers[config?.kind]
-  if (!maker || typeof config.options !== 'object') {
+  if (!Object.hasOwn(makers, config?.kind) || typeof config.options !== 'object') {
     throw new RefrainError(
       'BAD_FILE',
       `unknown layer ${show(config?.kind)}`,
       suggest(String(config?.kind), Object.keys(makers)),
     )
   }
+  const maker = makers[config.kind]
   return maker({ ...config.options, name: config.name } as never)
 }

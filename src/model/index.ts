@@ -1,3 +1,4 @@
+export { explain, type LayerExplanation } from './explain.ts'
 export { encodeModel } from './file.ts'
 export { type FunctionalOptions, model } from './functional.ts'
 export { decodeModel, type LoadedFile, loadFile, loadModel } from './load.ts'

@@ -1,0 +1,17 @@
+/** What differs between Node and the browser. `#platform` resolves to `node.ts` or `browser.ts`. */
+export interface Platform {
+  readonly name: 'node' | 'browser'
+  /** An environment variable; always undefined in the browser. */
+  env(name: string): string | undefined
+  /** Logical processors. */
+  readonly cores: number
+  /** A whole file (Node: a path; browser: a URL to fetch). Throws `FILE_NOT_FOUND`. */
+  readFile(path: string): Promise<Uint8Array>
+  /**
+   * Writes a whole file. Node: beside the target, flushed, then renamed into place, so that a kill at
+   * any moment leaves the old file or the new one. Browser: offers it as a download.
+   */
+  writeFile(path: string, bytes: Uint8Array): Promise<void>
+  /** The native addon's exports, or why it cannot be used here, in one line. */
+  loadAddon(): { addon: unknown } | { reason: string }
+}
