@@ -1,0 +1,10 @@
+/** What Refrain does with raw data: the entry `refrain/tasks`. */
+export {
+  accuracyOf,
+  type BagOfWords,
+  type BagOfWordsOptions,
+  bagOfWords,
+  majorityClass,
+} from './baselines.ts'
+export * as classify from './classify.ts'
+export type { ClassificationReport, LabelReport } from './report.ts'
