@@ -64,6 +64,13 @@ export function toColumn(where: string, data: ArrayData, dtype: DType): Column {
         `${where}: expected nested arrays, { shape, data } or a Tensor, got ${show(data)}`,
       )
     }
+    const { shape } = data
+    if (!Array.isArray(shape) || !shape.every((n) => Number.isInteger(n) && n >= 0)) {
+      throw new RefrainError(
+        'BAD_SHAPE',
+        `${where}: expected a shape of whole numbers such as [100, 20, 8], got ${show(shape)}`,
+      )
+    }
     if (sizeOf(data.shape) !== data.data.length) {
       throw new RefrainError(
         'BAD_SHAPE',
@@ -82,10 +89,27 @@ function denseColumn(
   [rows, ...shape]: readonly number[],
   dtype: DType,
 ): Column {
+  if (!(rows > 0)) {
+    throw new RefrainError(
+      rows === 0 ? 'BAD_DATA' : 'BAD_SHAPE',
+      `${where}: expected at least one row, got ${rows === 0 ? 'none' : 'a single number'}`,
+    )
+  }
   const size = sizeOf(shape)
   const data = makeArray(dtype, flat.length, flat)
   for (let i = 0; i < data.length; i++) {
-    data[i] = checked(where, flat[i], dtype, () => [Math.floor(i / size), i % size])
+    data[i] = checked(where, flat[i], data, () =>
+      shape.length === 0 ? [i] : [Math.floor(i / size), i % size],
+    )
+  }
+  if (shape[0] === 0) {
+    return {
+      rows,
+      dtype,
+      shape: [null, ...shape.slice(1)],
+      data,
+      offsets: new Int32Array(rows + 1),
+    }
   }
   return { rows, dtype, shape, data, offsets: null }
 }
@@ -95,11 +119,18 @@ function makeArray(dtype: DType, length: number, like?: unknown) {
   return like instanceof Float64Array ? new Float64Array(length) : new Float32Array(length)
 }
 
-/** The number, if it is one that `dtype` can hold. */
-function checked(where: string, value: unknown, dtype: DType, at: () => number[]): number {
+type Kind = Float32Array | Float64Array | Int32Array
+
+/** The number, if it is one that an array like `into` can hold. */
+function checked(where: string, value: unknown, into: Kind, at: () => number[]): number {
   const number = typeof value === 'boolean' ? Number(value) : value
+  const whole = into instanceof Int32Array
   if (typeof number === 'number') {
-    if (dtype === 'int32' ? Number.isInteger(number) : Number.isFinite(number)) return number
+    if (whole) {
+      if ((number | 0) === number) return number
+    } else if (Number.isFinite(into instanceof Float32Array ? Math.fround(number) : number)) {
+      return number
+    }
   }
   const [row, ...position] = at()
   const place = `row ${row}${position.length > 0 ? `, position ${position.join(', ')}` : ''}`
@@ -110,10 +141,9 @@ function checked(where: string, value: unknown, dtype: DType, at: () => number[]
       'remove or fill missing values before training',
     )
   }
-  throw new RefrainError(
-    'BAD_DATA',
-    `${where}: expected ${dtype === 'int32' ? 'whole numbers' : 'numbers'}, got ${show(value)} at ${place}`,
-  )
+  const fits = typeof number === 'number' && (!whole || Number.isInteger(number))
+  const wanted = fits ? 'numbers that fit 32 bits' : whole ? 'whole numbers' : 'numbers'
+  throw new RefrainError('BAD_DATA', `${where}: expected ${wanted}, got ${show(value)} at ${place}`)
 }
 
 function nestedColumn(where: string, rows: readonly NestedData[], dtype: DType): Column {
@@ -124,7 +154,7 @@ function nestedColumn(where: string, rows: readonly NestedData[], dtype: DType):
   if (typeof first === 'number' || typeof first === 'boolean' || typeof first === 'string') {
     const data = makeArray(dtype, rows.length)
     rows.forEach((value, row) => {
-      data[row] = checked(where, value, dtype, () => [row])
+      data[row] = checked(where, value, data, () => [row])
     })
     return { rows: rows.length, dtype, shape: [], data, offsets: null }
   }
@@ -138,7 +168,8 @@ function nestedColumn(where: string, rows: readonly NestedData[], dtype: DType):
     return row.length
   })
   const inner = innerShape(rows as readonly NestedData[][])
-  const ragged = lengths.some((length) => length !== lengths[0])
+  // Rows that are all empty count as ragged, so that a batch of them has one masked step.
+  const ragged = lengths.some((length) => length !== lengths[0] || length === 0)
   const width = sizeOf(inner)
   const offsets = new Int32Array(rows.length + 1)
   lengths.forEach((length, r) => {
@@ -148,7 +179,7 @@ function nestedColumn(where: string, rows: readonly NestedData[], dtype: DType):
   let at = 0
   const put = (value: unknown, depth: number, place: number[]) => {
     if (depth === inner.length) {
-      data[at++] = checked(where, value, dtype, () => place)
+      data[at++] = checked(where, value, data, () => place)
       return
     }
     if (!(Array.isArray(value) || isNumbers(value)) || value.length !== inner[depth]) {
@@ -164,7 +195,7 @@ function nestedColumn(where: string, rows: readonly NestedData[], dtype: DType):
   rows.forEach((row, r) => {
     const items = row as ArrayLike<NestedData>
     for (let i = 0; i < items.length; i++) {
-      if (inner.length === 0) data[at++] = checked(where, items[i], dtype, () => [r, i])
+      if (inner.length === 0) data[at++] = checked(where, items[i], data, () => [r, i])
       else put(items[i], 0, [r, i])
     }
   })

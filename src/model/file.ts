@@ -5,7 +5,9 @@
  */
 import { platform } from '#platform'
 import { RefrainError, show } from '../errors.ts'
-import type { TrainerState } from '../train/trainer.ts'
+import type { Parameter } from '../tensor/parameter.ts'
+import type { Tensor } from '../tensor/tensor.ts'
+import type { Resumed, TrainerState } from '../train/trainer.ts'
 import {
   decodeSafetensors,
   encodeSafetensors,
@@ -14,13 +16,15 @@ import {
 } from '../util/safetensors.ts'
 import type { Model, SaveOptions } from './model.ts'
 
-export const format = 'refrain'
-export const version = '1'
+const format = 'refrain'
+const version = '1'
 const statePrefix = 'state/'
+
+type AnyModel = Model<Tensor | Tensor[]>
 
 /** The bytes of a model's file; a checkpoint's, with the trainer's state. */
 export function encodeModel(
-  model: Model,
+  model: AnyModel,
   extras: SaveOptions,
   state: TrainerState | null,
 ): Uint8Array {
@@ -38,13 +42,10 @@ export function encodeModel(
     version,
     architecture: JSON.stringify(architecture),
   }
-  const { compiled } = model
-  if (compiled) {
-    const { optimizer, loss, metrics } = compiled
-    const { name, options } = optimizer
-    metadata.compiled = JSON.stringify({ optimizer: { name, options }, loss, metrics })
-  }
-  if (extras.encoders !== undefined) metadata.encoders = JSON.stringify(extras.encoders)
+  const compiled = describeCompiled(model)
+  if (compiled) metadata.compiled = JSON.stringify(compiled)
+  const encoders = extras.encoders ?? model.encoders
+  if (encoders !== null) metadata.encoders = JSON.stringify(encoders)
   const training = { ...model.trainingRecord, ...extras.training }
   if (Object.keys(training).length > 0) metadata.training = JSON.stringify(training)
   if (state) {
@@ -56,10 +57,18 @@ export function encodeModel(
   return encodeSafetensors(tensors, metadata)
 }
 
+/** Optimizer, loss and metrics as they stand in files; null before `compile`. */
+function describeCompiled({ compiled }: AnyModel) {
+  if (!compiled) return null
+  const { optimizer, loss, metrics } = compiled
+  const { name, options } = optimizer
+  return { optimizer: { name, options }, loss, metrics }
+}
+
 /** Writes a model's file beside the target and renames it into place. */
 export async function writeModelFile(
   path: string,
-  model: Model,
+  model: AnyModel,
   extras: SaveOptions,
   state: TrainerState | null,
 ): Promise<void> {
@@ -85,9 +94,50 @@ export function readJson<Value>(file: Safetensors, key: string, fileName: string
   }
 }
 
-/** Puts a checkpoint's weights into `model` and returns the trainer's state. */
-export async function readCheckpoint(path: string, model: Model): Promise<TrainerState> {
+/** Fails unless the metadata is that of a `.refrain` file of this version. */
+export function checkFormat({ metadata }: Safetensors, fileName: string): void {
+  if (metadata.format !== format) {
+    throw new RefrainError(
+      'BAD_FILE',
+      `${fileName}: expected a .refrain file, got a safetensors file without Refrain's metadata`,
+    )
+  }
+  if (metadata.version !== version) {
+    throw new RefrainError(
+      'BAD_FILE',
+      `${fileName}: expected format version ${version}, got ${show(metadata.version)}`,
+      'a newer Refrain wrote this file; update to read it',
+    )
+  }
+}
+
+/** The file's weights of a parameter. */
+export function findWeights(
+  file: Safetensors,
+  { path, shape }: Parameter,
+  fileName: string,
+): Float32Array | Float64Array {
+  const found = file.tensors.get(path)
+  if (!found || found.shape.join() !== shape.join()) {
+    throw new RefrainError(
+      'BAD_FILE',
+      `${fileName}: expected a tensor '${path}' of shape ${show([...shape])}, ` +
+        `got ${found ? show(found.shape) : 'none'}`,
+    )
+  }
+  if (!(found.data instanceof Float32Array || found.data instanceof Float64Array)) {
+    throw new RefrainError(
+      'BAD_FILE',
+      `${fileName}: expected '${path}' as F32 or F64, got ${found.dtype}`,
+    )
+  }
+  return found.data
+}
+
+/** Reads a checkpoint that `model` can go on from. */
+export async function readCheckpoint(path: string, model: AnyModel): Promise<Resumed> {
   const file = decodeSafetensors(await platform.readFile(path), path)
+  checkFormat(file, path)
   const json = readJson<TrainerState['json']>(file, 'state', path)
   if (!json) {
     throw new RefrainError(
@@ -96,20 +146,24 @@ export async function readCheckpoint(path: string, model: Model): Promise<Traine
       'a saved model has no optimizer state; resume from the file that checkpoint() wrote',
     )
   }
-  const weights = model.parameters.parameters.map(({ path: name, shape }) => {
-    const found = file.tensors.get(name)
-    if (found?.shape.join() !== shape.join() || typeof found.data[0] === 'bigint') {
-      throw new RefrainError(
-        'BAD_FILE',
-        `fit 'resume': ${path} holds another model: expected '${name}' of shape ${show([...shape])}`,
-      )
-    }
-    return found.data as Float32Array | Float64Array
-  })
-  model.parameters.parameters.forEach(({ value }, i) => {
-    value.values.set(weights[i])
-  })
-  model.parameters.touch()
+  const { type: _type, name: _name, seed: _seed, ...graph } = model.architecture
+  const saved = {
+    ...readJson<Record<string, unknown>>(file, 'architecture', path),
+    ...readJson<Record<string, unknown>>(file, 'compiled', path),
+  }
+  const changed = firstDifference(saved, { ...graph, ...describeCompiled(model) })
+  if (changed) {
+    throw new RefrainError(
+      'BAD_ARGUMENT',
+      `fit 'resume': ${path} was written by another model or with another compile: ${changed}`,
+      'resume with the same model and options',
+    )
+  }
+  if (!isState(json, model.compiled!.metrics.length)) {
+    throw new RefrainError('BAD_FILE', `${path}: the metadata 'state' is not a trainer's`)
+  }
+  const { parameters } = model.parameters
+  const weights = parameters.map((parameter) => findWeights(file, parameter, path))
   const arrays: TrainerState['arrays'] = {}
   for (const [name, { data }] of file.tensors) {
     if (!name.startsWith(statePrefix)) continue
@@ -117,5 +171,62 @@ export async function readCheckpoint(path: string, model: Model): Promise<Traine
       arrays[name.slice(statePrefix.length)] = data
     }
   }
-  return { arrays, json }
+  return {
+    state: { arrays, json },
+    restoreWeights() {
+      parameters.forEach(({ value }, i) => {
+        value.values.set(weights[i])
+      })
+      model.parameters.touch()
+    },
+  }
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+/** The first place where `here` says something that the file does not say, in words. */
+function firstDifference(saved: unknown, here: unknown, path = ''): string | null {
+  if (isObject(saved) || Array.isArray(saved)) {
+    const theirs = saved as Record<string, unknown>
+    if (Array.isArray(saved) === Array.isArray(here) && typeof here === 'object' && here) {
+      const ours = here as Record<string, unknown>
+      for (const key of new Set([...Object.keys(ours), ...(path ? Object.keys(theirs) : [])])) {
+        const found = firstDifference(theirs[key], ours[key], path ? `${path}.${key}` : key)
+        if (found) return found
+      }
+      return null
+    }
+  }
+  if (saved === here) return null
+  const text = (value: unknown) => JSON.stringify(value) ?? 'nothing'
+  return `${path} is ${text(saved)} there and ${text(here)} here`
+}
+
+function isState(json: TrainerState['json'], metrics: number): boolean {
+  const counts = [json.iteration, json.epoch, json.step, json.seed, json.batchSize, json.rows]
+  const isPair = (value: unknown) =>
+    Array.isArray(value) && value.length === 2 && value.every((item) => typeof item === 'number')
+  const { history, callbacks } = json
+  return (
+    counts.every((count) => Number.isSafeInteger(count) && count >= 0) &&
+    (json.learningRate === null || typeof json.learningRate === 'number') &&
+    isPair(json.loss) &&
+    Array.isArray(json.metrics) &&
+    json.metrics.length === metrics &&
+    json.metrics.every(isPair) &&
+    isHistory(history) &&
+    Array.isArray(callbacks) &&
+    callbacks.every((callback) => isObject(callback) && typeof callback.name === 'string')
+  )
+}
+
+/** Whether a file's JSON is a training history. */
+export function isHistory(value: unknown): boolean {
+  return (
+    isObject(value) &&
+    Array.isArray(value.epoch) &&
+    isObject(value.history) &&
+    Object.values(value.history).every(Array.isArray)
+  )
 }

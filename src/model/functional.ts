@@ -1,16 +1,28 @@
 import { RefrainError, show } from '../errors.ts'
 import { type Layer, SymbolicTensor } from '../layers/layer.ts'
+import type { Tensor } from '../tensor/tensor.ts'
 import { checkOptions } from '../util/check.ts'
 import { type Graph, graphConfig, makeGraph } from './graph.ts'
 import { Model, type ModelOptions } from './model.ts'
 
-export interface FunctionalOptions extends ModelOptions {
-  inputs: SymbolicTensor | readonly SymbolicTensor[]
-  outputs: SymbolicTensor | readonly SymbolicTensor[]
+type Symbols = SymbolicTensor | readonly SymbolicTensor[]
+
+export interface FunctionalOptions<Outputs extends Symbols = Symbols> extends ModelOptions {
+  inputs: Symbols
+  outputs: Outputs
 }
 
+/** What `predict` gives: one tensor, or an array for two outputs and more. */
+type Predicted<Outputs> = Outputs extends SymbolicTensor | readonly [SymbolicTensor]
+  ? Tensor
+  : Outputs extends readonly [SymbolicTensor, SymbolicTensor, ...SymbolicTensor[]]
+    ? Tensor[]
+    : Tensor | Tensor[]
+
 /** A graph of layers. */
-export class Functional extends Model {
+export class Functional<
+  Output extends Tensor | Tensor[] = Tensor | Tensor[],
+> extends Model<Output> {
   protected graph: Graph | null
 
   constructor(graph: Graph, options: ModelOptions) {
@@ -42,10 +54,12 @@ const listOf = <Item>(items: Item | readonly Item[]) =>
  *     const y = lstm({ units: 32 }).apply(x)
  *     const m = model({ inputs: x, outputs: y })
  */
-export function model(options: FunctionalOptions): Functional {
+export function model<const Outputs extends Symbols>(
+  options: FunctionalOptions<Outputs>,
+): Functional<Predicted<Outputs>> {
   checkOptions('model', options, ['inputs', 'outputs', 'name', 'seed', 'backend'])
   const { inputs, outputs, ...rest } = options
-  for (const value of listOf(inputs)) {
+  for (const value of listOf<SymbolicTensor>(inputs)) {
     if (!(value instanceof SymbolicTensor) || value.node !== null) {
       throw new RefrainError(
         'BAD_ARGUMENT',
@@ -53,5 +67,8 @@ export function model(options: FunctionalOptions): Functional {
       )
     }
   }
-  return new Functional(makeGraph(listOf(inputs), listOf(outputs)), rest)
+  return new Functional(
+    makeGraph(listOf<SymbolicTensor>(inputs), listOf<SymbolicTensor>(outputs)),
+    rest,
+  )
 }

@@ -1,5 +1,6 @@
 /** A model's graph: the layer calls that lead from its inputs to its outputs, in order. */
 import { RefrainError, show } from '../errors.ts'
+import { checkInputShape } from '../layers/input.ts'
 import { connect, type Layer, type LayerCall, SymbolicTensor } from '../layers/layer.ts'
 import { layerFromConfig } from '../layers/registry.ts'
 import type { Context } from '../tensor/context.ts'
@@ -99,9 +100,13 @@ export function graphConfig(graph: Graph): GraphConfig {
 
 /** The graph that a file describes, with new layers. */
 export function graphFromConfig(config: GraphConfig): Graph {
-  const inputs = config.inputs.map(
-    ({ name, shape, dtype }) => new SymbolicTensor([null, ...shape], dtype, null, name),
-  )
+  const inputs = config.inputs.map(({ name, shape, dtype }) => {
+    checkInputShape(`the input ${show(name)}`, shape)
+    if (typeof name !== 'string' || !['float', 'int32'].includes(dtype)) {
+      throw new RefrainError('BAD_FILE', `the input ${show(name)} is of type ${show(dtype)}`)
+    }
+    return new SymbolicTensor([null, ...shape], dtype, null, name)
+  })
   const layers = config.layers.map(layerFromConfig)
   const made: SymbolicTensor[][] = []
   const find = ([call, output]: Reference): SymbolicTensor => {

@@ -1,8 +1,9 @@
 /** Reading `.refrain` files; `file.ts` says what is in them. */
 import { platform } from '#platform'
-import { RefrainError, show } from '../errors.ts'
+import { RefrainError } from '../errors.ts'
+import type { Tensor } from '../tensor/tensor.ts'
 import { decodeSafetensors } from '../util/safetensors.ts'
-import { format, readJson, version } from './file.ts'
+import { checkFormat, findWeights, isHistory, readJson } from './file.ts'
 import { Functional } from './functional.ts'
 import { type GraphConfig, graphFromConfig } from './graph.ts'
 import type { Model, ModelOptions, TrainingRecord } from './model.ts'
@@ -23,64 +24,30 @@ export function decodeModel(
   options: Pick<ModelOptions, 'backend'> = {},
 ): LoadedFile {
   const file = decodeSafetensors(bytes, fileName)
-  const { metadata } = file
-  if (metadata.format !== format) {
-    throw new RefrainError(
-      'BAD_FILE',
-      `${fileName}: expected a .refrain file, got a safetensors file without Refrain's metadata`,
-    )
-  }
-  if (metadata.version !== version) {
-    throw new RefrainError(
-      'BAD_FILE',
-      `${fileName}: expected format version ${version}, got ${show(metadata.version)}`,
-      'a newer Refrain wrote this file; update to read it',
-    )
-  }
+  checkFormat(file, fileName)
   const architecture = readJson<GraphConfig & { name: string; seed: number }>(
     file,
     'architecture',
     fileName,
   )
   if (!architecture) throw new RefrainError('BAD_FILE', `${fileName}: the architecture is missing`)
-  const model = rebuild(architecture, fileName, options)
-  for (const { path, shape, value, size } of model.parameters.parameters) {
-    const found = file.tensors.get(path)
-    if (!found || found.shape.join() !== shape.join()) {
-      throw new RefrainError(
-        'BAD_FILE',
-        `${fileName}: expected a tensor '${path}' of shape ${show([...shape])}, ` +
-          `got ${found ? show(found.shape) : 'none'}`,
-      )
-    }
-    if (!(found.data instanceof Float32Array || found.data instanceof Float64Array)) {
-      throw new RefrainError(
-        'BAD_FILE',
-        `${fileName}: expected '${path}' as F32 or F64, got ${found.dtype}`,
-      )
-    }
-    if (found.data.length !== size) throw new Error('the codec checks lengths')
-    value.values.set(found.data)
-  }
-  model.parameters.touch()
+  const model = inFile(fileName, () => {
+    const { name, seed } = architecture
+    if (typeof name !== 'string') throw new Error("the model's name is missing")
+    const made = new Functional<Tensor>(graphFromConfig(architecture), { name, seed, ...options })
+    return made.buildWith((parameter) => findWeights(file, parameter, fileName))
+  })
   const compiled = readJson<Parameters<Model['compile']>[0]>(file, 'compiled', fileName)
-  const training = readJson<Record<string, unknown>>(file, 'training', fileName)
   inFile(fileName, () => {
     if (compiled) model.compile(compiled)
   })
-  model.restoreRecord(training && 'history' in training ? (training as never) : null)
-  return { model, encoders: readJson(file, 'encoders', fileName), training }
-}
-
-function rebuild(
-  architecture: GraphConfig & { name: string; seed: number },
-  fileName: string,
-  { backend }: Pick<ModelOptions, 'backend'>,
-): Model {
-  return inFile(fileName, () => {
-    const { name, seed } = architecture
-    return new Functional(graphFromConfig(architecture), { name, seed, backend }).build()
-  })
+  const training = readJson<Record<string, unknown>>(file, 'training', fileName)
+  if (training !== null && (typeof training !== 'object' || Array.isArray(training))) {
+    throw new RefrainError('BAD_FILE', `${fileName}: the metadata 'training' is not an object`)
+  }
+  model.restoreRecord(training && isHistory(training.history) ? (training as never) : null)
+  model.encoders = readJson(file, 'encoders', fileName)
+  return { model, encoders: model.encoders, training }
 }
 
 /** Turns any failure on what a file says into one `BAD_FILE` that names the file. */
@@ -88,6 +55,8 @@ function inFile<Result>(fileName: string, make: () => Result): Result {
   try {
     return make()
   } catch (error) {
+    const named = error instanceof RefrainError && error.message.startsWith(`${fileName}: `)
+    if (named) throw error
     const reason = error instanceof Error ? error.message : String(error)
     throw new RefrainError('BAD_FILE', `${fileName}: ${reason}`, '', { cause: error })
   }

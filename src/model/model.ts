@@ -1,6 +1,13 @@
 /** Models: layers in a graph, with memory, an optimizer and data: fit, evaluate, predict, save. */
 import { lengthBatches } from '../data/batches.ts'
-import { type ArrayData, batchOf, type Column, sliceColumn, toColumn } from '../data/column.ts'
+import {
+  type ArrayData,
+  batchOf,
+  type Column,
+  rowLength,
+  sliceColumn,
+  toColumn,
+} from '../data/column.ts'
 import { RefrainError, show } from '../errors.ts'
 import { defaultBackend } from '../kernels/backend.ts'
 import type { Backend } from '../kernels/kernels.ts'
@@ -8,7 +15,7 @@ import { checkInputShape } from '../layers/input.ts'
 import type { Layer, Shape } from '../layers/layer.ts'
 import { Arena } from '../tensor/arena.ts'
 import { Context } from '../tensor/context.ts'
-import { ParameterSet } from '../tensor/parameter.ts'
+import { type Parameter, ParameterSet } from '../tensor/parameter.ts'
 import { Random } from '../tensor/random.ts'
 import { type Tensor, tensor } from '../tensor/tensor.ts'
 import type { Callback, Logs } from '../train/callbacks.ts'
@@ -98,11 +105,17 @@ export interface SaveOptions {
   training?: Record<string, unknown>
 }
 
-/** The base of sequential and functional models. */
-export abstract class Model {
+/**
+ * The base of sequential and functional models.
+ *
+ * @typeParam Output what `predict` gives: an array for a model of several outputs
+ */
+export abstract class Model<Output extends Tensor | Tensor[] = Tensor> {
   readonly name: string
   readonly seed: number
-  readonly #options: ModelOptions
+  /** What turns raw data into the model's input: any JSON. Stands in the model's files. */
+  encoders: unknown = null
+  #backend: Backend | undefined
   #parameters: ParameterSet | null = null
   #compiled: { optimizer: Optimizer; loss: LossConfig; metrics: MetricName[] } | null = null
   #trainer: Trainer | null = null
@@ -113,7 +126,7 @@ export abstract class Model {
     checkOptions(kind, options, ['name', 'seed', 'backend'])
     this.name = options.name ?? kind
     this.seed = options.seed === undefined ? 0 : checkInteger(`${kind} 'seed'`, options.seed, 0)
-    this.#options = options
+    this.#backend = options.backend
   }
 
   /** The graph, made when the input shape becomes known; null before. */
@@ -125,9 +138,10 @@ export abstract class Model {
   /** The layers, in order. */
   abstract get layers(): readonly Layer[]
 
-  /** Where the model computes. */
+  /** Where the model computes; the backend in use when it is first needed, from then on. */
   get backend(): Backend {
-    return this.#options.backend ?? defaultBackend()
+    this.#backend ??= defaultBackend()
+    return this.#backend
   }
 
   get built(): boolean {
@@ -171,7 +185,7 @@ export abstract class Model {
   }
 
   /**
-   * Makes and initialises the weights.
+   * Makes and initialises the weights; those of layers that another model has built stay.
    *
    * @param inputShape with the batch: [null, T, I]; needed if no layer has `inputShape`
    */
@@ -188,13 +202,11 @@ export abstract class Model {
       checkInputShape(`${this.name}.build 'inputShape'`, inputShape)
       this.makeGraph(inputShape)
     }
-    const { layers } = this
-    nameLayers(layers)
-    for (const layer of layers) layer.nameParameters(layer.name)
     const { backend } = this
-    const parameters = layers.flatMap((layer) => layer.parameters)
+    const parameters = this.#declare()
+    const fresh = parameters.filter((parameter) => !parameter.hasValue)
     const set = new ParameterSet(backend, parameters)
-    for (const parameter of parameters) {
+    for (const parameter of fresh) {
       const random = new Random(this.seed, `init ${parameter.path}`)
       // Filled outside the heap, which an initializer's own allocations may move.
       const filled = parameter.value.values.slice()
@@ -203,6 +215,28 @@ export abstract class Model {
     }
     this.#parameters = set
     return this
+  }
+
+  /**
+   * Builds a model whose graph is known with given weights. `find` is asked for all of them before
+   * any memory is taken, and throws where there is none.
+   */
+  buildWith(find: (parameter: Parameter) => ArrayLike<number>): this {
+    const parameters = this.#declare()
+    const arrays = parameters.map(find)
+    this.#parameters = new ParameterSet(this.backend, parameters)
+    parameters.forEach(({ value }, i) => {
+      value.values.set(arrays[i])
+    })
+    return this
+  }
+
+  /** The layers' parameters, by the paths that they have in this model. */
+  #declare(): Parameter[] {
+    const { layers } = this
+    nameLayers(layers)
+    for (const layer of layers) layer.nameParameters(layer.name)
+    return layers.flatMap((layer) => layer.parameters)
   }
 
   /** Sets optimizer, loss and metrics; the optimizer starts afresh. */
@@ -310,12 +344,8 @@ export abstract class Model {
    */
   async predict(
     x: ArrayData | readonly ArrayData[],
-    options?: { batchSize?: number },
-  ): Promise<Tensor>
-  async predict(
-    x: ArrayData | readonly ArrayData[],
     options: { batchSize?: number } = {},
-  ): Promise<Tensor | Tensor[]> {
+  ): Promise<Output> {
     checkOptions('predict', options, ['batchSize'])
     const batchSize = checkInteger("predict 'batchSize'", options.batchSize ?? 128)
     const inputs = this.#inputs('predict', x)
@@ -338,12 +368,13 @@ export abstract class Model {
         const values = output.values
         results[i] ??= makeResult(rows, output)
         place(results[i], output.shape, values, batch)
+        if (ragged.offsets && output.mask) clearPadding(results[i], ragged, batch)
       })
       await undefined
     }
     arena.reset()
     const tensors = results.map(({ shape, data }) => tensor(data, shape))
-    return tensors.length === 1 ? tensors[0] : tensors
+    return (tensors.length === 1 ? tensors[0] : tensors) as Output
   }
 
   /**
@@ -400,7 +431,7 @@ export abstract class Model {
         )
       }
       const columns = (x as readonly ArrayData[]).map((data, i) =>
-        toColumn(`${where} 'x' ${i}`, data, symbols[i].dtype),
+        shapedLike(symbols[i].shape, toColumn(`${where} 'x' ${i}`, data, symbols[i].dtype)),
       )
       this.build()
       columns.forEach((column, i) => {
@@ -408,12 +439,15 @@ export abstract class Model {
       })
       return columns
     }
-    const column = toColumn(`${where} 'x'`, x as ArrayData, this.layers[0]?.inputType ?? 'float')
+    const dtype = symbols?.[0].dtype ?? this.layers[0]?.inputType ?? 'float'
+    const given = toColumn(`${where} 'x'`, x as ArrayData, dtype)
     if (!this.#parameters) {
-      if (!this.graph) this.#makeGraphFrom(column)
+      if (!this.graph) this.#makeGraphFrom(given)
       this.build()
     }
-    checkInput(`${where} 'x'`, column, this.graph!.inputs[0].shape)
+    const { shape } = this.graph!.inputs[0]
+    const column = shapedLike(shape, given)
+    checkInput(`${where} 'x'`, column, shape)
     return [column]
   }
 
@@ -456,6 +490,8 @@ export abstract class Model {
     }
     const ragged = inputs.find((column) => column.offsets)
     if (target.offsets) checkSameLengths(where, ragged, target)
+    const classes = this.graph!.outputs[0].shape.at(-1) ?? 1
+    if (target.dtype === 'int32') checkLabels(where, target, classes)
     const weights = options.sampleWeight
       ? toColumn(`${where} 'sampleWeight'`, options.sampleWeight, 'float')
       : null
@@ -499,11 +535,39 @@ function nameLayers(layers: readonly Layer[]): void {
   }
 }
 
+/** Sequences that are all empty do not show how many features a step has; the model knows. */
+function shapedLike([, , ...features]: Shape, column: Column): Column {
+  if (!column.offsets || column.data.length > 0) return column
+  return { ...column, shape: [null, ...features] }
+}
+
+/** Class numbers that no padding can excuse: one for each row, or ragged. */
+function checkLabels(where: string, target: Column, classes: number): void {
+  const { data, offsets, rows } = target
+  if (!offsets && data.length !== rows) return
+  const bad = data.findIndex((label) => label < 0 || label >= classes)
+  if (bad < 0) return
+  const row = offsets ? offsets.findIndex((offset) => offset > bad) - 1 : bad
+  throw new RefrainError(
+    'BAD_DATA',
+    `${where} 'y': expected class numbers from 0 to ${classes - 1}, got ${data[bad]} in row ${row}`,
+    'the last layer has as many units as there are classes',
+  )
+}
+
 function checkInput(where: string, column: Column, [, ...shape]: Shape): void {
   const given = column.shape
+  const steps = shape[0]
+  if (column.offsets && steps !== null && given.length === shape.length) {
+    throw new RefrainError(
+      'BAD_SHAPE',
+      `${where}: expected ${steps} steps in each row, got rows of unequal length`,
+      'pad them, or leave the number of steps open in the input shape: null',
+    )
+  }
   const fits =
     given.length === shape.length &&
-    shape.every((length, i) => length === null || (given[i] ?? length) === length)
+    shape.every((length, i) => length === null || given[i] === length)
   if (!fits) {
     throw new RefrainError(
       'BAD_SHAPE',
@@ -579,6 +643,18 @@ function makeResult(rows: number, output: Tensor) {
   const shape = [rows, ...output.shape.slice(1)]
   const Kind = output.values instanceof Float64Array ? Float64Array : Float32Array
   return { shape, data: new Kind(sizeOf(shape)) }
+}
+
+/** Zeros what a [N,T,…] result holds beyond the ends of these rows. */
+function clearPadding(
+  { shape: [, steps, ...rest], data }: { shape: number[]; data: Float32Array | Float64Array },
+  column: Column,
+  rows: Int32Array,
+): void {
+  const width = sizeOf(rest)
+  for (const row of rows) {
+    data.fill(0, (row * steps + rowLength(column, row)) * width, (row + 1) * steps * width)
+  }
 }
 
 /** Copies a batch's rows to where they belong; shorter sequences leave zeros behind them. */

@@ -1,5 +1,5 @@
 /** The platform under Node: files, environment variables, the native addon. */
-import { open, readFile, rename, rm } from 'node:fs/promises'
+import { open, readdir, readFile, rename, rm } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { availableParallelism } from 'node:os'
 import { basename, dirname, join } from 'node:path'
@@ -16,7 +16,38 @@ function firstLine(error: unknown): string {
   return (error instanceof Error ? error.message : String(error)).split('\n')[0]
 }
 
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM'
+  }
+}
+
+/** Targets whose folder has been searched for what earlier processes left. */
+const searched = new Set<string>()
+
+/** Removes what a process that was killed while it wrote this target left beside it. */
+async function removeAbandoned(path: string): Promise<void> {
+  if (searched.has(path)) return
+  searched.add(path)
+  const prefix = `.${basename(path)}.`
+  const names = await readdir(dirname(path)).catch(() => [])
+  for (const name of names) {
+    if (!name.startsWith(prefix)) continue
+    const [, pid, count] = /^(\d+)\.(\d+)\.partial$/.exec(name.slice(prefix.length)) ?? []
+    if (pid === undefined) continue
+    // In a container every process may be number 1, those before it too.
+    const mine = Number(pid) === process.pid
+    if (mine ? Number(count) >= temporaryFiles : !isRunning(Number(pid))) {
+      await rm(join(dirname(path), name), { force: true })
+    }
+  }
+}
+
 async function writeFile(path: string, bytes: Uint8Array): Promise<void> {
+  await removeAbandoned(path)
   const temporary = join(
     dirname(path),
     `.${basename(path)}.${process.pid}.${temporaryFiles++}.partial`,

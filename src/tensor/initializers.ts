@@ -221,14 +221,14 @@ export type InitializerLike = InitializerName | InitializerConfig | Initializer
 export function resolveInitializer(where: string, wanted: InitializerLike): Initializer {
   if (typeof wanted === 'object' && 'fill' in wanted) return wanted as Initializer
   const { name, ...options } = typeof wanted === 'string' ? { name: wanted } : wanted
-  const maker = makers[name]
-  if (!maker) {
+  if (!Object.hasOwn(makers, name)) {
     throw new RefrainError(
       'UNKNOWN_OPTION',
       `${where}: unknown initializer ${show(name)}`,
       suggest(String(name), Object.keys(makers)),
     )
   }
+  const maker = makers[name]
   return maker(options as never)
 }
 

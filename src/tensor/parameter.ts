@@ -56,6 +56,8 @@ export class ParameterSet {
   /** Where each trainable parameter lies in `gradients` and `values`. */
   readonly trainable: readonly { parameter: Parameter; start: number; size: number }[]
 
+  readonly #homes: readonly { parameter: Parameter; value: Tensor }[]
+
   constructor(backend: Backend, parameters: readonly Parameter[]) {
     const first = parameters.filter((parameter) => parameter.trainable)
     const rest = parameters.filter((parameter) => !parameter.trainable)
@@ -63,20 +65,36 @@ export class ParameterSet {
     this.parameters = parameters
     this.values = allocateTensor(backend.heap, [size])
     const trainable: { parameter: Parameter; start: number; size: number }[] = []
+    const homes: { parameter: Parameter; value: Tensor }[] = []
     let start = 0
     for (const parameter of [...first, ...rest]) {
       const value = this.values.part(start, parameter.shape)
-      if (parameter.hasValue) value.values.set(parameter.value.values)
-      parameter.value = value
       value.tracked = parameter.trainable
+      homes.push({ parameter, value })
       if (parameter.trainable) trainable.push({ parameter, start, size: parameter.size })
       start += parameter.size
     }
     this.trainable = trainable
     const last = trainable.at(-1)
     this.gradients = allocateTensor(backend.heap, [last ? last.start + last.size : 0])
-    for (const { parameter, start } of trainable) {
-      parameter.value.gradient = this.gradients.part(start, parameter.shape)
+    trainable.forEach(({ parameter, start }, i) => {
+      homes[i].value.gradient = this.gradients.part(start, parameter.shape)
+    })
+    this.#homes = homes
+    this.claim()
+  }
+
+  /**
+   * Makes this set the home of its parameters, with their present values: models that share a layer
+   * take its weights from each other when they train.
+   */
+  claim(): void {
+    for (const { parameter, value } of this.#homes) {
+      if (parameter.hasValue) {
+        if (parameter.value === value) continue
+        value.values.set(parameter.value.values)
+      }
+      parameter.value = value
     }
   }
 

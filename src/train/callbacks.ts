@@ -34,6 +34,7 @@ export interface Run {
 export interface Callback {
   readonly name: string
   onTrainBegin?(run: Run): void | Promise<void>
+  /** Not for an epoch that a resumed run enters in its middle: it has begun already. */
   onEpochBegin?(run: Run): void | Promise<void>
   onStepEnd?(run: Run, logs: Logs): void | Promise<void>
   onEpochEnd?(run: Run, logs: Logs): void | Promise<void>
@@ -84,10 +85,27 @@ export function earlyStopping(options: EarlyStoppingOptions = {}): Callback & {
   let bestEpoch = -1
   let waited = 0
   let bestWeights: Float32Array | Float64Array | undefined
+  let restored = false
+  const stopIfDue = (run: Run) => {
+    if (waited < Math.max(1, patience)) return
+    run.stop(`no better ${monitor} for ${waited} epoch${waited === 1 ? '' : 's'}`)
+  }
   return {
     name: 'earlyStopping',
     get bestEpoch() {
       return bestEpoch
+    },
+    onTrainBegin(run) {
+      if (restored) {
+        // The run that wrote the checkpoint may have been about to stop.
+        restored = false
+        stopIfDue(run)
+        return
+      }
+      best = Infinity
+      bestEpoch = -1
+      waited = 0
+      bestWeights = undefined
     },
     onEpochEnd(run, logs) {
       if (run.epoch < startFromEpoch) return
@@ -104,8 +122,9 @@ export function earlyStopping(options: EarlyStoppingOptions = {}): Callback & {
         bestEpoch = run.epoch
         waited = 0
         if (restoreBestWeights) bestWeights = run.readWeights()
-      } else if (++waited >= Math.max(1, patience)) {
-        run.stop(`no better ${monitor} for ${waited} epoch${waited === 1 ? '' : 's'}`)
+      } else {
+        waited++
+        stopIfDue(run)
       }
     },
     onTrainEnd(run) {
@@ -121,6 +140,7 @@ export function earlyStopping(options: EarlyStoppingOptions = {}): Callback & {
       bestEpoch = state.bestEpoch
       waited = state.waited
       bestWeights = weights
+      restored = true
     },
   }
 }

@@ -178,14 +178,14 @@ function checkTarget(loss: LossConfig, prediction: Tensor, target: Tensor) {
       target.shape.length === shape.length && target.shape.at(-1) === 1
         ? target.shape.slice(0, -1)
         : target.shape
-    if (!same(trimmed, rows)) throw shapeError("fit 'y' (class numbers)", rows, target.shape)
+    if (!same(trimmed, rows)) throw shapeError("'y' (class numbers)", rows, target.shape)
     const classes = target.ints
     const flags = stepFlags(prediction, classes.length)
     for (let i = 0; i < classes.length; i++) {
       if ((classes[i] < 0 || classes[i] >= cols) && flags?.[i] !== 0) {
         throw new RefrainError(
           'BAD_DATA',
-          `fit 'y': expected class numbers from 0 to ${cols - 1}, got ${classes[i]}`,
+          `'y': expected class numbers from 0 to ${cols - 1}, got ${classes[i]}`,
           'the last layer has as many units as there are classes',
         )
       }
@@ -197,7 +197,7 @@ function checkTarget(loss: LossConfig, prediction: Tensor, target: Tensor) {
       loss.name === 'categoricalCrossentropy' && same(target.shape, rows)
         ? "for class numbers use 'sparseCategoricalCrossentropy'"
         : ''
-    const error = shapeError("fit 'y'", shape, target.shape)
+    const error = shapeError("'y'", shape, target.shape)
     throw hint ? new RefrainError('BAD_SHAPE', error.message, hint) : error
   }
 }

@@ -5,8 +5,8 @@
 import { RefrainError, show } from '../errors.ts'
 import type { Kernels } from '../kernels/kernels.ts'
 import type { Tensor } from '../tensor/tensor.ts'
-import { checkNumber, checkOptions } from '../util/check.ts'
-import { rateAt, type Schedule } from './schedules.ts'
+import { checkNumber, checkOptions, suggest } from '../util/check.ts'
+import { exponentialDecay, rateAt, type Schedule } from './schedules.ts'
 
 /** Options that every optimizer takes. */
 export interface OptimizerOptions {
@@ -47,11 +47,12 @@ export interface Update {
 
 const shared = ['learningRate', 'clipValue', 'clipNorm', 'globalClipNorm', 'weightDecay']
 
-function check<O extends OptimizerOptions>(name: string, options: O, own: readonly string[]): O {
-  checkOptions(name, options, [...shared, ...own])
-  if (typeof options.learningRate === 'number') {
-    checkNumber(`${name} 'learningRate'`, options.learningRate, 0)
-  }
+/** The options that were given; one that is undefined takes its default. */
+function check<O extends OptimizerOptions>(name: string, given: O, own: readonly string[]): O {
+  checkOptions(name, given, [...shared, ...own])
+  const defined = Object.entries(given).filter(([, value]) => value !== undefined)
+  const options = Object.fromEntries(defined) as O
+  if (options.learningRate !== undefined) checkRate(name, options.learningRate)
   const clips = (['clipValue', 'clipNorm', 'globalClipNorm'] as const).filter(
     (key) => options[key] !== undefined,
   )
@@ -73,6 +74,22 @@ function check<O extends OptimizerOptions>(name: string, options: O, own: readon
   return options
 }
 
+function checkRate(name: string, rate: unknown): void {
+  if (typeof rate !== 'object' || rate === null) {
+    checkNumber(`${name} 'learningRate'`, rate, 0)
+    return
+  }
+  const { kind, ...options } = rate as Schedule
+  if (kind !== 'exponentialDecay') {
+    throw new RefrainError(
+      'BAD_ARGUMENT',
+      `${name} 'learningRate': expected a number or a schedule, got ${show(rate)}`,
+      'write exponentialDecay({ … })',
+    )
+  }
+  exponentialDecay(options)
+}
+
 /** The flat decay: learning rate times weight decay. */
 const decayOf = (options: OptimizerOptions, rate: number) => rate * (options.weightDecay ?? 0)
 
@@ -80,8 +97,8 @@ const decayOf = (options: OptimizerOptions, rate: number) => rate * (options.wei
 export function sgd(
   given: OptimizerOptions & { momentum?: number; nesterov?: boolean } = {},
 ): Optimizer {
-  check('sgd', given, ['momentum', 'nesterov'])
-  const options = { learningRate: 0.01, momentum: 0, nesterov: false, ...given }
+  const defaults = { learningRate: 0.01, momentum: 0, nesterov: false }
+  const options = { ...defaults, ...check('sgd', given, ['momentum', 'nesterov']) }
   checkNumber("sgd 'momentum'", options.momentum, 0, 1)
   return {
     name: 'sgd',
@@ -112,10 +129,11 @@ export function rmsprop(
     centered?: boolean
   } = {},
 ): Optimizer {
-  check('rmsprop', given, ['rho', 'momentum', 'epsilon', 'centered'])
   const defaults = { learningRate: 0.001, rho: 0.9, momentum: 0, epsilon: 1e-7, centered: false }
-  const options = { ...defaults, ...given }
+  const own = ['rho', 'momentum', 'epsilon', 'centered']
+  const options = { ...defaults, ...check('rmsprop', given, own) }
   checkNumber("rmsprop 'rho'", options.rho, 0, 1)
+  checkNumber("rmsprop 'epsilon'", options.epsilon, 0)
   checkNumber("rmsprop 'momentum'", options.momentum, 0, 1)
   const slots = ['meanSquare']
   if (options.centered) slots.push('mean')
@@ -156,7 +174,6 @@ function adamLike(
   defaults: OptimizerOptions,
   given: AdamOptions,
 ): Optimizer {
-  check(name, given, ['beta1', 'beta2', 'epsilon', 'amsgrad'])
   const options = {
     learningRate: 0.001,
     beta1: 0.9,
@@ -164,10 +181,11 @@ function adamLike(
     epsilon: 1e-7,
     amsgrad: false,
     ...defaults,
-    ...given,
+    ...check(name, given, ['beta1', 'beta2', 'epsilon', 'amsgrad']),
   }
   checkNumber(`${name} 'beta1'`, options.beta1, 0, 1)
   checkNumber(`${name} 'beta2'`, options.beta2, 0, 1)
+  checkNumber(`${name} 'epsilon'`, options.epsilon, 0)
   return {
     name,
     options,
@@ -206,16 +224,16 @@ const makers = { sgd, rmsprop, adam, adamW }
 export function resolveOptimizer(
   wanted: Optimizer | Optimizer['name'] | { name: string; options: OptimizerOptions },
 ): Optimizer {
-  if (typeof wanted === 'object' && 'apply' in wanted) return wanted
-  const name = typeof wanted === 'string' ? wanted : wanted.name
-  const maker = makers[name as keyof typeof makers]
-  if (!maker) {
+  if (typeof wanted === 'object' && wanted !== null && 'apply' in wanted) return wanted
+  const name = typeof wanted === 'string' ? wanted : wanted?.name
+  if (!Object.hasOwn(makers, name)) {
     throw new RefrainError(
       'UNKNOWN_OPTION',
-      `optimizer: unknown optimizer ${show(name)}`,
-      `known: ${Object.keys(makers).join(', ')}`,
+      `optimizer: unknown optimizer ${show(name ?? wanted)}`,
+      suggest(String(name), Object.keys(makers)),
     )
   }
+  const maker = makers[name as keyof typeof makers]
   return maker(typeof wanted === 'string' ? {} : (wanted.options as never))
 }
 

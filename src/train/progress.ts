@@ -46,6 +46,7 @@ export function progress(options: ProgressOptions = {}): Callback {
     name: 'progress',
     onTrainBegin(run) {
       trainStart = performance.now()
+      epochStart = trainStart
       firstEpoch = run.epoch
     },
     onEpochBegin() {

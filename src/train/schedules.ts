@@ -1,4 +1,4 @@
-import { checkInteger, checkNumber } from '../util/check.ts'
+import { checkInteger, checkNumber, checkOptions } from '../util/check.ts'
 
 /** A learning rate that depends on the optimizer's step (0 at first). */
 export interface Schedule {
@@ -17,6 +17,12 @@ export function exponentialDecay(options: {
   /** Whole numbers of `decaySteps` only. Default false. */
   staircase?: boolean
 }): Schedule {
+  checkOptions('exponentialDecay', options, [
+    'initialLearningRate',
+    'decaySteps',
+    'decayRate',
+    'staircase',
+  ])
   return {
     kind: 'exponentialDecay',
     initialLearningRate: checkNumber(

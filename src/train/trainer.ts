@@ -9,8 +9,9 @@ import type { Backend } from '../kernels/kernels.ts'
 import { Arena } from '../tensor/arena.ts'
 import { Context } from '../tensor/context.ts'
 import type { ParameterSet } from '../tensor/parameter.ts'
-import { allocateTensor, type Tensor } from '../tensor/tensor.ts'
-import type { Callback, CallbackState, Logs, Run } from './callbacks.ts'
+import { allocateTensor, shapeError, type Tensor } from '../tensor/tensor.ts'
+import { sizeOf } from '../util/check.ts'
+import type { Callback, Logs, Run } from './callbacks.ts'
 import { clipGradients } from './clipping.ts'
 import { computeLoss, type LossConfig } from './losses.ts'
 import { Metric, type MetricName } from './metrics.ts'
@@ -42,7 +43,13 @@ export interface FitPlan {
   /** Writes a checkpoint with this state to `path`. */
   save(path: string, state: TrainerState): Promise<void>
   /** Where an earlier run stopped. */
-  readonly resume: TrainerState | null
+  readonly resume: Resumed | null
+}
+
+/** A checkpoint: the trainer's state, and a way to put the weights back once the state fits. */
+export interface Resumed {
+  readonly state: TrainerState
+  restoreWeights(): void
 }
 
 /** Epochs and, for each number, its value after each epoch. */
@@ -119,8 +126,10 @@ export class Trainer {
     const batch = makeBatch(this.#arena, data, rows)
     kernels.fill(parameters.gradients.values, 0, parameters.trainableSize)
     const prediction = this.#model.forward(ctx, batch.inputs)
-    const loss = computeLoss(ctx, this.#loss, prediction, batch.target, batch.weights)
-    for (const metric of this.#metrics) metric.update(prediction, batch.target, batch.weights)
+    const weights = rowWeights(batch.weights, prediction)
+    const loss = computeLoss(ctx, this.#loss, prediction, batch.target, weights)
+    // As Keras's `metrics`: weights are for the loss alone.
+    for (const metric of this.#metrics) metric.update(prediction, batch.target, null)
     loss.seedGradient()
     ctx.backward()
     const { scale, norm, acted } = clipGradients(kernels, parameters, this.#optimizer.options)
@@ -171,8 +180,9 @@ export class Trainer {
       const ctx = new Context(this.#model.backend, this.#arena)
       const batch = makeBatch(this.#arena, data, rows)
       const prediction = this.#model.forward(ctx, batch.inputs)
-      const { value } = computeLoss(ctx, this.#loss, prediction, batch.target, batch.weights)
-      for (const metric of metrics) metric.update(prediction, batch.target, batch.weights)
+      const weights = rowWeights(batch.weights, prediction)
+      const { value } = computeLoss(ctx, this.#loss, prediction, batch.target, weights)
+      for (const metric of metrics) metric.update(prediction, batch.target, null)
       total += value * rows.length
       count += rows.length
       await pause()
@@ -187,6 +197,7 @@ export class Trainer {
   async fit(plan: FitPlan): Promise<History> {
     const { data, epochs, batchSize, callbacks } = plan
     const { parameters } = this.#model
+    parameters.claim()
     let history: History = { epoch: [], history: {}, stopped: '', steps: 0, clippedSteps: 0 }
     let loss: [number, number] = [0, 0]
     let epoch = 0
@@ -194,7 +205,7 @@ export class Trainer {
     let rowsSeen = 0
     let stepsPerEpoch = Math.ceil(data.target.rows / batchSize)
     let stopping = ''
-    let saveTo = ''
+    const saveTo = new Set<string>()
     const trainer = this
     const run: Run = {
       get epoch() {
@@ -224,7 +235,7 @@ export class Trainer {
         stopping = reason
       },
       save(path) {
-        saveTo = path
+        saveTo.add(path)
       },
       readWeights: () => parameters.values.values.slice(),
       writeWeights(weights) {
@@ -240,15 +251,16 @@ export class Trainer {
         const result = callback[name]?.(run, logs)
         if (result) await result
       }
-      if (!saveTo) return
-      const path = saveTo
-      saveTo = ''
       const position = name === 'onEpochEnd' ? { epoch: epoch + 1, step: 0 } : { epoch, step }
-      await plan.save(path, this.#readState(plan, position, loss, history))
+      for (const path of saveTo) {
+        saveTo.delete(path)
+        await plan.save(path, this.#readState(plan, position, loss, history))
+      }
     }
     if (plan.resume) {
-      this.#writeState(plan, plan.resume)
-      const { json } = plan.resume
+      this.#writeState(plan, plan.resume.state)
+      plan.resume.restoreWeights()
+      const { json } = plan.resume.state
       epoch = json.epoch
       step = json.step
       loss = [...json.loss]
@@ -261,7 +273,7 @@ export class Trainer {
     let logs: Logs = {}
     await call('onTrainBegin', logs)
     for (; epoch < epochs && !stopping; epoch++) {
-      await call('onEpochBegin', {})
+      if (step === 0) await call('onEpochBegin', {})
       const lengths = data.inputs.find((column) => column.offsets) ?? data.target
       const batches = epochBatches(lengths, batchSize, plan.shuffle ? plan.seed : null, epoch)
       stepsPerEpoch = batches.length
@@ -374,12 +386,15 @@ export class Trainer {
       }
       slot.values.set(array)
     })
-    plan.callbacks.forEach((callback, i) => {
-      const saved = json.callbacks[i]
-      if (!saved || saved.name !== callback.name || !callback.writeState) return
-      const state: CallbackState = { json: saved.json, weights: arrays[`callback/${i}`] }
-      callback.writeState(state)
-    })
+    // Callbacks find their state by name, the second of a name the second: some, such as progress,
+    // may come or go.
+    const left = json.callbacks.map((saved, i) => ({ ...saved, weights: arrays[`callback/${i}`] }))
+    for (const callback of plan.callbacks) {
+      const at = left.findIndex(({ name }) => name === callback.name)
+      if (at < 0) continue
+      const [{ json, weights }] = left.splice(at, 1)
+      callback.writeState?.({ json, weights })
+    }
     this.#iteration = json.iteration
     this.#learningRate = json.learningRate
     this.#metrics.forEach((metric, i) => {
@@ -394,16 +409,25 @@ function makeBatch(arena: Arena, data: TrainingData, rows: Int32Array) {
   const padded = steps && inputs[data.inputs.indexOf(steps)].shape[1]
   const target = batchOf(arena, data.target, rows, data.target.offsets ? padded : undefined)
   const weights = data.weights && batchOf(arena, data.weights, rows, padded)
-  return { inputs, target, weights: weights ? spread(weights, target) : null }
+  return { inputs, target, weights }
 }
 
 /** A weight for every row of the loss: a weight for each example counts for all of its steps. */
-function spread(weights: Tensor, target: Tensor): Float32Array {
-  const perExample = weights.shape.length === 1
-  const steps = perExample && target.shape.length > 1 ? target.shape[1] : 1
-  const values = weights.values
-  const out = new Float32Array(values.length * steps)
-  for (let i = 0; i < out.length; i++) out[i] = values[Math.floor(i / steps)]
+function rowWeights(weights: Tensor | null, prediction: Tensor): Float32Array | null {
+  if (!weights) return null
+  const rowShape = prediction.shape.slice(0, -1)
+  const rows = sizeOf(rowShape)
+  if (weights.size !== rowShape[0] && weights.size !== rows) {
+    throw shapeError(
+      "'sampleWeight', a number for each row or for each of",
+      rowShape,
+      weights.shape,
+    )
+  }
+  const { values } = weights
+  const steps = rows / weights.size
+  const out = new Float32Array(rows)
+  for (let i = 0; i < rows; i++) out[i] = values[Math.floor(i / steps)]
   return out
 }
 
