@@ -1,0 +1,308 @@
+import { describe, expect, it } from 'vitest'
+import { type FixtureCase, loadFixture } from '../../test/fixtures/load.ts'
+import { eachBackend, truth } from '../kernels/backends.case.ts'
+import { expectClose, Random, sums } from '../kernels/kernels.case.ts'
+import type { Backend } from '../kernels/kernels.ts'
+import { Arena } from '../tensor/arena.ts'
+import { Context } from '../tensor/context.ts'
+import { makeMask, maskFromLengths } from '../tensor/mask.ts'
+import { activate } from '../tensor/ops.ts'
+import {
+  binaryCrossentropy,
+  computeLoss,
+  type LossConfig,
+  type LossName,
+  resolveLoss,
+  takesLabels,
+} from './losses.ts'
+
+const fixture = loadFixture('keras/losses.json')
+const names: Record<string, LossName> = {
+  binary_crossentropy: 'binaryCrossentropy',
+  categorical_crossentropy: 'categoricalCrossentropy',
+  sparse_categorical_crossentropy: 'sparseCategoricalCrossentropy',
+  mean_squared_error: 'meanSquaredError',
+  mean_absolute_error: 'meanAbsoluteError',
+}
+const cases = fixture.cases.filter(({ options }) => !options.labelSmoothing)
+
+interface Batch {
+  shape: readonly number[]
+  prediction: ArrayLike<number>
+  targetShape: readonly number[]
+  target: ArrayLike<number>
+  mask?: ArrayLike<number>
+  weights?: ArrayLike<number>
+}
+
+/** The loss of a batch and the gradient of the predictions, or of what `activation` makes them of. */
+function lossOf(backend: Backend, loss: LossConfig, batch: Batch, activation = 'linear') {
+  const arena = new Arena(backend.heap)
+  const ctx = new Context(backend, arena, { training: true })
+  const prediction = arena.tensor(batch.shape)
+  prediction.values.set(batch.prediction)
+  prediction.tracked = true
+  const output = activate(ctx, activation, prediction)
+  const labels = takesLabels(loss)
+  const target = arena.tensor(batch.targetShape, labels ? 'int32' : 'float')
+  if (labels) target.ints.set(batch.target)
+  else target.values.set(batch.target)
+  if (batch.mask) {
+    const valid = arena.tensor(batch.shape.slice(0, -1), 'int32')
+    valid.ints.set(batch.mask)
+    output.mask = makeMask(arena, valid)
+  }
+  const weights = batch.weights ? Float32Array.from(batch.weights) : null
+  const result = computeLoss(ctx, loss, output, target, weights)
+  result.seedGradient()
+  ctx.backward()
+  const gradient = Float64Array.from(ctx.gradientOf(prediction).values)
+  arena.release()
+  return { value: result.value, gradient }
+}
+
+function batchOf({ arrays }: FixtureCase): Batch {
+  const { yPred, yTrue, mask, sampleWeight } = arrays
+  return {
+    shape: yPred.shape,
+    prediction: yPred.data,
+    targetShape: yTrue.shape,
+    target: yTrue.data,
+    mask: mask?.data,
+    weights: sampleWeight?.data,
+  }
+}
+
+const configOf = ({ options }: FixtureCase): LossConfig => ({
+  name: names[options.loss as string],
+  ...(options.fromLogits ? { fromLogits: true } : {}),
+})
+
+describe(`the losses of ${fixture.made_by.program} ${fixture.made_by.version}`, () => {
+  const check = (backend: Backend, test: FixtureCase) => {
+    const { value, gradient } = lossOf(backend, configOf(test), batchOf(test))
+    // At 0 and 1 the clip rounds, so both precisions are kept.
+    const wide = backend.heap.floatBytes === 8 && 'lossSumOverBatchSizeFloat64' in test.arrays
+    const suffix = wide ? 'Float64' : ''
+    const edge = test.options.precision === 'float32'
+    const tolerance = edge ? { relative: 2e-5, absolute: 1e-6 } : sums
+    const { arrays } = test
+    expectClose([value], arrays[`lossSumOverBatchSize${suffix}`].data, tolerance, 'loss')
+    expectClose(gradient, arrays[`dSumOverBatchSize${suffix}`].data, tolerance, 'gradient')
+  }
+  describe('reference float64', () => {
+    for (const test of cases) it(test.name, () => check(truth, test))
+  })
+  eachBackend((backend) => {
+    for (const test of cases) it(test.name, () => check(backend, test))
+  })
+
+  it('all have been compared', () => {
+    expect(fixture.cases.length - cases.length).toBe(2)
+    expect(new Set(cases.map((test) => configOf(test).name)).size).toBe(5)
+  })
+})
+
+describe('gradients by finite differences, in float64', () => {
+  const random = new Random(31)
+  const [b, t, c] = [2, 3, 4]
+  const shape = [b, t, c]
+  const logits = random.uniform(b * t * c, -2, 2)
+  const labels = random.integers(b * t, c)
+  const softmax = (row: number) => {
+    const e = Array.from(logits.subarray(row * c, (row + 1) * c), Math.exp)
+    const sum = e.reduce((a, x) => a + x)
+    return e.map((x) => x / sum)
+  }
+  const probabilities = Array.from({ length: b * t }, (_, row) => softmax(row)).flat()
+  const soft = Array.from({ length: b * t }, (_, row) => softmax((row + 1) % (b * t))).flat()
+  const some = { mask: [1, 1, 0, 0, 1, 1], weights: [0.5, 2, 7, 7, 0, 1.25] }
+  for (const name of Object.values(names)) {
+    const target = takesLabels({ name }) ? labels : soft
+    const targetShape = takesLabels({ name }) ? [b, t] : shape
+    const entropy = name.endsWith('rossentropy')
+    for (const fromLogits of entropy ? [false, true] : [false]) {
+      for (const extra of [{}, some]) {
+        const what = `${fromLogits ? ' from logits' : ''}${'mask' in extra ? ', masked, weighted' : ''}`
+        it(`${name}${what}`, () => {
+          const prediction = Float64Array.from(entropy && !fromLogits ? probabilities : logits)
+          const loss = { name, fromLogits }
+          const batch = { shape, prediction, targetShape, target, ...extra }
+          const { gradient } = lossOf(truth, loss, batch)
+          const step = 1e-6
+          const numeric = prediction.map((_, i) => {
+            const at = (delta: number) => {
+              const moved = prediction.slice()
+              moved[i] += delta
+              return lossOf(truth, loss, { ...batch, prediction: moved }).value
+            }
+            return (at(step) - at(-step)) / (2 * step)
+          })
+          expectClose(gradient, numeric, { relative: 1e-6, absolute: 1e-8 })
+        })
+      }
+    }
+  }
+})
+
+describe('an activation right before the loss is undone', () => {
+  const random = new Random(32)
+  const prediction = random.uniform(5 * 3, -3, 3)
+  const batch: Batch = {
+    shape: [5, 3],
+    prediction,
+    targetShape: [5, 3],
+    target: [1, 0, 0, 0, 1, 0, 0, 0, 1, 1, 0, 0, 0, 1, 0],
+    weights: [1, 0.5, 0, 2, 1],
+  }
+  const pairs = [
+    ['binaryCrossentropy', 'sigmoid'],
+    ['categoricalCrossentropy', 'softmax'],
+  ] as const
+  /** The same through the probabilities: the gradient of the loss by that of the activation. */
+  const throughProbabilities = (name: LossName, activation: string, backend: Backend) => {
+    const arena = new Arena(backend.heap)
+    const ctx = new Context(backend, arena, { training: true })
+    const logits = arena.tensor(batch.shape)
+    logits.values.set(batch.prediction)
+    logits.tracked = true
+    const output = activate(ctx, activation, logits)
+    output.logits = null
+    const target = arena.tensor(batch.targetShape)
+    target.values.set(batch.target)
+    const weights = Float32Array.from(batch.weights!)
+    const result = computeLoss(ctx, { name }, output, target, weights)
+    result.seedGradient()
+    ctx.backward()
+    return { value: result.value, gradient: Float64Array.from(ctx.gradientOf(logits).values) }
+  }
+  for (const [name, activation] of pairs) {
+    it(`${name} of ${activation} is what the probabilities give`, () => {
+      const direct = lossOf(truth, { name }, batch, activation)
+      const indirect = throughProbabilities(name, activation, truth)
+      expect(direct.value).toBeCloseTo(indirect.value, 12)
+      expectClose(direct.gradient, indirect.gradient, { relative: 1e-10, absolute: 1e-13 })
+      const fromLogits = lossOf(truth, { name, fromLogits: true }, batch)
+      expect(direct).toEqual(fromLogits)
+    })
+  }
+
+  it('has a gradient where the probability rounds to 0 or 1', () => {
+    const saturated = { shape: [1, 2], prediction: [60, -60], targetShape: [1, 2], target: [0, 1] }
+    const { value, gradient } = lossOf(truth, { name: 'binaryCrossentropy' }, saturated, 'sigmoid')
+    expect(value).toBeCloseTo(60, 12)
+    expectClose(gradient, [0.5, -0.5], { relative: 1e-12 })
+  })
+
+  it('only for the activation that belongs to the loss', () => {
+    const direct = lossOf(truth, { name: 'meanSquaredError' }, batch, 'sigmoid')
+    const indirect = throughProbabilities('meanSquaredError', 'sigmoid', truth)
+    expect(direct).toEqual(indirect)
+  })
+})
+
+describe('the reduction', () => {
+  const squared = (shape: number[], prediction: number[], extra: Partial<Batch> = {}) =>
+    lossOf(
+      truth,
+      { name: 'meanSquaredError' },
+      { shape, prediction, targetShape: shape, target: prediction.map(() => 0), ...extra },
+    )
+
+  it('divides the weighted sum by the number of rows, not by the sum of the weights', () => {
+    expect(squared([2, 1], [3, 5], { weights: [1, 0.5] }).value).toBe((9 + 12.5) / 2)
+  })
+
+  it('leaves masked steps out of sum and number', () => {
+    const { value, gradient } = squared([1, 3, 1], [1, 2, 4], { mask: [1, 1, 0] })
+    expect(value).toBe((1 + 4) / 2)
+    expect([...gradient]).toEqual([1, 2, 0])
+  })
+
+  it('is 0, not NaN, where every step is masked or every weight is 0', () => {
+    expect(squared([1, 2, 1], [1, 2], { mask: [0, 0] })).toEqual({
+      value: 0,
+      gradient: Float64Array.of(0, 0),
+    })
+    expect(squared([2, 1], [1, 2], { weights: [0, 0] }).value).toBe(0)
+  })
+
+  it('a row of weight 0 does not count, even if its loss is infinite', () => {
+    expect(squared([2, 1], [1, 1e200], { weights: [1, 0] }).value).toBe(0.5)
+  })
+})
+
+describe('targets that do not fit', () => {
+  const textOf = (loss: LossConfig, shape: number[], targetShape: number[], target: number[]) => {
+    const prediction = new Float64Array(shape.reduce((a, n) => a * n)).fill(0.5)
+    try {
+      lossOf(truth, loss, { shape, prediction, targetShape, target })
+    } catch (error) {
+      return String(error)
+    }
+    return 'no error'
+  }
+
+  it('are named with both shapes', () => {
+    expect(textOf({ name: 'meanSquaredError' }, [2, 3], [2, 2], [0, 0, 0, 0])).toBe(
+      "RefrainError: 'y': expected shape [2, 3], got [2, 2]",
+    )
+    expect(textOf({ name: 'categoricalCrossentropy' }, [2, 3], [2], [0, 1])).toBe(
+      "RefrainError: 'y': expected shape [2, 3], got [2]. " +
+        "for class numbers use 'sparseCategoricalCrossentropy'",
+    )
+    expect(
+      textOf({ name: 'sparseCategoricalCrossentropy' }, [2, 3], [2, 3], [0, 0, 0, 0, 0, 0]),
+    ).toBe("RefrainError: 'y' (class numbers): expected shape [2], got [2, 3]")
+  })
+
+  it('class numbers out of range are named', () => {
+    expect(textOf({ name: 'sparseCategoricalCrossentropy' }, [2, 3], [2], [0, 3])).toBe(
+      "RefrainError: 'y': expected class numbers from 0 to 2, got 3. " +
+        'the last layer has as many units as there are classes',
+    )
+    expect(textOf({ name: 'sparseCategoricalCrossentropy' }, [2, 3], [2], [0, -1])).toContain(
+      'got -1',
+    )
+  })
+
+  it('masked steps may hold any class number', () => {
+    const arena = new Arena(truth.heap)
+    const ctx = new Context(truth, arena)
+    const prediction = arena.tensor([1, 3, 2])
+    prediction.values.fill(0.5)
+    prediction.mask = maskFromLengths(arena, [2], 3)
+    const target = arena.tensor([1, 3], 'int32')
+    target.ints.set([0, 1, -1])
+    const loss = resolveLoss('sparseCategoricalCrossentropy')
+    expect(computeLoss(ctx, loss, prediction, target, null).value).toBeCloseTo(Math.log(2), 12)
+  })
+
+  it('a single output takes targets with or without the last dimension', () => {
+    const batch = { shape: [2, 1], prediction: [1, 2], target: [3, 4] }
+    const mse = { name: 'meanSquaredError' } as const
+    const flat = lossOf(truth, mse, { ...batch, targetShape: [2] })
+    expect(flat).toEqual(lossOf(truth, mse, { ...batch, targetShape: [2, 1] }))
+    expect(flat.value).toBe(4)
+  })
+})
+
+describe('names', () => {
+  it('an unknown loss or option names the nearest', () => {
+    expect(() => resolveLoss('binaryCrossEntropy' as never)).toThrow(
+      "loss: unknown loss 'binaryCrossEntropy'. did you mean 'binaryCrossentropy'?",
+    )
+    expect(() => resolveLoss('hinge' as never)).toThrow(
+      "loss: unknown loss 'hinge'. known: binaryCrossentropy, categoricalCrossentropy, " +
+        'sparseCategoricalCrossentropy, meanSquaredError, meanAbsoluteError',
+    )
+    expect(() => resolveLoss(undefined as never)).toThrow('loss: unknown loss undefined')
+    expect(() => resolveLoss('constructor' as never)).toThrow("unknown loss 'constructor'")
+    expect(() => resolveLoss({ name: 'binaryCrossentropy', logits: true } as never)).toThrow(
+      "loss 'binaryCrossentropy': unknown option 'logits'. known: name, fromLogits",
+    )
+    expect(() => resolveLoss(binaryCrossentropy({ fromLogit: true } as never))).toThrow(
+      "unknown option 'fromLogit'. did you mean 'fromLogits'?",
+    )
+  })
+})
