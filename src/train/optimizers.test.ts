@@ -1,0 +1,248 @@
+import { describe, expect, it } from 'vitest'
+import { type FixtureCase, type FixtureOption, loadFixture } from '../../test/fixtures/load.ts'
+import { eachBackend, truth } from '../kernels/backends.case.ts'
+import { expectClose, sums } from '../kernels/kernels.case.ts'
+import type { Backend } from '../kernels/kernels.ts'
+import { zeros } from '../tensor/initializers.ts'
+import { Parameter, ParameterSet } from '../tensor/parameter.ts'
+import type { Callback } from './callbacks.ts'
+import {
+  adam,
+  adamW,
+  type Optimizer,
+  type OptimizerOptions,
+  resolveOptimizer,
+  rmsprop,
+  sgd,
+} from './optimizers.ts'
+import { exponentialDecay } from './schedules.ts'
+import { type Trainable, Trainer } from './trainer.ts'
+
+const fixture = loadFixture('keras/optimizers.json')
+const [shared, ...cases] = fixture.cases
+const steps = shared.options.steps as number
+const shown = shared.options.shown as number[]
+const sizes = { w: 12, b: 4 }
+const size = sizes.w + sizes.b
+
+/** Each step's gradients, w's then b's. */
+const gradients = Array.from({ length: steps }, (_, k) => {
+  const part = (name: 'w' | 'b') =>
+    shared.arrays[`g${name}`].data.slice(k * sizes[name], (k + 1) * sizes[name])
+  return { w: part('w'), b: part('b') }
+})
+
+/** Two parameters whose gradients are the batch's single row. */
+function givenGradients(backend: Backend): Trainable {
+  const parameters = [
+    new Parameter('w', [3, 4], zeros()),
+    new Parameter('b', [sizes.b], zeros()),
+  ] as const
+  const set = new ParameterSet(backend, parameters)
+  parameters[0].value.values.set(shared.arrays.w0.data)
+  parameters[1].value.values.set(shared.arrays.b0.data)
+  return {
+    backend,
+    parameters: set,
+    forward(ctx, [row]) {
+      // (1/2 - 0)² has the derivative 1, which leaves the gradients as they are.
+      const y = ctx.empty([1, 1])
+      y.values[0] = 0.5
+      const sources = parameters.map(({ value }) => value)
+      return ctx.record(y, sources, () => {
+        expect(ctx.gradientOf(y).values[0]).toBe(1)
+        let at = 0
+        for (const source of sources) {
+          const gradient = ctx.gradientOf(source).values
+          for (let i = 0; i < gradient.length; i++) gradient[i] += row.values[at++]
+        }
+      })
+    },
+  }
+}
+
+/** Trains a step on each row of gradients; what happened to weights and learning rate. */
+async function train(backend: Backend, optimizer: Optimizer) {
+  const weights: Float64Array[] = []
+  const rates: number[] = []
+  const watch: Callback = {
+    name: 'watch',
+    onTrainBegin: (run) => void rates.push(run.learningRate),
+    onStepEnd(run) {
+      weights.push(Float64Array.from(run.readWeights()))
+      rates.push(run.learningRate)
+    },
+  }
+  const trainer = new Trainer(givenGradients(backend), {
+    loss: { name: 'meanSquaredError' },
+    optimizer,
+    metrics: [],
+  })
+  const rows = gradients.flatMap(({ w, b }) => [...w, ...b])
+  const column = (shape: number[], data: Float32Array) =>
+    ({ rows: steps, dtype: 'float', shape, data, offsets: null }) as const
+  const history = await trainer.fit({
+    data: {
+      inputs: [column([size], Float32Array.from(rows))],
+      target: column([1], new Float32Array(steps)),
+      weights: null,
+    },
+    validation: null,
+    epochs: 1,
+    batchSize: 1,
+    shuffle: false,
+    seed: 0,
+    callbacks: [watch],
+    save: async () => {},
+    resume: null,
+  })
+  return { weights, rates, history }
+}
+
+const makers: Record<string, (options: never) => Optimizer> = {
+  SGD: sgd,
+  RMSprop: rmsprop,
+  Adam: adam,
+  AdamW: adamW,
+}
+
+/** The fixture's options under our names. */
+function optimizerOf({ options }: FixtureCase): Optimizer {
+  const { optimizer, schedule, clipvalue, clipnorm, globalClipnorm, ...rest } = options
+  const given: Record<string, FixtureOption | object> = rest
+  if (clipvalue) given.clipValue = clipvalue
+  if (clipnorm) given.clipNorm = clipnorm
+  if (globalClipnorm) given.globalClipNorm = globalClipnorm
+  if (schedule) {
+    const { name: _, ...decay } = schedule as Record<string, never>
+    given.learningRate = exponentialDecay(decay as never)
+  }
+  return makers[optimizer as string](given as never)
+}
+
+const normOf = (values: number[]) => Math.hypot(...values)
+
+/** In how many steps clipping had something to do. */
+function clippings({ clipValue, clipNorm, globalClipNorm }: OptimizerOptions): number {
+  return gradients.filter(({ w, b }) => {
+    if (clipValue) return [...w, ...b].some((g) => Math.abs(g) > clipValue)
+    if (clipNorm) return normOf(w) > clipNorm || normOf(b) > clipNorm
+    return globalClipNorm ? normOf([...w, ...b]) > globalClipNorm : false
+  }).length
+}
+
+describe(`${steps} steps of the optimizers of ${fixture.made_by.program} ${fixture.made_by.version}`, () => {
+  const check = async (backend: Backend, test: FixtureCase) => {
+    const optimizer = optimizerOf(test)
+    const { weights, rates, history } = await train(backend, optimizer)
+    for (const step of shown) {
+      for (const [name, from, to] of [['w', 0, sizes.w] as const, ['b', sizes.w, size] as const]) {
+        const expected = test.arrays[`${name}${step}`].data
+        const actual = weights[step - 1].subarray(from, to)
+        expectClose(actual, expected, sums, `${name} after step ${step}`)
+      }
+    }
+    const { learningRates } = test.arrays
+    if (learningRates) expectClose(rates.slice(0, steps), learningRates.data, { relative: 1e-6 })
+    expect(history.steps).toBe(steps)
+    expect(history.clippedSteps).toBe(clippings(optimizer.options))
+    const clips = Object.keys(optimizer.options).some((name) => /clip/i.test(name))
+    if (clips) {
+      expect(history.clippedSteps).toBeGreaterThan(0)
+      expect(history.clippedSteps).toBeLessThan(steps)
+    }
+  }
+  describe('reference float64', () => {
+    for (const test of cases) it(test.name, () => check(truth, test))
+  })
+  eachBackend((backend) => {
+    for (const test of cases) it(test.name, () => check(backend, test))
+  })
+})
+
+describe('options', () => {
+  const text = (make: () => unknown) => {
+    try {
+      make()
+    } catch (error) {
+      return String(error)
+    }
+    return 'no error'
+  }
+
+  it('one that is undefined takes its default', () => {
+    const given = { learningRate: undefined, clipNorm: undefined, weightDecay: undefined }
+    expect(adam(given).options).toEqual(adam().options)
+    expect(adamW(given).options.weightDecay).toBe(0.004)
+    expect(rmsprop({ rho: undefined }).options).toEqual(rmsprop().options)
+    expect(sgd({ momentum: undefined }).options).toEqual(sgd().options)
+  })
+
+  it('unknown ones name the nearest', () => {
+    expect(text(() => adam({ learnRate: 1 } as never))).toBe(
+      "RefrainError: adam: unknown option 'learnRate'. did you mean 'learningRate'?",
+    )
+    expect(text(() => sgd({ clipnorm: 1 } as never))).toBe(
+      "RefrainError: sgd: unknown option 'clipnorm'. did you mean 'clipNorm'?",
+    )
+  })
+
+  it('values out of range are named', () => {
+    expect(text(() => adam({ learningRate: -1 }))).toBe(
+      "RefrainError: adam 'learningRate': expected a finite number of at least 0, got -1",
+    )
+    expect(text(() => adam({ learningRate: '0.1' as never }))).toBe(
+      "RefrainError: adam 'learningRate': expected a finite number of at least 0, got '0.1'",
+    )
+    expect(text(() => adam({ learningRate: { rate: 1 } as never }))).toBe(
+      "RefrainError: adam 'learningRate': expected a number or a schedule, got { rate }. " +
+        'write exponentialDecay({ … })',
+    )
+    expect(text(() => rmsprop({ rho: 1.5 }))).toBe(
+      "RefrainError: rmsprop 'rho': expected a finite number from 0 to 1, got 1.5",
+    )
+    expect(text(() => sgd({ clipValue: 0 }))).toBe(
+      "RefrainError: sgd 'clipValue': expected more than 0, got 0",
+    )
+    expect(text(() => sgd({ clipNorm: 1, globalClipNorm: 2 }))).toBe(
+      'RefrainError: sgd: expected one of clipValue, clipNorm and globalClipNorm, ' +
+        'got [clipNorm, globalClipNorm]',
+    )
+    expect(text(() => adam({ epsilon: Number.NaN }))).toContain("adam 'epsilon'")
+  })
+
+  it('of a schedule, too', () => {
+    const decay = { initialLearningRate: 0.1, decaySteps: 10, decayRate: 0.5 }
+    expect(text(() => exponentialDecay({ ...decay, decaySteps: 0 }))).toBe(
+      "RefrainError: exponentialDecay 'decaySteps': expected a whole number of at least 1, got 0",
+    )
+    expect(text(() => exponentialDecay({ ...decay, staircases: true } as never))).toBe(
+      "RefrainError: exponentialDecay: unknown option 'staircases'. did you mean 'staircase'?",
+    )
+  })
+
+  it('an unknown optimizer names the nearest', () => {
+    expect(text(() => resolveOptimizer('adamw' as never))).toBe(
+      "RefrainError: optimizer: unknown optimizer 'adamw'. did you mean 'adamW'?",
+    )
+    expect(text(() => resolveOptimizer('constructor' as never))).toBe(
+      "RefrainError: optimizer: unknown optimizer 'constructor'. known: sgd, rmsprop, adam, adamW",
+    )
+    expect(text(() => resolveOptimizer(null as never))).toContain('unknown optimizer null')
+  })
+
+  it('survive JSON', () => {
+    const schedule = exponentialDecay({ initialLearningRate: 0.1, decaySteps: 5, decayRate: 0.5 })
+    for (const optimizer of [
+      sgd({ momentum: 0.9, nesterov: true, learningRate: schedule }),
+      rmsprop({ centered: true }),
+      adam({ amsgrad: true, clipNorm: 1 }),
+      adamW(),
+    ]) {
+      const { name, options } = optimizer
+      const copy = resolveOptimizer(JSON.parse(JSON.stringify({ name, options })))
+      expect(copy.options).toEqual(options)
+      expect(copy.slots).toEqual(optimizer.slots)
+    }
+  })
+})
