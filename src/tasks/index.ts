@@ -7,4 +7,3 @@ export {
   majorityClass,
 } from './baselines.ts'
 export * as classify from './classify.ts'
-export type { ClassificationReport, LabelReport } from './report.ts'
