@@ -11,7 +11,7 @@ import {
   type Shape,
   type SymbolicTensor,
 } from './layer.ts'
-import { RecurrentLayer } from './recurrent.ts'
+import { checkStates, RecurrentLayer } from './recurrent.ts'
 
 /** How the two directions' outputs are joined; 'none' keeps both. */
 export type MergeMode = 'concat' | 'sum' | 'mul' | 'ave' | 'none'
@@ -32,8 +32,8 @@ export class Bidirectional extends Layer {
 
   constructor(layer: RecurrentLayer, options: BidirectionalOptions) {
     super({ ...options, inputShape: options.inputShape ?? layer.inputShape ?? undefined })
-    this.forward = layer.copy({ goBackwards: false, name: 'forward' })
-    this.backward = layer.copy({ goBackwards: false, name: 'backward' })
+    this.forward = layer.copy({ name: 'forward' })
+    this.backward = layer.copy({ name: 'backward' })
     this.mergeMode = options.mergeMode ?? 'concat'
     if (!mergeModes.includes(this.mergeMode)) {
       throw new RefrainError(
@@ -85,6 +85,7 @@ export class Bidirectional extends Layer {
   }
 
   call(ctx: Context, [x, ...initial]: readonly Tensor[]): Tensor[] {
+    checkStates(this, x, initial, 2 * this.forward.stateCount, this.forward.units)
     const half = initial.length / 2
     // As Keras: masked steps of a bidirectional sequence are zeros.
     const zeroMasked = this.forward.returnSequences
@@ -130,6 +131,13 @@ export function bidirectional(
     throw new RefrainError(
       'BAD_ARGUMENT',
       `bidirectional: expected a recurrent layer such as lstm({ units: 64 }), got ${show(layer)}`,
+    )
+  }
+  if (layer.goBackwards) {
+    throw new RefrainError(
+      'BAD_ARGUMENT',
+      'bidirectional: expected a layer without goBackwards',
+      'it reads the sequence in both directions anyway',
     )
   }
   return new Bidirectional(layer, layerOptions('bidirectional', options, ['mergeMode']))

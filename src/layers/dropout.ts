@@ -1,7 +1,7 @@
+import { RefrainError, show } from '../errors.ts'
 import type { Context } from '../tensor/context.ts'
 import { dropout as dropoutOf } from '../tensor/ops.ts'
 import type { Tensor } from '../tensor/tensor.ts'
-import { checkNumber } from '../util/check.ts'
 import { type LayerOptions, layerOptions, type Shape, SimpleLayer } from './layer.ts'
 
 export interface DropoutOptions extends LayerOptions {
@@ -36,7 +36,13 @@ class Dropout extends SimpleLayer {
 
 /** A dropout rate: from 0 to below 1. */
 export function checkRate(where: string, rate: unknown): number {
-  return checkNumber(where, rate, 0, 1 - Number.EPSILON)
+  if (typeof rate !== 'number' || !(rate >= 0 && rate < 1)) {
+    throw new RefrainError(
+      'BAD_ARGUMENT',
+      `${where}: expected a number from 0 to below 1, got ${show(rate)}`,
+    )
+  }
+  return rate
 }
 
 /**

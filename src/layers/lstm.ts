@@ -25,7 +25,7 @@
  * The fused kernels compute this for σ = sigmoid and tanh; any other activation, and recurrent
  * dropout, runs step by step from tensor operations (`composed`), slower, with the same meaning.
  */
-import { RefrainError } from '../errors.ts'
+import type { Backend } from '../kernels/kernels.ts'
 import type { Context } from '../tensor/context.ts'
 import {
   type Initializer,
@@ -59,7 +59,7 @@ import {
   type Shape,
   type SymbolicTensor,
 } from './layer.ts'
-import { RecurrentLayer, type SequenceResult, toProcessingOrder } from './recurrent.ts'
+import { checkStates, RecurrentLayer, type SequenceResult, toProcessingOrder } from './recurrent.ts'
 
 /** Keras 3's options for `LSTM`, with its defaults. */
 export interface LstmOptions extends LayerOptions {
@@ -126,12 +126,11 @@ export class Lstm<State extends boolean = boolean> extends RecurrentLayer {
   readonly unitForgetBias: boolean
   readonly dropout: number
   readonly recurrentDropout: number
-  readonly goBackwards: boolean
   readonly #initializers: Record<'kernel' | 'recurrent' | 'bias', Initializer>
   #kernel!: Parameter
   #recurrent!: Parameter
   #bias: Parameter | null = null
-  #packed: { tensor: Tensor; version: number } | null = null
+  #packed: { tensor: Tensor; version: number; backend: Backend } | null = null
 
   constructor(options: LstmOptions) {
     super(options, checkInteger("lstm 'units'", options.units))
@@ -144,7 +143,6 @@ export class Lstm<State extends boolean = boolean> extends RecurrentLayer {
     this.unitForgetBias = options.unitForgetBias ?? true
     this.dropout = checkRate("lstm 'dropout'", options.dropout ?? 0)
     this.recurrentDropout = checkRate("lstm 'recurrentDropout'", options.recurrentDropout ?? 0)
-    this.goBackwards = options.goBackwards ?? false
     this.#initializers = {
       kernel: resolveInitializer(
         "lstm 'kernelInitializer'",
@@ -177,7 +175,8 @@ export class Lstm<State extends boolean = boolean> extends RecurrentLayer {
   }
 
   copy(changes: Partial<LstmOptions>): Lstm {
-    return new Lstm({ ...this.options(), name: this.name, ...changes })
+    const { name, trainable } = this
+    return new Lstm({ ...this.options(), name, trainable, ...changes })
   }
 
   outputShapes([x, ...states]: readonly Shape[]): Shape[] {
@@ -215,15 +214,7 @@ export class Lstm<State extends boolean = boolean> extends RecurrentLayer {
   }
 
   call(ctx: Context, [x, ...initial]: readonly Tensor[]): Tensor[] {
-    for (const state of initial) {
-      if (state.shape[0] !== x.shape[0] || state.shape[1] !== this.units) {
-        throw new RefrainError(
-          'BAD_SHAPE',
-          `${this.name}: expected an initial state of shape [${x.shape[0]}, ${this.units}], ` +
-            `got [${state.shape.join(', ')}]`,
-        )
-      }
-    }
+    checkStates(this, x, initial, this.stateCount, this.units)
     const reverse = this.goBackwards
     const result = this.output(ctx, x, initial, { reverse, zeroMasked: false })
     const output =
@@ -267,12 +258,11 @@ export class Lstm<State extends boolean = boolean> extends RecurrentLayer {
     const [inputs] = kernel.shape
     const version =
       this.#kernel.version + this.#recurrent.version + (this.#bias ? this.#bias.version : 0)
-    if (this.#packed?.version === version) return this.#packed.tensor
+    const { backend } = ctx
+    const old = this.#packed?.backend === backend ? this.#packed : null
+    if (old?.version === version) return old.tensor
     const size = ctx.kernels.lstmPackSize(inputs, this.units)
-    const tensor =
-      this.#packed?.tensor.size === size
-        ? this.#packed.tensor
-        : allocateTensor(ctx.backend.heap, [size])
+    const tensor = old?.tensor ?? allocateTensor(backend.heap, [size])
     ctx.kernels.lstmPack(
       kernel.values,
       this.#recurrent.value.values,
@@ -281,7 +271,7 @@ export class Lstm<State extends boolean = boolean> extends RecurrentLayer {
       inputs,
       this.units,
     )
-    this.#packed = { tensor, version }
+    this.#packed = { tensor, version, backend }
     return tensor
   }
 

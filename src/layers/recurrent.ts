@@ -1,4 +1,5 @@
 /** What recurrent layers share: running a sequence in a direction, states, masked outputs. */
+import { RefrainError, show } from '../errors.ts'
 import type { Context } from '../tensor/context.ts'
 import { reverseMask } from '../tensor/mask.ts'
 import { reverseTime, scaleRepeated } from '../tensor/ops.ts'
@@ -18,17 +19,23 @@ export abstract class RecurrentLayer extends Layer {
   readonly units: number
   readonly returnSequences: boolean
   readonly returnState: boolean
+  readonly goBackwards: boolean
   /** Number of state tensors: 2 for the LSTM (h, c). */
   abstract readonly stateCount: number
 
   constructor(
-    options: LayerOptions & { returnSequences?: boolean; returnState?: boolean },
+    options: LayerOptions & {
+      returnSequences?: boolean
+      returnState?: boolean
+      goBackwards?: boolean
+    },
     units: number,
   ) {
     super(options)
     this.units = units
     this.returnSequences = options.returnSequences ?? false
     this.returnState = options.returnState ?? false
+    this.goBackwards = options.goBackwards ?? false
   }
 
   /** Runs all valid steps, from the last to the first with `reverse`. */
@@ -58,6 +65,32 @@ export abstract class RecurrentLayer extends Layer {
     const output = holdMasked(ctx, sequence, x, options)
     output.mask = x.mask
     return { output, states }
+  }
+}
+
+/** Fails unless there are no initial states or all of them, each [B,U]; kernels trust their sizes. */
+export function checkStates(
+  layer: Layer,
+  x: Tensor,
+  initial: readonly Tensor[],
+  count: number,
+  units: number,
+): void {
+  if (initial.length !== 0 && initial.length !== count) {
+    throw new RefrainError(
+      'BAD_SHAPE',
+      `${layer.name || layer.kind}: expected ${count} initial states or none, got ${initial.length}`,
+    )
+  }
+  const wanted = [x.shape[0], units]
+  for (const { shape } of initial) {
+    if (shape.length !== 2 || shape.some((length, axis) => length !== wanted[axis])) {
+      throw new RefrainError(
+        'BAD_SHAPE',
+        `${layer.name || layer.kind}: expected an initial state of shape ${show(wanted)}, ` +
+          `got ${show([...shape])}`,
+      )
+    }
   }
 }
 

@@ -17,6 +17,10 @@ class TimeDistributed extends SimpleLayer {
     return [{ role: 'layer', layer: this.layer }]
   }
 
+  override get inputType() {
+    return this.layer.inputType
+  }
+
   options() {
     return { layer: this.layer.config }
   }

@@ -61,8 +61,10 @@ export class Tensor {
   }
 
   #current(): Floats | Int32Array {
-    // A grown wasm memory detaches its old views, whose length then reads 0.
-    if (this.#view.length !== this.size) this.#view = this.#makeView()
+    // A grown wasm memory detaches the buffer of its old views; both lengths then read 0. (The second
+    // matters to tensors without elements: the kernels refuse any detached view.)
+    const view = this.#view
+    if (view.length !== this.size || view.buffer.byteLength === 0) this.#view = this.#makeView()
     return this.#view
   }
 
