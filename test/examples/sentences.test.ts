@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { loadSentences } from '../../examples/sentences.ts'
+import { loadSentences } from '../../examples/sentences-data.ts'
 
 test('3,000 sentences, half of each source positive', async () => {
   const { texts, labels, sources } = await loadSentences()
