@@ -13,7 +13,7 @@ import { dropout as dropoutLayer } from '../layers/dropout.ts'
 import { embedding as embeddingLayer } from '../layers/embedding.ts'
 import { lstm } from '../layers/lstm.ts'
 import { globalMaxPooling1d } from '../layers/pooling.ts'
-import { loadFile } from '../model/load.ts'
+import { type LoadedFile, loadFile } from '../model/load.ts'
 import type { Model } from '../model/model.ts'
 import { sequential } from '../model/sequential.ts'
 import { type Callback, earlyStopping } from '../train/callbacks.ts'
@@ -324,22 +324,38 @@ function buildModel(words: number, labels: number, settings: Settings): Model {
 
 /** Reads a classifier that `save` wrote. Throws `BAD_FILE` if the file holds another kind of model. */
 export async function load(path: string): Promise<Classifier> {
-  const { model, encoders } = await loadFile(path)
-  const parts = (encoders ?? {}) as { task?: unknown; maxLength?: unknown } & Record<
-    string,
-    unknown
-  >
-  if (parts.task !== task) {
+  return fromFile(await loadFile(path), path)
+}
+
+/** The classifier in a file that is already read; `path` is for error messages. */
+export function fromFile({ model, encoders }: LoadedFile, path: string): Classifier {
+  const json = (encoders ?? {}) as Partial<Record<keyof Encoders | 'task', unknown>>
+  if (json.task !== task) {
     throw new RefrainError(
       'BAD_FILE',
-      `${path}: expected a text classifier, got a model for ${show(parts.task ?? 'no task')}`,
+      `${path}: expected a text classifier, got a model for ${show(json.task ?? 'no task')}`,
       'refrain train classify makes one',
     )
   }
-  return new Classifier({
-    model,
-    vocabulary: Vocabulary.fromJSON(parts.vocabulary),
-    labels: LabelEncoder.fromJSON(parts.labels),
-    maxLength: checkInteger(`${path}: maxLength`, parts.maxLength),
-  })
+  let parts: Encoders
+  try {
+    parts = {
+      vocabulary: Vocabulary.fromJSON(json.vocabulary),
+      labels: LabelEncoder.fromJSON(json.labels),
+      maxLength: checkInteger('maxLength', json.maxLength),
+    }
+  } catch (cause) {
+    throw new RefrainError('BAD_FILE', `${path}: ${(cause as Error).message}`, '', { cause })
+  }
+  const weights = model.parameters.parameters
+  const words = weights[0].shape[0]
+  const outputs = weights[weights.length - 1].shape.at(-1)
+  if (words !== parts.vocabulary.size || outputs !== parts.labels.size) {
+    throw new RefrainError(
+      'BAD_FILE',
+      `${path}: its vocabulary of ${parts.vocabulary.size} words and its ${parts.labels.size} labels ` +
+        `do not fit its weights, which are for ${words} words and ${outputs} labels`,
+    )
+  }
+  return new Classifier({ model, ...parts })
 }

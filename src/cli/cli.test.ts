@@ -1,0 +1,401 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { decodeSafetensors } from '../util/safetensors.ts'
+import { run, version } from './run.ts'
+
+let folder: string
+let model: string
+
+/** Sentences whose label a model of a few units learns in seconds. */
+const good = ['a fine film', 'what a lovely, fine story', 'lovely acting', 'I liked it']
+const bad = ['a dull film', 'what a dreary, dull story', 'dreary acting', 'I hated it']
+const table = `id,review,sentiment\n${Array.from({ length: 10 }, (_, i) =>
+  [...good.map((text) => [text, 'good']), ...bad.map((text) => [text, 'bad'])]
+    .map(([text, label], j) => `${i * 8 + j},"${text}",${label}\n`)
+    .join(''),
+).join('')}`
+
+const at = (name: string) => join(folder, name)
+
+function file(name: string, content: string | Uint8Array): string {
+  writeFileSync(at(name), content)
+  return at(name)
+}
+
+interface Result {
+  status: number
+  stdout: string
+  stderr: string
+}
+
+interface Call {
+  stdin?: string
+  terminal?: boolean
+  /** Called with what was printed so far; true interrupts. */
+  interruptWhen?: (stdout: string) => boolean
+}
+
+/** Runs `refrain` in this process. The test's folder is cut out of what it prints. */
+async function refrain(args: string[], call: Call = {}): Promise<Result> {
+  let stdout = ''
+  let stderr = ''
+  const controller = new AbortController()
+  const stdin = (async function* () {
+    if (call.stdin) yield Buffer.from(call.stdin)
+  })()
+  const status = await run(args, {
+    stdin: Object.assign(stdin, { isTTY: call.terminal ?? false }),
+    stdout: {
+      write(text) {
+        stdout += text
+        if (call.interruptWhen?.(stdout)) controller.abort()
+      },
+    },
+    stderr: {
+      write(text) {
+        stderr += text
+      },
+    },
+    interruptible: () => controller.signal,
+  })
+  const cut = (text: string) => text.replaceAll(`${folder}/`, '')
+  return { status, stdout: cut(stdout), stderr: cut(stderr) }
+}
+
+/** Expects exit status 1 and one line on standard error; returns the line. */
+async function failure(args: string[], call?: Call): Promise<string> {
+  const { status, stderr, stdout } = await refrain(args, call)
+  expect(status).toBe(1)
+  expect(stdout).toBe('')
+  expect(stderr).toMatch(/^refrain: [^\n]+\n$/)
+  return stderr.slice('refrain: '.length, -1)
+}
+
+const columns = ['--text', 'review', '--label', 'sentiment']
+const small = ['--units', '4', '--embedding', '8', '--min-count', '1', '--seed', '3']
+const train = (name: string, out: string, ...more: string[]) => [
+  'train',
+  'classify',
+  at(name),
+  ...columns,
+  '--out',
+  at(out),
+  ...more,
+]
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'refrain-cli-'))
+  file('reviews.csv', table)
+  const more = ['--epochs', '12', '--learning-rate', '0.05', '--json']
+  const result = await refrain(train('reviews.csv', 'reviews.refrain', ...small, ...more))
+  expect(result.stderr).toBe('')
+  expect(result.status).toBe(0)
+  model = at('reviews.refrain')
+})
+afterAll(() => rmSync(folder, { recursive: true }))
+
+describe('train', () => {
+  test('prints JSON lines for machines', async () => {
+    const more = ['--epochs', '2', '--json', '--validation', '0.25']
+    const { stdout } = await refrain(train('reviews.csv', 'json.refrain', ...small, ...more))
+    const events = stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line))
+    expect(events.map(({ event }) => event)).toEqual(['start', 'epoch', 'epoch', 'kept', 'saved'])
+    expect(events[0]).toMatchObject({ rows: 80, labels: { bad: 40, good: 40 } })
+    expect(events[1]).toMatchObject({ epoch: 1, epochs: 2, loss: expect.any(Number) })
+    expect(events[3].validationAccuracy).toBe(events[events[3].bestEpoch].valAccuracy)
+    expect(events[4]).toMatchObject({ file: 'json.refrain', bytes: expect.any(Number) })
+  })
+
+  test('prints lines for people, and nothing with --quiet', async () => {
+    const more = [...small, '--epochs', '1', '--validation', '0']
+    const loud = await refrain(train('reviews.csv', 'loud.refrain', ...more))
+    expect(loud.stdout).toMatch(
+      /^80 rows with 2 labels: bad 40, good 40\ncomputing with \w+ \w+, \d+ threads?\nepoch 1\/1 {2}loss [\d.]+ {2}accuracy [\d.]+ {2}[\d,]+ examples\/s {2}[\d.]+ s\nsaved loud.refrain \(0.0 MB, 16 words\)\n$/,
+    )
+    const quiet = await refrain(train('reviews.csv', 'quiet.refrain', ...more, '--quiet'))
+    expect(quiet).toEqual({ status: 0, stdout: '', stderr: '' })
+  })
+
+  test('interrupted and resumed, it gives the weights of an uninterrupted run', async () => {
+    const more = [...small, '--epochs', '6', '--patience', '6', '--json']
+    await refrain(train('reviews.csv', 'whole.refrain', ...more))
+    const cut = await refrain(train('reviews.csv', 'cut.refrain', ...more), {
+      interruptWhen: (stdout) => stdout.includes('"epoch":2'),
+    })
+    expect(cut.status).toBe(1)
+    expect(cut.stderr).toBe(
+      'refrain: interrupted in epoch 3; saved cut.checkpoint.refrain. ' +
+        'The same command with --resume goes on from there\n',
+    )
+    const resumed = await refrain(train('reviews.csv', 'cut.refrain', ...more, '--resume'))
+    expect(resumed.status).toBe(0)
+    const weights = (name: string) => decodeSafetensors(readFileSync(at(name))).tensors
+    expect(weights('cut.refrain')).toEqual(weights('whole.refrain'))
+    expect(await failure(train('reviews.csv', 'cut.refrain', ...more, '--resume'))).toBe(
+      '--resume: there is no checkpoint cut.checkpoint.refrain. ' +
+        'Leave --resume out to start anew',
+    )
+  })
+
+  test.each([
+    [
+      'unknown column',
+      'id,reviews,sentiment\n1,a,good\n',
+      "in.csv: there is no column 'review'. did you mean 'reviews'?",
+    ],
+    ['empty file', '', 'in.csv: the file is empty'],
+    [
+      'one class only',
+      'review,sentiment\na,good\nb,good\n',
+      "column 'sentiment': expected at least 2 different labels, got only 'good' in all 2 rows. " +
+        'Add rows with another label',
+    ],
+    [
+      'missing label',
+      'review,sentiment\na,good\nb,\n',
+      "in.csv, row 2 (line 3): the label (column 'sentiment') is missing. " +
+        'Fill it in or remove the row',
+    ],
+    [
+      'not UTF-8',
+      Buffer.from('review,sentiment\ncafé,good\n', 'latin1'),
+      'in.csv: not UTF-8: byte 0xe9 at offset 20, line 2. ' +
+        'It looks like Windows-1252 or Latin-1: save it as UTF-8',
+    ],
+  ])('%s', async (_, content, message) => {
+    file('in.csv', content)
+    expect(await failure(train('in.csv', 'out.refrain'))).toBe(message)
+  })
+
+  test('missing file', async () => {
+    expect(await failure(train('review.csv', 'out.refrain'))).toBe(
+      "review.csv: no such file or folder. did you mean 'reviews.csv'?",
+    )
+  })
+
+  test('--out', async () => {
+    expect(await failure(['train', 'classify', at('reviews.csv')])).toBe(
+      'train classify: --out is missing. Name the file to write: --out reviews.refrain',
+    )
+    expect(await failure(['train', 'classify', 'x.csv', '--out', 'x.bin'])).toBe(
+      "--out: expected a name ending in .refrain, got 'x.bin'",
+    )
+  })
+})
+
+describe('predict', () => {
+  test('texts as arguments', async () => {
+    const { status, stdout, stderr } = await refrain(['predict', model, 'fine\nstory', 'dull'])
+    expect(stderr).toBe('')
+    expect(status).toBe(0)
+    expect(stdout).toMatch(/^good\t[01]\.\d{4}\tfine story\nbad\t[01]\.\d{4}\tdull\n$/)
+  })
+
+  test('--json', async () => {
+    const { stdout } = await refrain(['predict', model, 'a fine film', '--json'])
+    const { probability, probabilities, ...rest } = JSON.parse(stdout)
+    expect(rest).toEqual({ text: 'a fine film', predicted: 'good' })
+    expect(probabilities.good).toBe(probability)
+    expect(probabilities.good + probabilities.bad).toBeCloseTo(1, 5)
+  })
+
+  test('JSON lines on standard input, by the column of the training', async () => {
+    const stdin = '{"id":1,"review":"lovely"}\n\n{"id":2,"review":"I hated it"}'
+    const { stdout } = await refrain(['predict', model], { stdin })
+    const lines = stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line))
+    expect(lines.map(({ id, predicted }) => [id, predicted])).toEqual([
+      [1, 'good'],
+      [2, 'bad'],
+    ])
+  })
+
+  test('a file', async () => {
+    const { stdout } = await refrain(['predict', model, '--file', at('reviews.csv')])
+    const lines = stdout.trim().split('\n')
+    expect(lines.length).toBe(80)
+    expect(lines.slice(0, 8).map((line) => line.split('\t')[0])).toEqual([
+      ...good.map(() => 'good'),
+      ...bad.map(() => 'bad'),
+    ])
+  })
+
+  test('errors', async () => {
+    expect(await failure(['predict', model], { terminal: true })).toBe(
+      'predict: there is nothing to classify. Give texts, --file, or JSON lines on standard ' +
+        'input; see: refrain predict --help',
+    )
+    expect(await failure(['predict', model], { stdin: '{"review":7}\n' })).toBe(
+      "standard input, row 1: expected a text in the column 'review', got 7",
+    )
+    expect(await failure(['predict', model], { stdin: 'a fine film\n' })).toBe(
+      'standard input, row 1: not valid JSON. ' +
+        'Look for a quote, comma or bracket that is missing or too many',
+    )
+    expect(await failure(['predict', model, 'x', '--file', 'y.csv'])).toBe(
+      'predict: got texts and --file. Give one of them; several files go behind --file, after ' +
+        'the model',
+    )
+    expect(await failure(['predict', model, 'x', '--formt', 'csv'])).toBe(
+      "unknown option '--formt'. did you mean '--format'?",
+    )
+  })
+})
+
+describe('evaluate', () => {
+  test('a table', async () => {
+    const held = file('held.csv', 'review,sentiment\nfine,good\nlovely,good\ndull,bad\n')
+    const { status, stdout, stderr } = await refrain(['evaluate', model, held])
+    expect(stderr).toBe('')
+    expect(status).toBe(0)
+    const lines = stdout.split('\n')
+    expect(lines[0]).toMatch(/^accuracy 100\.0 % on 3 rows, loss 0\.\d{4}$/)
+    expect(lines.slice(1)).toEqual([
+      "always answering 'good' would be right in 66.7 %",
+      '',
+      'label  rows  precision %  recall %   F1 %',
+      'bad       1        100.0     100.0  100.0',
+      'good      2        100.0     100.0  100.0',
+      '',
+      'is \\ predicted  bad  good',
+      'bad               1     0',
+      'good              0     2',
+      '',
+    ])
+    const json = JSON.parse((await refrain(['evaluate', model, held, '--json'])).stdout)
+    expect(json).toMatchObject({
+      examples: 3,
+      accuracy: 1,
+      confusion: [
+        [1, 0],
+        [0, 2],
+      ],
+    })
+  })
+
+  test('a label that training did not see', async () => {
+    const held = file('held2.csv', 'review,sentiment\nfine,good\nlovely,god\n')
+    expect(await failure(['evaluate', model, held])).toBe(
+      "held2.csv, row 2 (line 3): unknown label 'god'. did you mean 'good'? " +
+        "The model knows 'bad', 'good'",
+    )
+  })
+})
+
+describe('inspect', () => {
+  test('shows layers, vocabulary and training', async () => {
+    const { status, stdout } = await refrain(['inspect', model])
+    expect(status).toBe(0)
+    for (const part of [
+      'embedding (embedding)',
+      '(None, None, 8)',
+      'Classifies texts into 2 labels: bad, good',
+      'Vocabulary: 16 ids, the most frequent: a ',
+      'Reads the first 400 words of a text',
+      'Trained on 72 rows, validated on 8: ',
+      'batches of 32, seed 3, ',
+      "Columns: texts 'review', labels 'sentiment'",
+    ]) {
+      expect(stdout).toContain(part)
+    }
+    // 14 words and 2 reserved ids × 8; an LSTM of 4 units in each direction on 8 inputs: 2·4·4·(8 + 4 + 1); 8 × 2 + 2.
+    expect(stdout).toContain('Parameters: 562 ')
+  })
+
+  test('--json', async () => {
+    const json = JSON.parse((await refrain(['inspect', model, '--json'])).stdout)
+    expect(json.encoders.labels).toEqual({ labels: ['bad', 'good'] })
+    expect(json.encoders.vocabulary.tokens.length).toBe(14)
+    expect(json.weights[0].shape).toEqual([16, 8])
+    expect(json.training.columns).toEqual({ text: 'review', label: 'sentiment' })
+  })
+
+  test('files that are no model', async () => {
+    expect(await failure(['inspect', at('none.refrain')])).toContain('none.refrain')
+    const bytes = readFileSync(model)
+    expect(await failure(['inspect', file('cut.refrain', bytes.subarray(0, 3000))])).toMatch(
+      /^cut\.refrain: /,
+    )
+    expect(await failure(['inspect', file('text.refrain', 'not a model at all')])).toMatch(
+      /^text\.refrain: its header claims \d+ bytes; at most 100000000 are allowed\. It is not a safetensors file, or it is damaged$/,
+    )
+  })
+})
+
+describe('doctor', () => {
+  test('shows what computes', async () => {
+    const { status, stdout } = await refrain(['doctor'])
+    expect(status).toBe(0)
+    expect(stdout).toMatch(/^Refrain \d+\.\d+\.\d+, Node [\d.]+, \w+ \w+, \d+ processors?\n/)
+    expect(stdout).toMatch(/\nComputes with (native|wasm|reference):\w+, \d+ threads?/)
+    expect(stdout).toContain('  reference:float64  works\n')
+    const json = JSON.parse((await refrain(['doctor', '--json'])).stdout)
+    expect(json).toMatchObject({
+      version,
+      threads: expect.any(Number),
+      backends: expect.any(Array),
+    })
+  })
+})
+
+describe('usage', () => {
+  test('help on standard output, status 0', async () => {
+    const bare = await refrain([])
+    expect(bare.status).toBe(0)
+    expect(bare.stdout).toContain('Usage: refrain [options] [command]')
+    for (const verb of [
+      ['train', 'classify'],
+      ['evaluate'],
+      ['predict'],
+      ['inspect'],
+      ['doctor'],
+    ]) {
+      const { status, stdout, stderr } = await refrain([...verb, '--help'])
+      expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+      expect(stdout).toContain(`Usage: refrain ${verb.join(' ')}`)
+      expect(stdout).toMatch(
+        /Examples:\n {2}\$ (REFRAIN_BACKEND=\w+ )?refrain|Examples:\n {2}\$ echo/,
+      )
+    }
+    expect(await refrain(['--version'])).toEqual({ status: 0, stdout: `${version}\n`, stderr: '' })
+  })
+
+  test.each([
+    [['predct', 'x'], "unknown command 'predct'. did you mean 'predict'?"],
+    [['train'], 'train: expected a command after it: classify. See: refrain train --help'],
+    [['train', 'clasify'], "unknown command 'clasify'. did you mean 'classify'?"],
+    [
+      ['train', 'classify', 'x', '--epohcs', '3'],
+      "unknown option '--epohcs'. did you mean '--epochs'?",
+    ],
+    [
+      ['train', 'classify', 'x', '--epochs', '0'],
+      "option '--epochs <n>' argument '0' is invalid. Expected a whole number of at least 1. " +
+        'See: refrain train classify --help',
+    ],
+    [
+      ['train', 'classify', 'x', '--dropout', '1'],
+      "option '--dropout <share>' argument '1' is invalid. Expected a number from 0 to 0.99. " +
+        'See: refrain train classify --help',
+    ],
+    [['inspect'], "missing required argument 'model'. See: refrain inspect --help"],
+    [['doctor', '--zzz'], "unknown option '--zzz'. See: refrain doctor --help"],
+  ])('%j', async (args, message) => {
+    expect(await failure(args)).toBe(message)
+  })
+
+  test('--debug adds the stack', async () => {
+    const { status, stderr } = await refrain(['inspect', at('none.refrain'), '--debug'])
+    expect(status).toBe(1)
+    const [line, ...stack] = stderr.trim().split('\n')
+    expect(line).toMatch(/^refrain: /)
+    expect(stack.length).toBeGreaterThan(2)
+  })
+})

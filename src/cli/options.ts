@@ -1,0 +1,39 @@
+/** Values of options, and options that several verbs share. */
+import { type Command, InvalidArgumentError, Option } from 'commander'
+
+/** A parser of whole numbers of at least `minimum`. */
+export const wholeNumber = (minimum: number) => (text: string) => {
+  const value = Number(text)
+  if (text.trim() === '' || !Number.isInteger(value) || value < minimum) {
+    throw new InvalidArgumentError(`Expected a whole number of at least ${minimum}.`)
+  }
+  return value
+}
+
+/** A parser of numbers from `low` to `high`. */
+export const numberFrom = (low: number, high: number) => (text: string) => {
+  const value = Number(text)
+  if (text.trim() === '' || !(value >= low && value <= high)) {
+    throw new InvalidArgumentError(`Expected a number from ${low} to ${high}.`)
+  }
+  return value
+}
+
+/** Adds what every verb takes. */
+export function addCommon(command: Command): Command {
+  return command.option('--debug', 'on an error, show where in the program it arose')
+}
+
+/** The formats of `readTable`, for sources whose name does not tell. */
+export const formatOption = () =>
+  new Option('--format <format>', 'format of the files, where the name does not tell').choices([
+    'csv',
+    'tsv',
+    'json',
+    'jsonl',
+  ])
+
+/** What a verb's help says about its files. */
+export const filesHelp = `
+Files: .csv, .tsv, .json (an array of objects), .jsonl or .ndjson, each also with .gz behind it; or
+a folder with a sub-folder of .txt files for each label, as the public IMDb archive has it.`
