@@ -3,11 +3,13 @@
 #include <node_api.h>
 
 #include <cstdio>
+#include <memory>
 #include <mutex>
 #include <string_view>
 #include <tuple>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include "pool.h"
 #include "table.h"
@@ -25,7 +27,7 @@ namespace {
 std::mutex poolMutex;
 Pool* pool = nullptr;
 int environments = 0;
-/** Each JavaScript thread has its own setting. */
+/** Of the backend whose kernel this JavaScript thread is running. */
 thread_local int threadCount = 1;
 
 Pool& sharedPool() {
@@ -76,6 +78,15 @@ const Variant variants[] = {
 #endif
     {"baseline", baselineKernels, always},
 };
+
+/** What `create` made: kernels and the number of threads they may use. */
+struct Instance {
+  const Kernels* kernels;
+  int threads;
+};
+
+/** The instances of one environment, which live as long as it does. */
+typedef std::vector<std::unique_ptr<Instance>> Instances;
 
 // ---- glue: JavaScript values to a kernel's arguments ----------------------------------------------
 
@@ -160,8 +171,8 @@ struct Call<Result (*)(Arguments...)> {
     constexpr size_t count = sizeof...(Arguments);
     size_t given = count;
     napi_value values[count];
-    void* kernels;
-    napi_get_cb_info(env, info, &given, values, nullptr, &kernels);
+    void* data;
+    napi_get_cb_info(env, info, &given, values, nullptr, &data);
     if (given != count) {
       char message[160];
       std::snprintf(message, sizeof message, "%s: expected %zu arguments, got %zu", name, count,
@@ -178,7 +189,9 @@ struct Call<Result (*)(Arguments...)> {
       const char* expected[] = {Argument<Arguments>::expected...};
       return fail(env, name, wrong, expected[wrong], nulls >> wrong & 1);
     }
-    auto kernel = static_cast<const Kernels*>(kernels)->*member;
+    const Instance* instance = static_cast<Instance*>(data);
+    auto kernel = instance->kernels->*member;
+    threadCount = instance->threads;
     if constexpr (std::is_void_v<Result>) {
       kernel(std::get<I>(arguments)...);
       return nullptr;
@@ -213,16 +226,30 @@ napi_value listVariants(napi_env env, napi_callback_info) {
   return list;
 }
 
-/** create(variant): an object with a function for each kernel. */
+/** setThreads(n): threads for this instance's kernels. */
+napi_value setThreads(napi_env env, napi_callback_info info) {
+  size_t given = 1;
+  napi_value value;
+  void* data;
+  napi_get_cb_info(env, info, &given, &value, nullptr, &data);
+  int32_t count;
+  if (napi_get_value_int32(env, value, &count) != napi_ok || count < 1 || count > 1024) {
+    return fail(env, "setThreads", 0, "a number from 1 to 1024", false);
+  }
+  static_cast<Instance*>(data)->threads = count;
+  return nullptr;
+}
+
+/** create(variant): an object with a function for each kernel, and setThreads. */
 napi_value create(napi_env env, napi_callback_info info) {
   size_t given = 1;
   napi_value value;
   napi_get_cb_info(env, info, &given, &value, nullptr, nullptr);
-  char name[32] = "";
-  napi_get_value_string_utf8(env, value, name, sizeof name, nullptr);
+  char wanted[32] = "";
+  napi_get_value_string_utf8(env, value, wanted, sizeof wanted, nullptr);
   const Kernels* kernels = nullptr;
   for (const Variant& variant : variants) {
-    if (variant.supported() && std::string_view(variant.name) == name) {
+    if (variant.supported() && std::string_view(variant.name) == wanted) {
       kernels = variant.kernels({countThreads, runTasks});
     }
   }
@@ -230,30 +257,22 @@ napi_value create(napi_env env, napi_callback_info info) {
     napi_throw_type_error(env, nullptr, "create: unknown or unsupported variant");
     return nullptr;
   }
+  void* instances;
+  napi_get_instance_data(env, &instances);
+  Instance* instance = new Instance{kernels, 1};
+  static_cast<Instances*>(instances)->emplace_back(instance);
   napi_value object;
   napi_create_object(env, &object);
-#define X(result, name, parameters, nulls)                                                   \
-  {                                                                                          \
-    napi_value function;                                                                     \
-    napi_create_function(env, #name, NAPI_AUTO_LENGTH, call_##name, (void*)kernels, &function); \
-    napi_set_named_property(env, object, #name, function);                                   \
-  }
+  auto add = [&](const char* name, napi_callback callback) {
+    napi_value function;
+    napi_create_function(env, name, NAPI_AUTO_LENGTH, callback, instance, &function);
+    napi_set_named_property(env, object, name, function);
+  };
+  add("setThreads", setThreads);
+#define X(result, name, parameters, nulls) add(#name, call_##name);
   REFRAIN_KERNELS(X)
 #undef X
   return object;
-}
-
-/** setThreads(n): threads for the kernels that this JavaScript thread calls. */
-napi_value setThreads(napi_env env, napi_callback_info info) {
-  size_t given = 1;
-  napi_value value;
-  napi_get_cb_info(env, info, &given, &value, nullptr, nullptr);
-  int32_t count;
-  if (napi_get_value_int32(env, value, &count) != napi_ok || count < 1 || count > 1024) {
-    return fail(env, "setThreads", 0, "a number from 1 to 1024", false);
-  }
-  threadCount = count;
-  return nullptr;
 }
 
 /** misalignment(buffer): bytes by which an ArrayBuffer's memory lies past a multiple of 64. */
@@ -276,10 +295,11 @@ NAPI_MODULE_INIT(/* env, exports */) {
     environments++;
   }
   napi_add_env_cleanup_hook(env, environmentEnds, nullptr);
+  auto release = [](napi_env, void* instances, void*) { delete static_cast<Instances*>(instances); };
+  napi_set_instance_data(env, new Instances, release, nullptr);
   const napi_property_descriptor properties[] = {
       {"variants", nullptr, listVariants, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"create", nullptr, create, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
-      {"setThreads", nullptr, setThreads, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"misalignment", nullptr, misalignment, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
   };
   napi_define_properties(env, exports, sizeof properties / sizeof *properties, properties);

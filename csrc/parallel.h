@@ -6,23 +6,30 @@
 
 namespace {
 
-Threads threads = {nullptr, nullptr};
+[[maybe_unused]] Threads threads = {nullptr, nullptr};
 
 /** Below this many elementary operations a second thread costs more than it brings. */
 constexpr double worthwhile = 3e5;
 
-INLINE int threadsFor(double operations) {
+INLINE int threadsFor([[maybe_unused]] double operations) {
+#if defined(__wasm__)
+  return 1;
+#endif
   return threads.count && operations > worthwhile ? threads.count() : 1;
 }
 
 /** Runs body(task) for every task < tasks, on several threads if `operations` are enough. */
 template <class Body>
 INLINE void parallel(long tasks, double operations, Body body) {
-  if (tasks <= 1 || threadsFor(operations) <= 1) {
-    for (long task = 0; task < tasks; task++) body(task);
-    return;
-  }
-  threads.run((int)tasks, [](void* context, int task) { (*(Body*)context)(task); }, &body);
+#if defined(__wasm__)
+  (void)operations;
+  for (long task = 0; task < tasks; task++) body(task);
+#else
+  // One copy of the body's code for both ways.
+  auto run = [](void* context, int task) NOT_INLINE { (*(Body*)context)(task); };
+  if (tasks > 1 && threadsFor(operations) > 1) return threads.run((int)tasks, run, &body);
+  for (long task = 0; task < tasks; task++) run(&body, (int)task);
+#endif
 }
 
 /** Element-wise work: body(i, lanes) as in `forVectors`, in chunks. */

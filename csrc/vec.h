@@ -15,7 +15,9 @@
 #endif
 #define INLINE inline __attribute__((always_inline))
 #define NOINLINE __attribute__((noinline))
+// After a lambda's parameters.
 #define LANES __attribute__((always_inline))
+#define NOT_INLINE __attribute__((noinline))
 #if defined(__clang__)
 #define UNROLL _Pragma("clang loop unroll(full)")
 #else
@@ -36,17 +38,43 @@ INLINE V load(const float* p) {
 
 INLINE void store(float* p, V v) { __builtin_memcpy(p, &v, sizeof v); }
 
-/** The first `lanes` floats, zeros after them. */
-INLINE V load(const float* p, int lanes) {
-  if (lanes == W) return load(p);
+#if REFRAIN_WIDTH == 8
+INLINE __m256i firstLanes(int lanes) {
+  return (__m256i)(VI{0, 1, 2, 3, 4, 5, 6, 7} < lanes - VI{});
+}
+#elif REFRAIN_WIDTH == 4
+// Not inline: tails are rare and their code is long.
+NOINLINE V loadTail(const float* p, int lanes) {
   V v = {};
   for (int i = 0; i < lanes; i++) v[i] = p[i];
   return v;
 }
+NOINLINE void storeTail(float* p, V v, int lanes) {
+  for (int i = 0; i < lanes; i++) p[i] = v[i];
+}
+#endif
+
+/** The first `lanes` floats, zeros after them. */
+INLINE V load(const float* p, int lanes) {
+  if (lanes == W) return load(p);
+#if REFRAIN_WIDTH == 16
+  return (V)_mm512_maskz_loadu_ps((__mmask16)((1u << lanes) - 1), p);
+#elif REFRAIN_WIDTH == 8
+  return (V)_mm256_maskload_ps(p, firstLanes(lanes));
+#else
+  return loadTail(p, lanes);
+#endif
+}
 
 INLINE void store(float* p, V v, int lanes) {
   if (lanes == W) return store(p, v);
-  for (int i = 0; i < lanes; i++) p[i] = v[i];
+#if REFRAIN_WIDTH == 16
+  _mm512_mask_storeu_ps(p, (__mmask16)((1u << lanes) - 1), (__m512)v);
+#elif REFRAIN_WIDTH == 8
+  _mm256_maskstore_ps(p, firstLanes(lanes), (__m256)v);
+#else
+  storeTail(p, v, lanes);
+#endif
 }
 
 INLINE V splat(float s) { return s - V{}; }
@@ -129,6 +157,11 @@ INLINE float sumLanes(V v) {
 template <class Body>
 INLINE void forVectors(long begin, long end, Body body) {
   long i = begin;
+#if defined(__wasm__)
+  // One copy of the body: the module is embedded in pages.
+  for (; i < end; i += W) body(i, end - i < W ? (int)(end - i) : W);
+  return;
+#endif
   for (; i + W <= end; i += W) body(i, W);
   if (i < end) body(i, (int)(end - i));
 }

@@ -2,7 +2,7 @@
 // line and succeeds: WebAssembly serves then. Does nothing when the addon is up to date.
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -48,6 +48,8 @@ function build() {
   }
   const hash = hashSources()
   if (existsSync(output) && existsSync(stamp) && readFileSync(stamp, 'utf8') === hash) return
+  // Not an old addon beside new sources, should the build fail.
+  rmSync(output, { force: true })
   const compiler = (process.env.CXX ?? (process.platform === 'darwin' ? 'c++' : 'g++')).split(
     ' ',
   )[0]

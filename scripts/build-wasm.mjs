@@ -12,7 +12,11 @@ const variants = { simd128: ['-msimd128'], relaxed: ['-msimd128', '-mrelaxed-sim
 const flags = [
   '--target=wasm32',
   '-std=c++17',
-  '-O3',
+  '-O2',
+  // Everything hot is written in vectors already; more copies of loops only cost bytes.
+  '-fno-vectorize',
+  '-fno-slp-vectorize',
+  '-fno-unroll-loops',
   '-mbulk-memory',
   '-ffreestanding',
   '-fno-builtin',

@@ -7,8 +7,7 @@ import type { Backend, Block, Heap, Kernels } from '../kernels.ts'
 interface Addon {
   /** Instruction sets that run here, best first. */
   variants(): string[]
-  create(variant: string): Kernels
-  setThreads(count: number): void
+  create(variant: string): Kernels & { setThreads(count: number): void }
   /** Bytes by which a buffer's memory lies past a multiple of 64. */
   misalignment(buffer: ArrayBuffer): number
 }
@@ -113,18 +112,19 @@ export function nativeBackend({ variant, threads }: NativeOptions = {}): Backend
     )
   }
   let count = checkThreads('threads', threads ?? defaultThreads())
-  addon.setThreads(count)
+  const kernels = addon.create(chosen)
+  kernels.setThreads(count)
   return {
     name: 'native',
     variant: chosen,
-    kernels: addon.create(chosen),
+    kernels,
     heap: new NativeHeap(addon) as Heap as Heap<Block>,
     get threads() {
       return count
     },
     set threads(value: number) {
       count = checkThreads('threads', value)
-      addon.setThreads(count)
+      kernels.setThreads(count)
     },
   }
 }
