@@ -3,11 +3,14 @@
  * gradients of the outputs given, the tape run backwards. The arena holds NaN where nothing has been
  * written, so that reading uninitialised memory shows.
  */
-import { expect } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { type ErrorCode, RefrainError } from '../src/errors.ts'
 import { truth } from '../src/kernels/backends.case.ts'
 import { expectClose, Random, type Tolerance } from '../src/kernels/kernels.case.ts'
 import type { Backend } from '../src/kernels/kernels.ts'
+import { nativeBackend, nativeVariants } from '../src/kernels/native/native.ts'
+import { referenceBackend } from '../src/kernels/reference.ts'
+import { wasmBackend, whyNoWasm } from '../src/kernels/wasm/wasm.ts'
 import type { Layer } from '../src/layers/layer.ts'
 import { Arena } from '../src/tensor/arena.ts'
 import { Context, type StepRandom } from '../src/tensor/context.ts'
@@ -163,6 +166,21 @@ export function callAll(ctx: Context, layers: readonly Layer[], inputs: readonly
   return outputs
 }
 
+/** One backend of each kind, for suites too slow for every instruction set. */
+export function eachKindOfBackend(suite: (backend: Backend) => void): void {
+  const native = nativeVariants()
+  const noNative = 'reason' in native ? native.reason : undefined
+  const kinds: [string, string | undefined, () => Backend][] = [
+    ['reference float32', undefined, referenceBackend],
+    ['native', noNative, () => nativeBackend({ threads: 2 })],
+    ['wasm simd128', whyNoWasm('simd128'), () => wasmBackend({ variant: 'simd128' })],
+  ]
+  for (const [name, reason, make] of kinds) {
+    if (reason === undefined) describe(name, () => suite(make()))
+    else it.skip(`${name}: ${reason}`, () => {})
+  }
+}
+
 const distance = 1e-5
 const agreement: Tolerance = { relative: 1e-6, ofLargest: 1e-7, absolute: 1e-9 }
 
@@ -177,11 +195,11 @@ export function expectGradients(step: Step): void {
       const at = (offset: number) => {
         read()[i] = value + offset
         step.weights?.touch()
-        return runStep(truth, moved, false).objective
+        const { objective } = runStep(truth, moved, false)
+        read()[i] = value
+        return objective
       }
-      const slope = (at(distance) - at(-distance)) / (2 * distance)
-      at(0)
-      return slope
+      return (at(distance) - at(-distance)) / (2 * distance)
     })
   inputs.forEach(({ data, dtype }, i) => {
     if (dtype === 'int32') return
@@ -191,6 +209,7 @@ export function expectGradients(step: Step): void {
   step.weights?.parameters.forEach(({ value, path, trainable }, i) => {
     if (!trainable) return
     const found = differences(() => value.values, value.size)
+    step.weights?.touch()
     expectClose(claimed.weightGradients[i], found, agreement, `gradient of ${path}`)
   })
 }
