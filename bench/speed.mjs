@@ -1,0 +1,240 @@
+/**
+ * `npm run bench speed`: training steps and predictions of LSTM layers, ours and the rivals', in fresh
+ * processes that take turns. First everyone has to compute the same numbers on a small model.
+ */
+import { spawn } from 'node:child_process'
+import { parseArgs } from 'node:util'
+import { describeMachine, waitForCalm, watch } from './machine.mjs'
+import { printTables, summarize, writeResults } from './report.mjs'
+import { probe, usual, workloads } from './workloads.mjs'
+
+/**
+ * @typedef {import('./contestants.mjs').Contestant} Contestant
+ * @typedef {import('./workloads.mjs').Workload} Workload
+ * @typedef {{ train: number, predict: number, peakMegabytes: number, others: number }} Sample
+ *   milliseconds; `others`: share of the machine that other programs used meanwhile
+ */
+
+const help = `npm run bench speed -- [options]
+  --quick              small and medium, three processes each, short
+  --workload a,b       of ${workloads.map(({ name }) => name).join(', ')}; default ${usual.join(',')}
+  --threads 1,2        threads of the native backend; default 1,2
+  --rounds N           processes for each contestant; default 5
+  --no-build           takes dist/ and the installed rivals as they are`
+
+const options = /** @type {const} */ ({
+  quick: { type: 'boolean' },
+  workload: { type: 'string' },
+  threads: { type: 'string', default: '1,2' },
+  rounds: { type: 'string' },
+  'no-build': { type: 'boolean' },
+  help: { type: 'boolean' },
+})
+
+/** Share of the machine that others may use while something is timed. */
+const calm = 0.1
+/** Seconds to wait for that, and how often to time again if it did not last. */
+const patience = 60
+const retries = 3
+
+/** A forward pass, and one after five steps of Adam, may differ by rounding alone. */
+const tolerance = 1e-4
+
+/** @param {string[]} args @returns {Promise<number>} exit status */
+export async function main(args) {
+  let settings
+  try {
+    settings = readSettings(args)
+  } catch (error) {
+    console.error(`bench speed: ${/** @type {Error} */ (error).message}\n${help}`)
+    return 1
+  }
+  if (settings === null) {
+    console.log(help)
+    return 0
+  }
+  if (settings.build) await prepare()
+  const { allContestants, yardstick } = await import('./contestants.mjs')
+  const all = allContestants(settings.threads)
+  const present = all.filter(({ missing }) => !missing)
+  for (const { name, missing } of all) if (missing) console.log(`Left out: ${name}: ${missing}`)
+
+  const checked = await checkAll(present)
+  if (checked.wrong.length > 0) {
+    console.error(`Nothing is timed: ${checked.wrong.join('; ')}`)
+    return 1
+  }
+  const busy = await waitForCalm(calm, patience)
+  if (busy > calm)
+    console.log(`Others use ${percent(busy)} of the machine: the figures will suffer`)
+
+  const measured = []
+  for (const workload of settings.workloads) {
+    const field = present.filter((contestant) => contestant.runs(workload))
+    for (const { contestant, samples } of await race(workload, field, settings)) {
+      measured.push(summarize(workload, contestant, samples))
+    }
+  }
+  const missing = all.flatMap(({ name, missing }) => (missing ? [{ name, missing }] : []))
+  const result = {
+    command: ['npm run bench speed', ...(args.length > 0 ? ['--', ...args] : [])].join(' '),
+    date: new Date().toISOString(),
+    machine: describeMachine(),
+    versions: checked.versions,
+    settings: { rounds: settings.rounds, seconds: settings.seconds },
+    check: { tolerance, largestDifference: checked.largest },
+    missing,
+    yardstick,
+    measured,
+  }
+  printTables(result)
+  const file = writeResults(settings.quick ? 'speed-quick' : 'speed', result)
+  console.log(`\nWritten to bench/results/${file}`)
+  return 0
+}
+
+/** @param {string[]} args */
+function readSettings(args) {
+  const { values } = parseArgs({ args, options })
+  if (values.help) return null
+  const quick = values.quick ?? false
+  const names = values.workload?.split(',') ?? (quick ? ['small', 'medium'] : usual)
+  const chosen = names.map((name) => {
+    const found = workloads.find((workload) => workload.name === name)
+    if (!found) throw new Error(`--workload: no workload '${name}'`)
+    return found
+  })
+  const positive = (/** @type {string} */ option, /** @type {string} */ text) => {
+    const number = Number(text)
+    if (Number.isInteger(number) && number > 0) return number
+    throw new Error(`${option}: expected whole numbers from 1, got '${text}'`)
+  }
+  return {
+    quick,
+    workloads: chosen,
+    threads: values.threads.split(',').map((text) => positive('--threads', text)),
+    rounds: positive('--rounds', values.rounds ?? (quick ? '3' : '5')),
+    seconds: quick ? 0.3 : 0.8,
+    build: !values['no-build'],
+  }
+}
+
+/** Builds the library and installs the rivals, where that has not been done. */
+async function prepare() {
+  const { attempt, build, run } = await import('../scripts/stages.mjs')
+  await build()
+  const { missingPackages } = await import('./contestants.mjs')
+  if (missingPackages().length === 0) return
+  const args = ['ci', '--prefix', 'bench', '--ignore-scripts', '--no-audit', '--no-fund']
+  // Without them, ours are timed alone.
+  await attempt('rivals', () => run('npm', args, { shell: process.platform === 'win32' }))
+}
+
+/** Has everyone compute the same model. @param {Contestant[]} contestants */
+async function checkAll(contestants) {
+  /** @type {Record<string, string>} */
+  const versions = {}
+  const wrong = []
+  let largest = 0
+  /** @type {any} */
+  let truth
+  const reference = { ...contestants[0], env: { REFRAIN_BACKEND: 'reference:float64' } }
+  for (const contestant of [reference, ...contestants]) {
+    const result = await work(contestant, 'check', probe, 0)
+    truth ??= result
+    for (const when of ['before', 'after']) {
+      const difference = Math.max(
+        ...result[when].map((/** @type {number} */ value, /** @type {number} */ i) =>
+          Math.abs(value - truth[when][i]),
+        ),
+      )
+      // Also true of NaN.
+      if (!(difference <= tolerance)) {
+        wrong.push(`${contestant.name} differs by ${difference} ${when} training`)
+      }
+      largest = Math.max(largest, difference)
+    }
+    versions[contestant.name.split(' ')[0]] = result.version
+  }
+  console.log(`Everyone computes the same within ${largest.toExponential(1)}`)
+  return { versions, wrong, largest }
+}
+
+/**
+ * Everyone in turn, as many rounds as wanted: A B C A B C …
+ *
+ * @param {Workload} workload @param {Contestant[]} field
+ * @param {{ rounds: number, seconds: number }} settings
+ */
+async function race(workload, field, { rounds, seconds }) {
+  const results = field.map((contestant) => ({
+    contestant,
+    samples: /** @type {Sample[]} */ ([]),
+  }))
+  for (let round = 1; round <= rounds; round++) {
+    for (const { contestant, samples } of results) {
+      const who = `${contestant.name}, ${contestant.threads} threads`
+      progress(`${workload.name}, round ${round} of ${rounds}: ${who}`)
+      samples.push(await measureCalmly(contestant, workload, seconds))
+    }
+  }
+  progress('')
+  return results
+}
+
+/**
+ * The calmest of a few attempts; one if it is calm.
+ *
+ * @param {Contestant} contestant @param {Workload} workload @param {number} seconds
+ */
+async function measureCalmly(contestant, workload, seconds) {
+  /** @type {Sample | undefined} */
+  let best
+  for (let attempt = 0; attempt <= retries; attempt++) {
+    await waitForCalm(calm, attempt === 0 ? patience : patience / 4)
+    const share = watch()
+    const result = await work(contestant, 'measure', workload, seconds)
+    const others = share(result.cpuSeconds)
+    const { train, predict, peakMegabytes } = result
+    if (!best || others < best.others) best = { train, predict, peakMegabytes, others }
+    if (best.others <= calm) break
+  }
+  return /** @type {Sample} */ (best)
+}
+
+/**
+ * Runs one job in a fresh process; what it prints as its last line.
+ *
+ * @param {Contestant} contestant @param {'check' | 'measure'} task @param {Workload} workload
+ * @param {number} seconds @returns {Promise<any>}
+ */
+function work({ name, command, env, engine }, task, workload, seconds) {
+  const [program, ...args] = command
+  const job = JSON.stringify({ engine, task, workload, seconds })
+  return new Promise((done, fail) => {
+    const child = spawn(program, [...args, job], {
+      env: { ...process.env, ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    let output = ''
+    let errors = ''
+    child.stdout.on('data', (chunk) => {
+      output += chunk
+    })
+    child.stderr.on('data', (chunk) => {
+      errors += chunk
+    })
+    child.on('error', fail)
+    child.on('close', (status) => {
+      if (status === 0) done(JSON.parse(output.trimEnd().split('\n').at(-1) ?? ''))
+      else fail(new Error(`${name} failed with ${status} at ${workload.name}\n${errors}`))
+    })
+  })
+}
+
+const percent = (/** @type {number} */ share) => `${Math.round(100 * share)} %`
+
+/** Rewrites one line on a terminal; silent elsewhere. @param {string} text */
+function progress(text) {
+  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`)
+}

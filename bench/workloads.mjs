@@ -1,0 +1,69 @@
+/**
+ * The jobs that are timed: LSTM layers of I inputs and U units on a batch of B sequences of T steps;
+ * mean squared error on the last output, Adam. The sizes are those of common uses.
+ *
+ * @typedef {{ name: string, B: number, T: number, I: number, U: number, layers: number }} Workload
+ * @typedef {{ x: Float32Array, y: Float32Array, weights: Float32Array[][] }} Data
+ */
+
+/** @type {Workload[]} */
+export const workloads = [
+  { name: 'seed-step', B: 1, T: 1, I: 50, U: 10, layers: 1 },
+  { name: 'small', B: 32, T: 50, I: 32, U: 64, layers: 1 },
+  { name: 'medium', B: 32, T: 100, I: 128, U: 128, layers: 1 },
+  { name: 'char-rnn', B: 64, T: 100, I: 128, U: 256, layers: 1 },
+  { name: 'ptb', B: 20, T: 35, I: 650, U: 650, layers: 2 },
+  { name: 'wide', B: 64, T: 100, I: 512, U: 512, layers: 1 },
+  { name: 'large', B: 128, T: 32, I: 256, U: 1024, layers: 1 },
+]
+
+/** Run when no `--workload` is given. */
+export const usual = ['seed-step', 'small', 'medium', 'char-rnn']
+
+/** Odd sizes, on which everyone must compute the same numbers before anything is timed. */
+export const probe = { name: 'probe', B: 3, T: 7, I: 5, U: 9, layers: 2 }
+
+/** Inputs of layer `k`. @param {Workload} workload @param {number} k */
+export const inputsOf = ({ I, U }, k) => (k === 0 ? I : U)
+
+/**
+ * Floating-point operations of the matrix products: 2·B·T·4U·(I+U) a layer forward, three times that
+ * for a training step. Nominal: nobody computes the gradient to the first layer's input.
+ *
+ * @param {Workload} workload @param {'train' | 'predict'} task
+ */
+export function flopsOf(workload, task) {
+  const { B, T, U, layers } = workload
+  let forward = 0
+  for (let k = 0; k < layers; k++) forward += 2 * B * T * 4 * U * (inputsOf(workload, k) + U)
+  return task === 'train' ? 3 * forward : forward
+}
+
+/**
+ * Uniform numbers in [-scale, scale), the same for everyone (a linear congruential generator).
+ *
+ * @param {number} seed
+ */
+function generator(seed) {
+  let state = seed >>> 0
+  return (/** @type {number} */ length, /** @type {number} */ scale) =>
+    Float32Array.from({ length }, () => {
+      state = (Math.imul(state, 1664525) + 1013904223) >>> 0
+      return scale * (state / 2 ** 31 - 1)
+    })
+}
+
+/** Input [B,T,I], target [B,U], weights in Keras's order. @param {Workload} workload @returns {Data} */
+export function makeData(workload) {
+  const { B, T, I, U, layers } = workload
+  const uniform = generator(1)
+  const weights = Array.from({ length: layers }, (_, k) => {
+    const inputs = inputsOf(workload, k)
+    return [
+      uniform(inputs * 4 * U, Math.sqrt(3 / inputs)),
+      uniform(U * 4 * U, Math.sqrt(3 / U)),
+      uniform(4 * U, 0.5),
+    ]
+  })
+  return { weights, x: uniform(B * T * I, 1), y: uniform(B * U, 1) }
+}
