@@ -25,13 +25,13 @@ import { checkInteger, checkNumber, checkOptions } from '../util/check.ts'
 export interface ClassifyOptions {
   /** Most epochs; training stops earlier when validation no longer improves. Default 20. */
   epochs?: number
-  /** Epochs without a better validation loss before training stops. Default 2. */
+  /** Epochs without a better validation loss before training stops. Default 3. */
   patience?: number
   /** Share of the examples kept for validation. Default 0.1; 0: none, and all epochs run. */
   validation?: number
   /** Default 32. */
   batchSize?: number
-  /** Adam's. Default 0.002. */
+  /** Adam's. Default 0.001. */
   learningRate?: number
   /** Limit of the gradients' global norm. Default 1. */
   clipNorm?: number
@@ -39,11 +39,11 @@ export interface ClassifyOptions {
   embedding?: number
   /** Units of the LSTM in each direction. Default 64. */
   units?: number
-  /** Dropout on word vectors and before the last layer. Default 0.4. */
+  /** Dropout on word vectors and before the last layer. Default 0.5. */
   dropout?: number
   /** Most words in the vocabulary. Default 20,000. */
   vocabulary?: number
-  /** How often a word must occur to be in the vocabulary. Default 2. */
+  /** How often a word must occur to be in the vocabulary. Default 1. */
   minCount?: number
   /** Words of a text that are read, from its start. Default 400. */
   maxLength?: number
@@ -60,16 +60,16 @@ export interface ClassifyOptions {
 /** The options' defaults. */
 export const defaults = {
   epochs: 20,
-  patience: 2,
+  patience: 3,
   validation: 0.1,
   batchSize: 32,
-  learningRate: 2e-3,
+  learningRate: 1e-3,
   clipNorm: 1,
   embedding: 64,
   units: 64,
-  dropout: 0.4,
+  dropout: 0.5,
   vocabulary: 20_000,
-  minCount: 2,
+  minCount: 1,
   maxLength: 400,
   balance: false,
   seed: 0,
