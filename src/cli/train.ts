@@ -45,7 +45,7 @@ export function addTrain(program: Command, io: Io): void {
     )
     .option(
       '--patience <n>',
-      'epochs without a better validation loss before training stops',
+      'epochs without a better validation accuracy before training stops',
       wholeNumber(0),
       defaults.patience,
     )
@@ -208,7 +208,7 @@ function describeExamples(printer: Printer, { labels }: Examples): void {
 function describeResult(printer: Printer, { history }: History): object {
   const { valLoss, valAccuracy } = history
   if (!valLoss?.length) return {}
-  const best = valLoss.indexOf(Math.min(...valLoss))
+  const best = valAccuracy.indexOf(Math.max(...valAccuracy))
   const kept = {
     bestEpoch: best + 1,
     validationLoss: valLoss[best],

@@ -25,7 +25,7 @@ import { checkInteger, checkNumber, checkOptions } from '../util/check.ts'
 export interface ClassifyOptions {
   /** Most epochs; training stops earlier when validation no longer improves. Default 20. */
   epochs?: number
-  /** Epochs without a better validation loss before training stops. Default 3. */
+  /** Epochs without a better validation accuracy before training stops. Default 3. */
   patience?: number
   /** Share of the examples kept for validation. Default 0.1; 0: none, and all epochs run. */
   validation?: number
@@ -287,7 +287,13 @@ export async function train(
   ]
   const [ids, targets] = dataOf(parts.train)
   const validated = parts.validation.length > 0
-  const stop = earlyStopping({ patience: settings.patience, restoreBestWeights: true })
+  // Not the loss: of a few hundred examples it rises as soon as the model is sure of itself, often
+  // well before the accuracy is at its best.
+  const stop = earlyStopping({
+    monitor: 'valAccuracy',
+    patience: settings.patience,
+    restoreBestWeights: true,
+  })
   const model = buildModel(vocabulary.size, labels.size, settings)
   // Before training, so that a checkpoint can predict, too.
   model.encoders = encodersOf({ vocabulary, labels, maxLength })
