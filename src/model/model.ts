@@ -15,6 +15,7 @@ import { checkInputShape } from '../layers/input.ts'
 import type { Layer, Shape } from '../layers/layer.ts'
 import { Arena } from '../tensor/arena.ts'
 import { Context } from '../tensor/context.ts'
+import type { Mask } from '../tensor/mask.ts'
 import { type Parameter, ParameterSet } from '../tensor/parameter.ts'
 import { Random } from '../tensor/random.ts'
 import { type Tensor, tensor } from '../tensor/tensor.ts'
@@ -172,6 +173,7 @@ export abstract class Model<Output extends Tensor | Tensor[] = Tensor> {
 
   /** The layer of that name; throws `UNKNOWN_OPTION` naming the nearest. */
   getLayer(name: string): Layer {
+    nameLayers(this.layers)
     const found = this.layers.find((layer) => layer.name === name)
     if (!found) {
       const names = this.layers.map((layer) => layer.name)
@@ -259,7 +261,7 @@ export abstract class Model<Output extends Tensor | Tensor[] = Tensor> {
 
   /** A table of layers, output shapes and parameters. */
   summary(): string {
-    if (!this.graph) this.build()
+    this.build()
     return summarize(this.name, this.graph!)
   }
 
@@ -354,7 +356,7 @@ export abstract class Model<Output extends Tensor | Tensor[] = Tensor> {
     const arena = this.#arena
     const rows = inputs[0].rows
     const ragged = inputs.find((column) => column.offsets) ?? inputs[0]
-    const results: { shape: number[]; data: Float32Array | Float64Array }[] = []
+    const results: Result[] = []
     for (const batch of lengthBatches(ragged, batchSize)) {
       arena.reset()
       const ctx = new Context(backend, arena)
@@ -363,12 +365,13 @@ export abstract class Model<Output extends Tensor | Tensor[] = Tensor> {
         ctx,
         inputs.map((column) => batchOf(arena, column, batch)),
       )
-      // Longest rows come first, so the first batch has the result's shape.
       outputs.forEach((output, i) => {
         const values = output.values
-        results[i] ??= makeResult(rows, output)
-        place(results[i], output.shape, values, batch)
-        if (ragged.offsets && output.mask) clearPadding(results[i], ragged, batch)
+        // Longest rows come first, so a batch is longer than the first only with several inputs.
+        const result = fitResult(results[i], rows, output)
+        results[i] = result
+        place(result, output.shape, values, batch)
+        if (ragged.offsets && output.mask) clearPadding(result, output.mask, batch)
       })
       await undefined
     }
@@ -433,6 +436,9 @@ export abstract class Model<Output extends Tensor | Tensor[] = Tensor> {
       const columns = (x as readonly ArrayData[]).map((data, i) =>
         shapedLike(symbols[i].shape, toColumn(`${where} 'x' ${i}`, data, symbols[i].dtype)),
       )
+      columns.forEach((column, i) => {
+        checkRows(`${where} 'x' ${i}`, column, columns[0].rows)
+      })
       this.build()
       columns.forEach((column, i) => {
         checkInput(`${where} 'x' ${i}`, column, symbols[i].shape)
@@ -480,26 +486,16 @@ export abstract class Model<Output extends Tensor | Tensor[] = Tensor> {
       takesLabels(this.#compiled!.loss) ? 'int32' : 'float',
     )
     const { rows } = inputs[0]
-    for (const column of [...inputs, target]) {
-      if (column.rows !== rows) {
-        throw new RefrainError(
-          'BAD_SHAPE',
-          `${where}: expected as many rows in each input and in 'y', got ${rows} and ${column.rows}`,
-        )
-      }
-    }
-    const ragged = inputs.find((column) => column.offsets)
-    if (target.offsets) checkSameLengths(where, ragged, target)
+    checkRows(`${where} 'y'`, target, rows)
+    checkSameLengths(`${where} 'y'`, inputs, target)
     const classes = this.graph!.outputs[0].shape.at(-1) ?? 1
     if (target.dtype === 'int32') checkLabels(where, target, classes)
     const weights = options.sampleWeight
       ? toColumn(`${where} 'sampleWeight'`, options.sampleWeight, 'float')
       : null
-    if (weights && weights.rows !== rows) {
-      throw new RefrainError(
-        'BAD_SHAPE',
-        `${where} 'sampleWeight': expected ${rows} rows, got ${weights.rows}`,
-      )
+    if (weights) {
+      checkRows(`${where} 'sampleWeight'`, weights, rows)
+      checkSameLengths(`${where} 'sampleWeight'`, inputs, weights)
     }
     return {
       inputs,
@@ -577,20 +573,28 @@ function checkInput(where: string, column: Column, [, ...shape]: Shape): void {
   }
 }
 
-function checkSameLengths(where: string, x: Column | undefined, y: Column): void {
-  if (!x?.offsets) {
-    throw new RefrainError('BAD_SHAPE', `${where} 'y': rows differ in length, those of 'x' do not`)
+function checkRows(where: string, column: Column, rows: number): void {
+  if (column.rows === rows) return
+  throw new RefrainError('BAD_SHAPE', `${where}: expected ${rows} rows, got ${column.rows}`)
+}
+
+/** Ragged targets and weights have the lengths of a ragged input. */
+function checkSameLengths(where: string, inputs: readonly Column[], column: Column): void {
+  if (!column.offsets) return
+  const ragged = inputs.filter(({ offsets }) => offsets)
+  if (ragged.length === 0) {
+    throw new RefrainError('BAD_SHAPE', `${where}: rows differ in length, those of 'x' do not`)
   }
-  for (let row = 0; row < x.rows; row++) {
-    const steps = x.offsets[row + 1] - x.offsets[row]
-    const labels = y.offsets![row + 1] - y.offsets![row]
-    if (steps !== labels) {
-      throw new RefrainError(
-        'BAD_SHAPE',
-        `${where} 'y': expected ${steps} steps in row ${row}, as in 'x', got ${labels}`,
-      )
-    }
-  }
+  const other = ragged.map(({ offsets }) =>
+    offsets!.findIndex((offset, i) => offset !== column.offsets![i]),
+  )
+  if (other.includes(-1)) return
+  const row = other[0] - 1
+  throw new RefrainError(
+    'BAD_SHAPE',
+    `${where}: expected ${rowLength(ragged[0], row)} steps in row ${row}, as in 'x', ` +
+      `got ${rowLength(column, row)}`,
+  )
 }
 
 function sliceData(data: TrainingData, from: number, to: number): TrainingData {
@@ -639,27 +643,39 @@ function withClassWeights(
   }
 }
 
-function makeResult(rows: number, output: Tensor) {
-  const shape = [rows, ...output.shape.slice(1)]
-  const Kind = output.values instanceof Float64Array ? Float64Array : Float32Array
-  return { shape, data: new Kind(sizeOf(shape)) }
+interface Result {
+  shape: number[]
+  data: Float32Array | Float64Array
 }
 
-/** Zeros what a [N,T,…] result holds beyond the ends of these rows. */
-function clearPadding(
-  { shape: [, steps, ...rest], data }: { shape: number[]; data: Float32Array | Float64Array },
-  column: Column,
-  rows: Int32Array,
-): void {
-  const width = sizeOf(rest)
-  for (const row of rows) {
-    data.fill(0, (row * steps + rowLength(column, row)) * width, (row + 1) * steps * width)
+/** The result so far with room for all steps of another batch's output; a new one at first. */
+function fitResult(result: Result | undefined, rows: number, { shape, values }: Tensor): Result {
+  if (result && shape.length < 3) return result
+  if (result && shape[1] <= result.shape[1]) return result
+  const wider = [rows, ...shape.slice(1)]
+  const Kind = values instanceof Float64Array ? Float64Array : Float32Array
+  const data = new Kind(sizeOf(wider))
+  if (result) {
+    const all = Int32Array.from({ length: rows }, (_, row) => row)
+    place({ shape: wider, data }, result.shape, result.data, all)
   }
+  return { shape: wider, data }
+}
+
+/** Zeros what a [N,T,…] result holds after the last step of each of a batch's rows. */
+function clearPadding({ shape: [, steps, ...rest], data }: Result, mask: Mask, rows: Int32Array) {
+  const width = sizeOf(rest)
+  const valid = mask.valid.ints
+  rows.forEach((row, r) => {
+    const flags = valid.subarray(r * mask.steps, (r + 1) * mask.steps)
+    const end = flags.lastIndexOf(1) + 1
+    data.fill(0, (row * steps + end) * width, (row + 1) * steps * width)
+  })
 }
 
 /** Copies a batch's rows to where they belong; shorter sequences leave zeros behind them. */
 function place(
-  result: { shape: number[]; data: Float32Array | Float64Array },
+  result: Result,
   shape: readonly number[],
   values: Float32Array | Float64Array,
   rows: Int32Array,

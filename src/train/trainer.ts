@@ -405,10 +405,9 @@ export class Trainer {
 
 function makeBatch(arena: Arena, data: TrainingData, rows: Int32Array) {
   const inputs = data.inputs.map((column) => batchOf(arena, column, rows))
-  const steps = data.inputs.find((column) => column.offsets)
-  const padded = steps && inputs[data.inputs.indexOf(steps)].shape[1]
-  const target = batchOf(arena, data.target, rows, data.target.offsets ? padded : undefined)
-  const weights = data.weights && batchOf(arena, data.weights, rows, padded)
+  // Ragged targets and weights have the lengths of an input, so they are padded to as many steps.
+  const target = batchOf(arena, data.target, rows)
+  const weights = data.weights && batchOf(arena, data.weights, rows)
   return { inputs, target, weights }
 }
 
