@@ -171,6 +171,14 @@ export async function readCheckpoint(path: string, model: AnyModel): Promise<Res
       arrays[name.slice(statePrefix.length)] = data
     }
   }
+  for (const name of model.compiled!.optimizer.slots) {
+    const size = model.parameters.trainableSize
+    if (arrays[`optimizer/${name}`]?.length === size) continue
+    throw new RefrainError(
+      'BAD_FILE',
+      `${path}: expected the optimizer's state '${name}' with ${size} numbers`,
+    )
+  }
   return {
     state: { arrays, json },
     restoreWeights() {

@@ -20,6 +20,9 @@ export function makeGraph(
   inputs: readonly SymbolicTensor[],
   outputs: readonly SymbolicTensor[],
 ): Graph {
+  if (inputs.length === 0 || outputs.length === 0) {
+    throw new RefrainError('BAD_ARGUMENT', 'model: expected at least one input and one output')
+  }
   const calls = new Set<LayerCall>()
   const visit = (value: SymbolicTensor) => {
     if (!(value instanceof SymbolicTensor)) {

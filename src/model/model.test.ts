@@ -1,46 +1,26 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import {
-  adam,
-  bidirectional,
-  defaultBackend,
-  dense,
-  dropout,
-  earlyStopping,
-  embedding,
-  flatten,
-  globalAveragePooling1d,
-  input,
-  type LstmOutputs,
-  learningRateSchedule,
-  loadModel,
-  lstm,
-  model as makeModel,
-  progress,
-  type SymbolicTensor,
-  sequential,
-  setBackend,
-  sgd,
-  type Tensor,
-  timeDistributed,
-} from 'refrain'
-import { afterAll, afterEach, beforeAll, describe, expect, expectTypeOf, it, vi } from 'vitest'
+import { describe, expect, it } from 'vitest'
+import { defaultBackend, setBackend } from '../kernels/backend.ts'
 import { eachBackend, truth } from '../kernels/backends.case.ts'
 import { expectClose } from '../kernels/kernels.case.ts'
 import { referenceBackend } from '../kernels/reference.ts'
 import { wasmBackend } from '../kernels/wasm/wasm.ts'
+import {
+  bidirectional,
+  dense,
+  dropout,
+  embedding,
+  flatten,
+  globalAveragePooling1d,
+  input,
+  lstm,
+  type SymbolicTensor,
+  timeDistributed,
+} from '../layers/index.ts'
 import { Random } from '../tensor/random.ts'
-import type { Callback } from '../train/callbacks.ts'
-
-let folder: string
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'refrain-model-'))
-})
-afterAll(() => rmSync(folder, { recursive: true, force: true }))
-afterEach(() => {
-  vi.restoreAllMocks()
-})
+import { type Callback, earlyStopping, learningRateSchedule } from '../train/callbacks.ts'
+import { adam, sgd } from '../train/optimizers.ts'
+import { model as makeModel } from './functional.ts'
+import { sequential } from './sequential.ts'
 
 const random = new Random(2, 'rows')
 const sequences = (rows: number, longest = 9, limit = 20) =>
@@ -59,107 +39,6 @@ const textOf = async (act: () => unknown) => {
   }
   return 'no error'
 }
-
-describe('the samples of the design', () => {
-  it('a sequential model: train, predict, save, load', async () => {
-    const written = vi.spyOn(process.stdout, 'write').mockReturnValue(true)
-    const x = sequences(40, 12, 20_000)
-    const y = x.map((row) => row.length % 2)
-    const x2 = x.slice(0, 5)
-    const file = join(folder, 'reviews.refrain')
-
-    const model = sequential([
-      embedding({ inputDim: 20_000, outputDim: 64, maskZero: true }),
-      bidirectional(lstm({ units: 64, dropout: 0.2 })),
-      dense({ units: 1, activation: 'sigmoid' }),
-    ])
-    model.compile({
-      optimizer: adam({ learningRate: 1e-3, clipNorm: 1 }),
-      loss: 'binaryCrossentropy',
-      metrics: ['accuracy'],
-    })
-    const history = await model.fit(x, y, {
-      epochs: 5,
-      batchSize: 64,
-      validationSplit: 0.1,
-      callbacks: [earlyStopping(), progress()],
-    })
-    const p = await model.predict(x2)
-    await model.save(file)
-    const loaded = await loadModel(file)
-
-    expectTypeOf(p).toEqualTypeOf<Tensor>()
-    expect(p.shape).toEqual([5, 1])
-    const data = await p.data()
-    expect(data).toBeInstanceOf(Float32Array)
-    const rows = (await p.array()) as number[][]
-    expect(rows).toEqual(Array.from(data, (value) => [value]))
-    expect(rows.every(([value]) => value > 0 && value < 1)).toBe(true)
-    expect(await (await loaded.predict(x2)).data()).toEqual(data)
-    expect(Object.keys(history.history)).toEqual(['loss', 'accuracy', 'valLoss', 'valAccuracy'])
-    expect(history.history.loss.length).toBe(history.epoch.length)
-    expect(history.history.loss.at(-1)).toBeLessThan(history.history.loss[0])
-    expect(written).toHaveBeenCalled()
-    expect(model.trainingRecord).toMatchObject({ rows: 36, validationRows: 4, batchSize: 64 })
-    expect(loaded.trainingRecord).toEqual(model.trainingRecord)
-  })
-
-  it('a functional model', async () => {
-    const x = input({ shape: [null, 16] })
-    const y = lstm({ units: 32 }).apply(x)
-    const model = makeModel({ inputs: x, outputs: y })
-    const p = await model.predict(steps(3, 5, 16))
-    expectTypeOf(p).toEqualTypeOf<Tensor>()
-    expect(p.shape).toEqual([3, 32])
-    expect((await p.data()).every((value) => Math.abs(value) < 1)).toBe(true)
-  })
-})
-
-describe('types follow options', () => {
-  it('returnState: true gives { output, h, c }, else the output', () => {
-    const x = input({ shape: [null, 3] })
-    const one = lstm({ units: 2 }).apply(x)
-    expectTypeOf(one).toEqualTypeOf<SymbolicTensor>()
-    expect(one.shape).toEqual([null, 2])
-    const all = lstm({ units: 2, returnState: true, returnSequences: true }).apply(x)
-    expectTypeOf(all).toEqualTypeOf<LstmOutputs>()
-    expect([all.output, all.h, all.c].map(({ shape }) => shape)).toEqual([
-      [null, null, 2],
-      [null, 2],
-      [null, 2],
-    ])
-    expectTypeOf(lstm({ units: 2, returnState: false }).apply(x)).toEqualTypeOf<SymbolicTensor>()
-  })
-
-  it('several outputs give an array of tensors', () => {
-    const x = input({ shape: [3] })
-    const [a, b] = [dense({ units: 1 }).apply(x), dense({ units: 2 }).apply(x)]
-    const many = makeModel({ inputs: x, outputs: [a, b] })
-    expectTypeOf(many.predict).returns.resolves.toEqualTypeOf<Tensor[]>()
-    const one = makeModel({ inputs: [x], outputs: [a] })
-    expectTypeOf(one.predict).returns.resolves.toEqualTypeOf<Tensor>()
-  })
-
-  it('an unknown option does not compile, and fails', () => {
-    // @ts-expect-error
-    expect(() => dense({ units: 1, activaton: 'relu' })).toThrow(
-      "dense: unknown option 'activaton'. did you mean 'activation'?",
-    )
-    // @ts-expect-error
-    expect(() => sequential([dense({ units: 1 })], { sead: 1 })).toThrow(
-      "sequential: unknown option 'sead'. did you mean 'seed'?",
-    )
-    // @ts-expect-error
-    expect(() => dense({ units: 1, activation: 'rellu' })).toThrow("did you mean 'relu'?")
-    const model = sequential([dense({ units: 1 })])
-    // @ts-expect-error
-    expect(() => model.compile({ loss: 'meanSquaredErorr' })).toThrow("'meanSquaredError'?")
-    // @ts-expect-error
-    expect(() => model.compile({ loss: 'meanSquaredError', metric: [] })).toThrow("'metrics'?")
-    // @ts-expect-error
-    expect(() => adam({ learningrate: 1 })).toThrow("did you mean 'learningRate'?")
-  })
-})
 
 describe('predictions of rows of unequal length', () => {
   eachBackend((backend) => {

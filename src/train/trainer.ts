@@ -63,7 +63,10 @@ export interface History {
   clippedSteps: number
 }
 
-/** Everything that decides how training goes on. Arrays by name, the rest plain JSON. */
+/**
+ * Everything that decides how training goes on. Arrays by name, among them `optimizer/` and the name
+ * of each of the optimizer's slots; the rest plain JSON.
+ */
 export interface TrainerState {
   readonly arrays: Record<string, Float32Array | Float64Array>
   readonly json: {
@@ -375,16 +378,7 @@ export class Trainer {
       }
     }
     this.#slots.forEach((slot, i) => {
-      const name = this.#optimizer.slots[i]
-      const array = arrays[`optimizer/${name}`]
-      if (array?.length !== slot.size) {
-        throw new RefrainError(
-          'BAD_FILE',
-          `fit 'resume': the checkpoint has no optimizer state '${name}' of ${slot.size} numbers`,
-          'resume with the same model and optimizer',
-        )
-      }
-      slot.values.set(array)
+      slot.values.set(arrays[`optimizer/${this.#optimizer.slots[i]}`])
     })
     // Callbacks find their state by name, the second of a name the second: some, such as progress,
     // may come or go.
