@@ -1,9 +1,9 @@
 /** How weights begin: Keras 3's initializers, by the same names in camelCase. */
 import { RefrainError, show } from '../errors.ts'
 import type { Backend, Floats } from '../kernels/kernels.ts'
-import { checkNumber, sizeOf, suggest } from '../util/check.ts'
+import { checkNumber, checkOptions, sizeOf, suggest } from '../util/check.ts'
 import type { Random } from './random.ts'
-import { allocateTensor } from './tensor.ts'
+import { allocateTensor, type Tensor } from './tensor.ts'
 
 /** A named initializer with its options, as it stands in a model's configuration. */
 export interface InitializerConfig {
@@ -37,32 +37,64 @@ function make(name: InitializerName, options: object, fill: Fill): Initializer {
   return { name, ...options, fill }
 }
 
+/** `options` completed by `defaults`, which name all that there are; finite numbers. */
+function numbers<D extends Record<string, number>>(
+  name: InitializerName,
+  options: Partial<D>,
+  defaults: D,
+): D {
+  const [first] = Object.keys(options)
+  if (first !== undefined && Object.keys(defaults).length === 0) {
+    throw new RefrainError('UNKNOWN_OPTION', `${name}: unknown option '${first}'`, 'it takes none')
+  }
+  checkOptions(name, options, Object.keys(defaults))
+  return Object.fromEntries(
+    Object.entries(defaults).map(([key, value]) => [
+      key,
+      checkNumber(`${name} '${key}'`, options[key] ?? value),
+    ]),
+  ) as D
+}
+
+type NoOptions = Record<string, never>
+
 /** Zeros. */
-export const zeros = () => make('zeros', {}, (out) => out.fill(0))
+export function zeros(options: NoOptions = {}): Initializer {
+  numbers('zeros', options, {})
+  return make('zeros', {}, (out) => out.fill(0))
+}
+
 /** Ones. */
-export const ones = () => make('ones', {}, (out) => out.fill(1))
+export function ones(options: NoOptions = {}): Initializer {
+  numbers('ones', options, {})
+  return make('ones', {}, (out) => out.fill(1))
+}
+
 /** One value everywhere; default 0. */
-export function constant({ value = 0 }: { value?: number } = {}): Initializer {
-  checkNumber("constant 'value'", value)
+export function constant(options: { value?: number } = {}): Initializer {
+  const { value } = numbers('constant', options, { value: 0 })
   return make('constant', { value }, (out) => out.fill(value))
 }
 
 /** Uniform between `minval` (-0.05) and `maxval` (0.05). */
-export function randomUniform({ minval = -0.05, maxval = 0.05 } = {}): Initializer {
+export function randomUniform(options: { minval?: number; maxval?: number } = {}): Initializer {
+  const { minval, maxval } = numbers('randomUniform', options, { minval: -0.05, maxval: 0.05 })
   return make('randomUniform', { minval, maxval }, (out, _, random) => {
     for (let i = 0; i < out.length; i++) out[i] = minval + (maxval - minval) * random.uniform()
   })
 }
 
 /** Normal with `mean` 0 and `stddev` 0.05. */
-export function randomNormal({ mean = 0, stddev = 0.05 } = {}): Initializer {
+export function randomNormal(options: { mean?: number; stddev?: number } = {}): Initializer {
+  const { mean, stddev } = numbers('randomNormal', options, { mean: 0, stddev: 0.05 })
   return make('randomNormal', { mean, stddev }, (out, _, random) => {
     for (let i = 0; i < out.length; i++) out[i] = mean + stddev * random.normal()
   })
 }
 
 /** Normal, drawn again beyond two standard deviations. */
-export function truncatedNormal({ mean = 0, stddev = 0.05 } = {}): Initializer {
+export function truncatedNormal(options: { mean?: number; stddev?: number } = {}): Initializer {
+  const { mean, stddev } = numbers('truncatedNormal', options, { mean: 0, stddev: 0.05 })
   return make('truncatedNormal', { mean, stddev }, (out, _, random) => {
     fillTruncated(out, mean, stddev, random)
   })
@@ -86,8 +118,9 @@ function fans(shape: readonly number[]): [number, number] {
 
 /** Variance scaling: `scale` over the fan; normals are truncated, as in Keras. */
 function scaled(name: InitializerName, scale: number, average: boolean, normal: boolean) {
-  return (): Initializer =>
-    make(name, {}, (out, shape, random) => {
+  return (options: NoOptions = {}): Initializer => {
+    numbers(name, options, {})
+    return make(name, {}, (out, shape, random) => {
       const [fanIn, fanOut] = fans(shape)
       const variance = scale / Math.max(1, average ? (fanIn + fanOut) / 2 : fanIn)
       if (normal) {
@@ -98,6 +131,7 @@ function scaled(name: InitializerName, scale: number, average: boolean, normal: 
         for (let i = 0; i < out.length; i++) out[i] = limit * (2 * random.uniform() - 1)
       }
     })
+  }
 }
 
 /** Uniform within ±√(6 / (fanIn + fanOut)) (Glorot & Bengio 2010). */
@@ -117,7 +151,8 @@ export const lecunNormal = scaled('lecunNormal', 1, false, true)
  * A matrix with orthonormal rows or columns, whichever are fewer, times `gain` (Saxe et al. 2013).
  * A shape of more than two dimensions is taken as [product of all but the last, last].
  */
-export function orthogonal({ gain = 1 } = {}): Initializer {
+export function orthogonal(options: { gain?: number } = {}): Initializer {
+  const { gain } = numbers('orthogonal', options, { gain: 1 })
   return make('orthogonal', gain === 1 ? {} : { gain }, (out, shape, random, backend) => {
     if (shape.length < 2) {
       throw new RefrainError(
@@ -143,47 +178,51 @@ export function orthogonal({ gain = 1 } = {}): Initializer {
  * `short` orthonormal rows of `long` elements: the Q of a matrix of normals whose R has a positive
  * diagonal, so that all orientations are equally likely. Gram–Schmidt in blocks of rows: what a
  * block has in common with the rows before is taken out by two matrix products on the backend (a
- * [1024,4096] matrix takes 17 GFLOP), the rest in double precision. Where rows are close to
- * dependent, near the square shape, each projection is done twice ("twice is enough").
+ * [1024,4096] matrix takes 17 GFLOP), the rest in double precision. Near the square shape little may
+ * be left of a row, and its rounding errors grow with it when it is made a unit again: there, both
+ * are done twice ("twice is enough").
  */
 function orthonormalRows(short: number, long: number, random: Random, backend: Backend): Floats {
   const { kernels, heap } = backend
   const q = allocateTensor(heap, [short, long])
   const drawn = q.values
   for (let i = 0; i < drawn.length; i++) drawn[i] = random.normal()
-  const height = Math.min(32, short)
+  const height = Math.min(16, short)
   const dots = allocateTensor(heap, [height, short])
   const passes = 2 * short <= long ? 1 : 2
   const wide = new Float64Array(height * long)
+  /** block -= (block · Pᵀ) · P, P the `count` rows before it. */
+  const takeOut = (block: Tensor, count: number) => {
+    const [rows] = block.shape
+    kernels.matmul(block.values, q.values, dots.values, rows, long, count, 0, 1, 0)
+    const values = dots.values
+    for (let i = 0; i < rows * count; i++) values[i] = -values[i]
+    kernels.matmul(dots.values, q.values, block.values, rows, count, long, 0, 0, 1)
+  }
   for (let start = 0; start < short; start += height) {
     const rows = Math.min(height, short - start)
     const block = q.part(start * long, [rows, long])
-    for (let pass = 0; pass < passes && start > 0; pass++) {
-      kernels.matmul(block.values, q.values, dots.values, rows, long, start, 0, 1, 0)
-      const values = dots.values
-      for (let i = 0; i < rows * start; i++) values[i] = -values[i]
-      kernels.matmul(dots.values, q.values, block.values, rows, start, long, 0, 0, 1)
+    for (let pass = 0; pass < (start > 0 ? passes : 1); pass++) {
+      if (start > 0) takeOut(block, start)
+      wide.set(block.values)
+      orthonormalizeRows(wide, rows, long)
+      block.values.set(wide.subarray(0, rows * long))
     }
-    wide.set(block.values)
-    orthonormalizeRows(wide, rows, long)
-    block.values.set(wide.subarray(0, rows * long))
   }
   return q.values
 }
 
-/** Modified Gram–Schmidt, twice, on the first `rows` rows of q. */
+/** Modified Gram–Schmidt on the first `rows` rows of q. */
 function orthonormalizeRows(q: Float64Array, rows: number, long: number): void {
   for (let i = 0; i < rows; i++) {
     const row = q.subarray(i * long, (i + 1) * long)
-    for (let pass = 0; pass < 2; pass++) {
-      for (let j = 0; j < i; j++) {
-        const unit = q.subarray(j * long, (j + 1) * long)
-        const projection = dot(row, unit)
-        for (let k = 0; k < long; k++) row[k] -= projection * unit[k]
-      }
-      const inverse = 1 / Math.sqrt(dot(row, row))
-      for (let k = 0; k < long; k++) row[k] *= inverse
+    for (let j = 0; j < i; j++) {
+      const unit = q.subarray(j * long, (j + 1) * long)
+      const projection = dot(row, unit)
+      for (let k = 0; k < long; k++) row[k] -= projection * unit[k]
     }
+    const inverse = 1 / Math.sqrt(dot(row, row))
+    for (let k = 0; k < long; k++) row[k] *= inverse
   }
 }
 
@@ -219,8 +258,10 @@ export type InitializerLike = InitializerName | InitializerConfig | Initializer
 
 /** The initializer of that name or configuration. Throws `UNKNOWN_OPTION` naming the nearest. */
 export function resolveInitializer(where: string, wanted: InitializerLike): Initializer {
-  if (typeof wanted === 'object' && 'fill' in wanted) return wanted as Initializer
-  const { name, ...options } = typeof wanted === 'string' ? { name: wanted } : wanted
+  const given: unknown = wanted
+  const isObject = typeof given === 'object' && given !== null
+  if (isObject && 'fill' in given) return given as Initializer
+  const { name, ...options } = (isObject ? given : { name: given }) as InitializerConfig
   if (!Object.hasOwn(makers, name)) {
     throw new RefrainError(
       'UNKNOWN_OPTION',

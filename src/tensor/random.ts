@@ -14,6 +14,9 @@ export function hash32(text: string): number {
   return hash >>> 0
 }
 
+/** 1/21, 1/19, …, 1: atanh(s) = s + s³/3 + s⁵/5 + … */
+const atanhSeries = Array.from({ length: 11 }, (_, i) => 1 / (21 - 2 * i))
+
 /**
  * Natural logarithm by arithmetic that IEEE 754 fixes to the last bit; `Math.log` may differ between
  * engines. Error below 1e-15 relative.
@@ -32,7 +35,7 @@ function portableLog(x: number): number {
   const s = (mantissa - 1) / (mantissa + 1)
   const square = s * s
   let sum = 0
-  for (let k = 21; k >= 1; k -= 2) sum = sum * square + 1 / k
+  for (const factor of atanhSeries) sum = sum * square + factor
   return 2 * s * sum + exponent * Math.LN2
 }
 

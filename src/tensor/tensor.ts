@@ -163,9 +163,7 @@ const plainHeap: Heap<Block & { buffer: ArrayBuffer }> = {
 
 /** A copy of `tensor` in ordinary JavaScript memory, independent of any backend. */
 export function detach(tensor: Tensor): Tensor {
-  const copy = tensorOf(tensor.dtype === 'float' ? tensor.values : tensor.ints, tensor.shape)
-  if (tensor.mask) copy.mask = null
-  return copy
+  return tensorOf(tensor.dtype === 'float' ? tensor.values : tensor.ints, tensor.shape)
 }
 
 function tensorOf(values: ArrayLike<number>, shape: readonly number[]): Tensor {
@@ -197,12 +195,19 @@ export function tensor(values: NestedArray | ArrayLike<number>, shape?: readonly
   if (ArrayBuffer.isView(values) || shape) {
     const flat = values as ArrayLike<number>
     const wanted = shape ?? [flat.length]
+    if (!wanted.every((length) => Number.isInteger(length) && length >= 0)) {
+      throw new RefrainError(
+        'BAD_SHAPE',
+        `tensor: expected a shape of whole numbers, got ${show([...wanted])}`,
+      )
+    }
     if (sizeOf(wanted) !== flat.length) {
       throw new RefrainError(
         'BAD_SHAPE',
         `tensor: shape ${show([...wanted])} has ${sizeOf(wanted)} elements, the data has ${flat.length}`,
       )
     }
+    if (!ArrayBuffer.isView(values)) for (let i = 0; i < flat.length; i++) checkElement(flat[i])
     return tensorOf(flat, wanted)
   }
   const found: number[] = []
@@ -214,10 +219,7 @@ export function tensor(values: NestedArray | ArrayLike<number>, shape?: readonly
   let at = 0
   const walk = (level: NestedArray, axis: number) => {
     if (axis === found.length) {
-      if (typeof level !== 'number') {
-        throw new RefrainError('BAD_ARGUMENT', `tensor: expected numbers, got ${show(level)}`)
-      }
-      flat[at++] = level
+      flat[at++] = checkElement(level)
       return
     }
     if (!Array.isArray(level) || level.length !== found[axis]) {
@@ -231,6 +233,11 @@ export function tensor(values: NestedArray | ArrayLike<number>, shape?: readonly
   }
   walk(values as NestedArray, 0)
   return tensorOf(flat, found)
+}
+
+function checkElement(value: unknown): number {
+  if (typeof value === 'number') return value
+  throw new RefrainError('BAD_ARGUMENT', `tensor: expected numbers, got ${show(value)}`)
 }
 
 /** Bytes of one element of `dtype` on `backend`. */
