@@ -4,12 +4,12 @@
  */
 import { epochBatches } from '../data/batches.ts'
 import { batchOf, type Column } from '../data/column.ts'
-import { RefrainError } from '../errors.ts'
+import { RefrainError, show } from '../errors.ts'
 import type { Backend } from '../kernels/kernels.ts'
 import { Arena } from '../tensor/arena.ts'
 import { Context } from '../tensor/context.ts'
 import type { ParameterSet } from '../tensor/parameter.ts'
-import { allocateTensor, shapeError, type Tensor } from '../tensor/tensor.ts'
+import { allocateTensor, type Tensor } from '../tensor/tensor.ts'
 import { sizeOf } from '../util/check.ts'
 import type { Callback, Logs, Run } from './callbacks.ts'
 import { clipGradients } from './clipping.ts'
@@ -411,10 +411,10 @@ function rowWeights(weights: Tensor | null, prediction: Tensor): Float32Array | 
   const rowShape = prediction.shape.slice(0, -1)
   const rows = sizeOf(rowShape)
   if (weights.size !== rowShape[0] && weights.size !== rows) {
-    throw shapeError(
-      "'sampleWeight', a number for each row or for each of",
-      rowShape,
-      weights.shape,
+    const fitting = [rowShape.slice(0, 1), rowShape].slice(0, rowShape.length).map(show)
+    throw new RefrainError(
+      'BAD_SHAPE',
+      `'sampleWeight': expected shape ${fitting.join(' or ')}, got ${show([...weights.shape])}`,
     )
   }
   const { values } = weights
