@@ -1,6 +1,6 @@
 /** `refrain inspect`: what a model file holds. */
 import type { Command } from 'commander'
-import { loadFile } from '../model/index.ts'
+import { explain, loadFile, type Model } from '../model/index.ts'
 import * as classify from '../tasks/classify.ts'
 import { duration, formatNumber } from '../train/progress.ts'
 import { columnsOf } from './classifier.ts'
@@ -28,16 +28,29 @@ Examples:
 async function inspect(path: string, options: { json?: boolean }, io: Io): Promise<void> {
   const file = await loadFile(path)
   const { model, encoders, training } = file
-  const parts = [model.summary()]
+  const parts = [model.summary(), describePaths(model)]
   const isClassifier = (encoders as { task?: unknown } | null)?.task === 'classify'
   if (isClassifier) parts.push(describeClassifier(classify.fromFile(file, path)))
   parts.push(training ? describeTraining(training) : 'Not trained.')
   new Printer(io, options).print(parts.join('\n\n'), {
     architecture: model.architecture,
     weights: model.parameters.parameters.map(({ path, shape }) => ({ name: path, shape })),
+    runs: explain(model),
     encoders,
     training,
   })
+}
+
+/** Which way the recurrent layers run, and what keeps one from the fused kernel. */
+function describePaths(model: Model): string {
+  const { backend, layers } = explain(model)
+  const recurrent = layers.filter(({ training }) => training !== 'operations')
+  const lines = recurrent.map(({ layer, training, prediction, reason }) => {
+    if (prediction === 'fused' && training === 'fused') return `${layer}: fused kernel`
+    const when = prediction === 'fused' ? 'in training ' : ''
+    return `${layer}: ${when}step by step, slower (${reason})`
+  })
+  return [`Runs on ${backend}`, ...lines.map((line) => `  ${line}`)].join('\n')
 }
 
 function describeClassifier({ vocabulary, labels, maxLength }: classify.Classifier): string {
