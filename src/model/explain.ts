@@ -1,4 +1,5 @@
 import type { Layer } from '../layers/layer.ts'
+import type { Tensor } from '../tensor/tensor.ts'
 import type { Model } from './model.ts'
 
 /** How one layer computes. */
@@ -15,7 +16,10 @@ export interface LayerExplanation {
 }
 
 /** Which way each layer of a model runs, in prediction and in training, and why. */
-export function explain(model: Model): { backend: string; layers: LayerExplanation[] } {
+export function explain(model: Model<Tensor | Tensor[]>): {
+  backend: string
+  layers: LayerExplanation[]
+} {
   const layers: LayerExplanation[] = []
   const visit = (layer: Layer, path: string) => {
     for (const { role, layer: inner } of layer.children) visit(inner, `${path}/${role}`)
