@@ -40,17 +40,18 @@ export function watch() {
 }
 
 /**
- * Waits until others leave the machine alone, or for `patience` seconds.
+ * Waits until others leave the machine alone, or until patience is at its end.
  *
- * @param {number} limit share of the machine @param {number} patience
- * @returns the share that others used in the last second
+ * @param {number} limit share of the machine
+ * @param {{ seconds: number }} patience what is left of it; what is waited is taken from it
+ * @returns the share that others used in the last half second
  */
 export async function waitForCalm(limit, patience) {
-  const end = performance.now() + 1000 * patience
   while (true) {
     const share = watch()
     await setTimeout(500)
     const used = share(0)
-    if (used <= limit || performance.now() > end) return used
+    if (used <= limit || patience.seconds <= 0) return used
+    patience.seconds -= 0.5
   }
 }

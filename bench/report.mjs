@@ -1,5 +1,5 @@
 /** From samples to medians, tables and the results' file. */
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { flopsOf } from './workloads.mjs'
 
 /**
@@ -87,11 +87,21 @@ function table(rows) {
   for (const row of body) console.log(line(row))
 }
 
-/** Writes results/NAME-DATE.json and returns its name. @param {string} name @param {{ date: string }} result */
+/**
+ * Writes results/NAME-DATE.json, or NAME-DATE-2.json if that exists, and returns its name.
+ *
+ * @param {string} name @param {{ date: string }} result
+ */
 export function writeResults(name, result) {
   const folder = new URL('results/', import.meta.url)
   mkdirSync(folder, { recursive: true })
-  const file = `${name}-${result.date.slice(0, 10)}.json`
-  writeFileSync(new URL(file, folder), `${JSON.stringify(result, null, 2)}\n`)
+  const day = result.date.slice(0, 10)
+  let file = `${name}-${day}.json`
+  for (let i = 2; existsSync(new URL(file, folder)); i++) file = `${name}-${day}-${i}.json`
+  // Samples stand in one line.
+  const text = JSON.stringify(result, null, 2).replace(/\[[-\d.e+,\s]+\]/g, (list) =>
+    list.replace(/\s+/g, '').replaceAll(',', ', '),
+  )
+  writeFileSync(new URL(file, folder), `${text}\n`)
   return file
 }

@@ -20,6 +20,7 @@ const help = `npm run bench speed -- [options]
   --workload a,b       of ${workloads.map(({ name }) => name).join(', ')}; default ${usual.join(',')}
   --threads 1,2        threads of the native backend; default 1,2
   --rounds N           processes for each contestant; default 5
+  --patience N         seconds to wait, in all, for others to leave the machine alone; default 300
   --no-build           takes dist/ and the installed rivals as they are`
 
 const options = /** @type {const} */ ({
@@ -27,14 +28,14 @@ const options = /** @type {const} */ ({
   workload: { type: 'string' },
   threads: { type: 'string', default: '1,2' },
   rounds: { type: 'string' },
+  patience: { type: 'string', default: '300' },
   'no-build': { type: 'boolean' },
   help: { type: 'boolean' },
 })
 
 /** Share of the machine that others may use while something is timed. */
 const calm = 0.1
-/** Seconds to wait for that, and how often to time again if it did not last. */
-const patience = 60
+/** How often to time again if it did not last, as long as patience lasts. */
 const retries = 3
 
 /** A forward pass, and one after five steps of Adam, may differ by rounding alone. */
@@ -64,6 +65,7 @@ export async function main(args) {
     console.error(`Nothing is timed: ${checked.wrong.join('; ')}`)
     return 1
   }
+  const patience = { seconds: settings.patience }
   const busy = await waitForCalm(calm, patience)
   if (busy > calm)
     console.log(`Others use ${percent(busy)} of the machine: the figures will suffer`)
@@ -71,7 +73,7 @@ export async function main(args) {
   const measured = []
   for (const workload of settings.workloads) {
     const field = present.filter((contestant) => contestant.runs(workload))
-    for (const { contestant, samples } of await race(workload, field, settings)) {
+    for (const { contestant, samples } of await race(workload, field, settings, patience)) {
       measured.push(summarize(workload, contestant, samples))
     }
   }
@@ -81,7 +83,7 @@ export async function main(args) {
     date: new Date().toISOString(),
     machine: describeMachine(),
     versions: checked.versions,
-    settings: { rounds: settings.rounds, seconds: settings.seconds },
+    settings: { rounds: settings.rounds, seconds: settings.seconds, calm },
     check: { tolerance, largestDifference: checked.largest },
     missing,
     yardstick,
@@ -104,17 +106,18 @@ function readSettings(args) {
     if (!found) throw new Error(`--workload: no workload '${name}'`)
     return found
   })
-  const positive = (/** @type {string} */ option, /** @type {string} */ text) => {
+  const whole = (/** @type {string} */ option, /** @type {string} */ text, least = 1) => {
     const number = Number(text)
-    if (Number.isInteger(number) && number > 0) return number
-    throw new Error(`${option}: expected whole numbers from 1, got '${text}'`)
+    if (text !== '' && Number.isInteger(number) && number >= least) return number
+    throw new Error(`${option}: expected whole numbers from ${least}, got '${text}'`)
   }
   return {
     quick,
     workloads: chosen,
-    threads: values.threads.split(',').map((text) => positive('--threads', text)),
-    rounds: positive('--rounds', values.rounds ?? (quick ? '3' : '5')),
+    threads: values.threads.split(',').map((text) => whole('--threads', text)),
+    rounds: whole('--rounds', values.rounds ?? (quick ? '3' : '5')),
     seconds: quick ? 0.3 : 0.8,
+    patience: whole('--patience', values.patience, 0),
     build: !values['no-build'],
   }
 }
@@ -165,8 +168,9 @@ async function checkAll(contestants) {
  *
  * @param {Workload} workload @param {Contestant[]} field
  * @param {{ rounds: number, seconds: number }} settings
+ * @param {{ seconds: number }} patience what is left of it
  */
-async function race(workload, field, { rounds, seconds }) {
+async function race(workload, field, { rounds, seconds }, patience) {
   const results = field.map((contestant) => ({
     contestant,
     samples: /** @type {Sample[]} */ ([]),
@@ -175,7 +179,7 @@ async function race(workload, field, { rounds, seconds }) {
     for (const { contestant, samples } of results) {
       const who = `${contestant.name}, ${contestant.threads} threads`
       progress(`${workload.name}, round ${round} of ${rounds}: ${who}`)
-      samples.push(await measureCalmly(contestant, workload, seconds))
+      samples.push(await measureCalmly(contestant, workload, seconds, patience))
     }
   }
   progress('')
@@ -183,21 +187,23 @@ async function race(workload, field, { rounds, seconds }) {
 }
 
 /**
- * The calmest of a few attempts; one if it is calm.
+ * The calmest of a few attempts; one if it is calm or patience is at its end.
  *
  * @param {Contestant} contestant @param {Workload} workload @param {number} seconds
+ * @param {{ seconds: number }} patience
  */
-async function measureCalmly(contestant, workload, seconds) {
+async function measureCalmly(contestant, workload, seconds, patience) {
   /** @type {Sample | undefined} */
   let best
   for (let attempt = 0; attempt <= retries; attempt++) {
-    await waitForCalm(calm, attempt === 0 ? patience : patience / 4)
+    await waitForCalm(calm, patience)
     const share = watch()
     const result = await work(contestant, 'measure', workload, seconds)
     const others = share(result.cpuSeconds)
     const { train, predict, peakMegabytes } = result
     if (!best || others < best.others) best = { train, predict, peakMegabytes, others }
-    if (best.others <= calm) break
+    if (best.others <= calm || patience.seconds <= 0) break
+    patience.seconds -= result.cpuSeconds
   }
   return /** @type {Sample} */ (best)
 }
