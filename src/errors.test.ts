@@ -13,7 +13,7 @@ it('lists every code in docs/errors.md with the same words', () => {
 
 it('joins message and hint', () => {
   const error = new RefrainError('BAD_ARGUMENT', "lstm 'units': expected 1, got 0", 'raise it')
-  expect(String(error)).toBe("RefrainError: lstm 'units': expected 1, got 0. raise it")
+  expect(String(error)).toBe("RefrainError: lstm 'units': expected 1, got 0; raise it")
   expect(error.hint).toBe('raise it')
 })
 

@@ -29,11 +29,17 @@ export class RefrainError extends Error {
   readonly hint: string
 
   constructor(code: ErrorCode, message: string, hint = '', options?: ErrorOptions) {
-    super(hint ? `${message}. ${hint}` : message, options)
+    super(withHint(message, hint), options)
     this.name = 'RefrainError'
     this.code = code
     this.hint = hint
   }
+}
+
+/** A message and what to do about it, in one line. */
+export function withHint(message: string, hint: string): string {
+  if (!hint) return message
+  return `${message}${/^\p{Lu}/u.test(hint) ? '.' : ';'} ${hint}`
 }
 
 /** Shows a value in an error message: short, quoted if a string, with the length of an array. */

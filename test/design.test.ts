@@ -117,11 +117,11 @@ describe('types follow options', () => {
   it('an unknown option does not compile, and fails', () => {
     // @ts-expect-error
     expect(() => dense({ units: 1, activaton: 'relu' })).toThrow(
-      "dense: unknown option 'activaton'. did you mean 'activation'?",
+      "dense: unknown option 'activaton'; did you mean 'activation'?",
     )
     // @ts-expect-error
     expect(() => sequential([dense({ units: 1 })], { sead: 1 })).toThrow(
-      "sequential: unknown option 'sead'. did you mean 'seed'?",
+      "sequential: unknown option 'sead'; did you mean 'seed'?",
     )
     // @ts-expect-error
     expect(() => dense({ units: 1, activation: 'rellu' })).toThrow("did you mean 'relu'?")

@@ -146,7 +146,7 @@ describe('train', () => {
     [
       'unknown column',
       'id,reviews,sentiment\n1,a,good\n',
-      "in.csv: there is no column 'review'. did you mean 'reviews'?",
+      "in.csv: there is no column 'review'; did you mean 'reviews'?",
     ],
     ['empty file', '', 'in.csv: the file is empty'],
     [
@@ -174,7 +174,7 @@ describe('train', () => {
 
   test('missing file', async () => {
     expect(await failure(train('review.csv', 'out.refrain'))).toBe(
-      "review.csv: no such file or folder. did you mean 'reviews.csv'?",
+      "review.csv: no such file or folder; did you mean 'reviews.csv'?",
     )
   })
 
@@ -244,7 +244,7 @@ describe('predict', () => {
         'the model',
     )
     expect(await failure(['predict', model, 'x', '--formt', 'csv'])).toBe(
-      "unknown option '--formt'. did you mean '--format'?",
+      "unknown option '--formt'; did you mean '--format'?",
     )
   })
 })
@@ -283,7 +283,7 @@ describe('evaluate', () => {
   test('a label that training did not see', async () => {
     const held = file('held2.csv', 'review,sentiment\nfine,good\nlovely,god\n')
     expect(await failure(['evaluate', model, held])).toBe(
-      "held2.csv, row 2 (line 3): unknown label 'god'. did you mean 'good'? " +
+      "held2.csv, row 2 (line 3): unknown label 'god'; did you mean 'good'? " +
         "The model knows 'bad', 'good'",
     )
   })
@@ -368,12 +368,12 @@ describe('usage', () => {
   })
 
   test.each([
-    [['predct', 'x'], "unknown command 'predct'. did you mean 'predict'?"],
+    [['predct', 'x'], "unknown command 'predct'; did you mean 'predict'?"],
     [['train'], 'train: expected a command after it: classify. See: refrain train --help'],
-    [['train', 'clasify'], "unknown command 'clasify'. did you mean 'classify'?"],
+    [['train', 'clasify'], "unknown command 'clasify'; did you mean 'classify'?"],
     [
       ['train', 'classify', 'x', '--epohcs', '3'],
-      "unknown option '--epohcs'. did you mean '--epochs'?",
+      "unknown option '--epohcs'; did you mean '--epochs'?",
     ],
     [
       ['train', 'classify', 'x', '--epochs', '0'],

@@ -1,7 +1,7 @@
 /** Runs the command line: parses it, calls the verb, and turns every failure into one line. */
 import { createRequire } from 'node:module'
 import { Command, CommanderError } from 'commander'
-import { RefrainError } from '../errors.ts'
+import { RefrainError, withHint } from '../errors.ts'
 import { addDoctor } from './doctor.ts'
 import { addEvaluate } from './evaluate.ts'
 import { addInspect } from './inspect.ts'
@@ -85,7 +85,7 @@ function describeUsage(error: CommanderError, program: Command, args: readonly s
   const [what, suggestion] = error.message.replace(/^error: /, '').split('\n')
   const close = /Did you mean (?:one of )?(.+?)\?/.exec(suggestion ?? '')?.[1]
   const next = close ? `did you mean '${close.split(', ').join("' or '")}'?` : help
-  return `${what.replace(/\.$/, '')}. ${next}`
+  return withHint(what.replace(/\.$/, ''), next)
 }
 
 /** The command that the arguments name. */

@@ -84,7 +84,7 @@ describe('what does not fit is named with its place', () => {
   it('values', () => {
     const hint = 'remove or fill missing values before training'
     expect(textOf([[1], [Number.NaN]])).toBe(
-      `RefrainError: x: expected finite numbers, got NaN at row 1, position 0. ${hint}`,
+      `RefrainError: x: expected finite numbers, got NaN at row 1, position 0; ${hint}`,
     )
     expect(
       textOf([
@@ -94,7 +94,7 @@ describe('what does not fit is named with its place', () => {
         ],
       ]),
     ).toBe(
-      `RefrainError: x: expected finite numbers, got -Infinity at row 0, position 1, 1. ${hint}`,
+      `RefrainError: x: expected finite numbers, got -Infinity at row 0, position 1, 1; ${hint}`,
     )
     expect(textOf([1, 'a'])).toBe("RefrainError: x: expected numbers, got 'a' at row 1")
     expect(textOf([[1, null]])).toBe(
@@ -119,7 +119,7 @@ describe('what does not fit is named with its place', () => {
   it('shapes', () => {
     expect(textOf([[1], 2])).toBe('RefrainError: x: expected an array in row 1, got 2')
     expect(textOf([[[1, 2], [3]]])).toBe(
-      'RefrainError: x: expected 2 elements at row 0, position 1, got [3]. ' +
+      'RefrainError: x: expected 2 elements at row 0, position 1, got [3]; ' +
         'only the second dimension may be ragged',
     )
     expect(
@@ -129,7 +129,7 @@ describe('what does not fit is named with its place', () => {
       ]),
     ).toBe('RefrainError: x: expected numbers, got [3] at row 1, position 0')
     expect(textOf([[[1]], [2]])).toBe(
-      'RefrainError: x: expected 1 elements at row 1, position 0, got 2. ' +
+      'RefrainError: x: expected 1 elements at row 1, position 0, got 2; ' +
         'only the second dimension may be ragged',
     )
     expect(textOf({ shape: [2, 3], data: [1, 2, 3] })).toBe(

@@ -97,10 +97,12 @@ function denseColumn(
   }
   const size = sizeOf(shape)
   const data = makeArray(dtype, flat.length, flat)
-  for (let i = 0; i < data.length; i++) {
-    data[i] = checked(where, flat[i], data, () =>
-      shape.length === 0 ? [i] : [Math.floor(i / size), i % size],
-    )
+  if (!isFloats(flat) || !copyFinite(flat, data)) {
+    for (let i = 0; i < data.length; i++) {
+      data[i] = checked(where, flat[i], data, () =>
+        shape.length === 0 ? [i] : [Math.floor(i / size), i % size],
+      )
+    }
   }
   if (shape[0] === 0) {
     return {
@@ -112,6 +114,21 @@ function denseColumn(
     }
   }
   return { rows, dtype, shape, data, offsets: null }
+}
+
+const isFloats = (flat: Numbers): flat is Float32Array | Float64Array =>
+  flat instanceof Float32Array || flat instanceof Float64Array
+
+/**
+ * Copies floats in bulk; false if any is not finite, or if `into` holds integers. The sum of x - x is
+ * 0 for finite numbers and NaN otherwise.
+ */
+function copyFinite(from: Float32Array | Float64Array, into: Kind): boolean {
+  if (into instanceof Int32Array) return false
+  into.set(from)
+  let sum = 0
+  for (let i = 0; i < into.length; i++) sum += into[i] - into[i]
+  return sum === 0
 }
 
 function makeArray(dtype: DType, length: number, like?: unknown) {

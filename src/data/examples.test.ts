@@ -41,10 +41,10 @@ test('texts, labels and where they come from', async () => {
 
 test('errors', async () => {
   expect(await failure('review,sentiment\na,pos\n', { ...columns, text: 'reviw' })).toBe(
-    "BAD_DATA r.csv: there is no column 'reviw'. did you mean 'review'?",
+    "BAD_DATA r.csv: there is no column 'reviw'; did you mean 'review'?",
   )
   expect(await failure('review,sentiment\na,pos\n', { ...columns, label: 'stars' })).toBe(
-    "BAD_DATA r.csv: there is no column 'stars'. known: review, sentiment",
+    "BAD_DATA r.csv: there is no column 'stars'; known: review, sentiment",
   )
   expect(await failure('review,sentiment\na,pos\nb, \nc,neg\n', columns)).toBe(
     "BAD_DATA r.csv, row 2 (line 3): the label (column 'sentiment') is missing. " +
@@ -72,7 +72,7 @@ test('errors', async () => {
     "BAD_ARGUMENT readExamples: expected two columns, got 'a' for text and label",
   )
   expect(await failure('a,b\n1,2\n', { txt: 'a' } as ReadExamplesOptions)).toBe(
-    "UNKNOWN_OPTION readExamples: unknown option 'txt'. did you mean 'text'?",
+    "UNKNOWN_OPTION readExamples: unknown option 'txt'; did you mean 'text'?",
   )
 })
 

@@ -14,7 +14,7 @@ test('labels in code order', () => {
 
 test('errors', () => {
   expect(() => encoder.encode(['pos', 'nag'], (i) => `r.csv, row ${i + 1}`)).toThrow(
-    "r.csv, row 2: unknown label 'nag'. did you mean 'neg'? The model knows 'neg', 'neutral', 'pos'",
+    "r.csv, row 2: unknown label 'nag'; did you mean 'neg'? The model knows 'neg', 'neutral', 'pos'",
   )
   expect(() => encoder.encode(['toString'])).toThrow(
     "label 0: unknown label 'toString'. The model knows 'neg', 'neutral', 'pos'",

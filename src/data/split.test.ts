@@ -53,6 +53,6 @@ test('errors', () => {
     'split: validation: expected a finite number from 0 to 1, got 2',
   )
   expect(() => split([1], { sed: 2 } as object)).toThrow(
-    "split: unknown option 'sed'. did you mean 'seed'?",
+    "split: unknown option 'sed'; did you mean 'seed'?",
   )
 })

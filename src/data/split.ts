@@ -55,7 +55,7 @@ export function split(labels: readonly (string | number)[], options: SplitOption
     ] as const) {
       const due = share * group.length + owed[name]
       const count = Math.max(0, Math.min(Math.round(due), group.length - 1 - taken))
-      owed[name] = Math.max(-1, Math.min(1, due - count))
+      owed[name] = Math.max(-0.5, Math.min(0.5, due - count))
       parts[name].push(...group.slice(taken, taken + count))
       taken += count
     }

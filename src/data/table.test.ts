@@ -261,7 +261,7 @@ describe('a folder with a sub-folder for each label', () => {
       },
     ])
     expect(await failure(join(folder, 'imdb'))).toBe(
-      "BAD_DATA imdb: the folder 'test' holds folders, not .txt files. did you mean 'imdb/train'?",
+      "BAD_DATA imdb: the folder 'test' holds folders, not .txt files; did you mean 'imdb/train'?",
     )
   })
 
@@ -289,13 +289,13 @@ describe('files', () => {
   test('one that is missing', async () => {
     file('reviews.csv', 'a\n1\n')
     expect(await failure(join(folder, 'reveiws.csv'))).toBe(
-      "FILE_NOT_FOUND reveiws.csv: no such file or folder. did you mean 'reviews.csv'?",
+      "FILE_NOT_FOUND reveiws.csv: no such file or folder; did you mean 'reviews.csv'?",
     )
     expect(await failure(join(folder, 'nowhere/x.csv'))).toBe(
-      "FILE_NOT_FOUND nowhere/x.csv: no such file or folder. there is no folder 'nowhere' either",
+      "FILE_NOT_FOUND nowhere/x.csv: no such file or folder; there is no folder 'nowhere' either",
     )
     expect(await failure(join(folder, 'reviews.csv/x.csv'))).toBe(
-      "FILE_NOT_FOUND reviews.csv/x.csv: no such file or folder. there is no folder 'reviews.csv' either",
+      "FILE_NOT_FOUND reviews.csv/x.csv: no such file or folder; there is no folder 'reviews.csv' either",
     )
   })
 
@@ -305,7 +305,7 @@ describe('files', () => {
         '.ndjson, each also with .gz, or a folder with a sub-folder for each label',
     )
     expect(await failure(file('b.csv', 'x'), 'xml' as TableFormat)).toBe(
-      "UNKNOWN_OPTION readTable: unknown format 'xml'. known: csv, tsv, json, jsonl",
+      "UNKNOWN_OPTION readTable: unknown format 'xml'; known: csv, tsv, json, jsonl",
     )
     expect(await values(file('c.txt', 'a,b\n1,2\n'), 'csv')).toEqual([{ a: '1', b: '2' }])
   })

@@ -29,7 +29,7 @@ test('capitals stay if asked', () => {
 
 test('an unknown option', () => {
   expect(() => tokenize('x', { lowerCase: true } as object)).toThrow(
-    "tokenize: unknown option 'lowerCase'. did you mean 'lowercase'?",
+    "tokenize: unknown option 'lowerCase'; did you mean 'lowercase'?",
   )
 })
 

@@ -44,7 +44,7 @@ test('errors', () => {
     'Vocabulary.build: maxSize: expected a whole number of at least 3, got 2',
   )
   expect(() => Vocabulary.build(texts, { maxSiz: 2 } as object)).toThrow(
-    "Vocabulary.build: unknown option 'maxSiz'. did you mean 'maxSize'?",
+    "Vocabulary.build: unknown option 'maxSiz'; did you mean 'maxSize'?",
   )
   for (const [json, message] of [
     [null, 'vocabulary: expected { tokens: [string…] }, got null'],

@@ -32,10 +32,10 @@ describe('backends', () => {
 
   it('says what is wrong with a name', async () => {
     await expect(chosenWith('wasn')).rejects.toThrow(
-      "REFRAIN_BACKEND: unknown backend 'wasn'. did you mean 'wasm'?",
+      "REFRAIN_BACKEND: unknown backend 'wasn'; did you mean 'wasm'?",
     )
     expect(() => setBackend('wasm:simd182')).toThrow(
-      "setBackend: the backend wasm has no variant 'simd182'. did you mean 'simd128'?",
+      "setBackend: the backend wasm has no variant 'simd182'; did you mean 'simd128'?",
     )
     expect(() => createBackend('native:avx2:x')).toThrow("backend: unknown backend 'native:avx2:x'")
   })

@@ -17,10 +17,10 @@ function multiplyHigh(a: number, b: number): number {
   const aHigh = a >>> 16
   const bLow = b & 0xffff
   const bHigh = b >>> 16
-  // Every sum stays below 2⁵³, so plain numbers hold it exactly.
-  const middle = aHigh * bLow + Math.floor((aLow * bLow) / 0x10000)
-  const carried = (middle % 0x10000) + aLow * bHigh
-  return (aHigh * bHigh + Math.floor(middle / 0x10000) + Math.floor(carried / 0x10000)) >>> 0
+  // Each sum stays below 2³², so 32-bit products do: several times faster than dividing.
+  const middle = (Math.imul(aHigh, bLow) >>> 0) + (Math.imul(aLow, bLow) >>> 16)
+  const carried = (Math.imul(aLow, bHigh) >>> 0) + (middle & 0xffff)
+  return (Math.imul(aHigh, bHigh) + (middle >>> 16) + (carried >>> 16)) >>> 0
 }
 
 /** Writes four random 32-bit words to `out[0..3]`. Counters and keys count modulo 2³². */

@@ -408,7 +408,7 @@ describe('heap', () => {
   it('says what to do when there is no memory left', () => {
     const { heap } = referenceBackend()
     expect(() => heap.allocate(2 ** 52)).toThrow(
-      'reference: no 4503599627370496 bytes left beside the 0 in use. use a smaller batch',
+      'reference: no 4503599627370496 bytes left beside the 0 in use; use a smaller batch',
     )
     expect(heap.bytesInUse).toBe(0)
   })

@@ -141,7 +141,7 @@ describe('errors', () => {
     expectError(
       () => bidirectional(lstm({ units: 2, goBackwards: true })),
       'BAD_ARGUMENT',
-      'bidirectional: expected a layer without goBackwards. ' +
+      'bidirectional: expected a layer without goBackwards; ' +
         'it reads the sequence in both directions anyway',
     )
   })
@@ -150,12 +150,12 @@ describe('errors', () => {
     expectError(
       () => bidirectional(lstm({ units: 2 }), { mergeMode: 'average' as 'ave' }),
       'UNKNOWN_OPTION',
-      "bidirectional 'mergeMode': unknown mode 'average'. known: concat, sum, mul, ave, none",
+      "bidirectional 'mergeMode': unknown mode 'average'; known: concat, sum, mul, ave, none",
     )
     expectError(
       () => bidirectional(lstm({ units: 2 }), { mergemode: 'sum' } as BidirectionalOptions),
       'UNKNOWN_OPTION',
-      "bidirectional: unknown option 'mergemode'. did you mean 'mergeMode'?",
+      "bidirectional: unknown option 'mergemode'; did you mean 'mergeMode'?",
     )
   })
 })

@@ -202,11 +202,11 @@ describe('a file brings back', () => {
 
   it('no layer that does not exist', () => {
     const make = (kind: string) => () => layerFromConfig({ kind, name: 'a', options: {} })
-    expectError(make('lsmt'), 'BAD_FILE', "unknown layer 'lsmt'. did you mean 'lstm'?")
+    expectError(make('lsmt'), 'BAD_FILE', "unknown layer 'lsmt'; did you mean 'lstm'?")
     expectError(
       make('constructor'),
       'BAD_FILE',
-      "unknown layer 'constructor'. known: activation, dense, dropout, embedding, flatten, " +
+      "unknown layer 'constructor'; known: activation, dense, dropout, embedding, flatten, " +
         'globalAveragePooling1d, globalMaxPooling1d, lstm, bidirectional, timeDistributed',
     )
   })
@@ -228,27 +228,27 @@ describe('errors', () => {
     [
       () => dense(8 as unknown as DenseOptions),
       'BAD_ARGUMENT',
-      'dense: expected an object of options, got 8. write dense({ … })',
+      'dense: expected an object of options, got 8; write dense({ … })',
     ],
     [
       () => dense({ units: 8, activaton: 'relu' } as DenseOptions),
       'UNKNOWN_OPTION',
-      "dense: unknown option 'activaton'. did you mean 'activation'?",
+      "dense: unknown option 'activaton'; did you mean 'activation'?",
     ],
     [
       () => dense({ units: 8, activation: 'sigmod' as 'sigmoid' }),
       'UNKNOWN_OPTION',
-      "dense 'activation': unknown activation 'sigmod'. did you mean 'sigmoid'?",
+      "dense 'activation': unknown activation 'sigmod'; did you mean 'sigmoid'?",
     ],
     [
       () => activation('constructor' as 'relu'),
       'UNKNOWN_OPTION',
-      `activation 'activation': unknown activation 'constructor'. known: ${known}`,
+      `activation 'activation': unknown activation 'constructor'; known: ${known}`,
     ],
     [
       () => dense({ units: 8, kernelInitializer: 'glorot' as 'glorotNormal' }),
       'UNKNOWN_OPTION',
-      "dense 'kernelInitializer': unknown initializer 'glorot'. known: zeros, ones, constant, " +
+      "dense 'kernelInitializer': unknown initializer 'glorot'; known: zeros, ones, constant, " +
         'randomUniform, randomNormal, truncatedNormal, glorotUniform, glorotNormal, heUniform, ' +
         'heNormal, lecunUniform, lecunNormal, orthogonal',
     ],
@@ -270,7 +270,7 @@ describe('errors', () => {
     [
       () => embedding({ inputDim: 5, outputdim: 3 } as unknown as EmbeddingOptions),
       'UNKNOWN_OPTION',
-      "embedding: unknown option 'outputdim'. did you mean 'outputDim'?",
+      "embedding: unknown option 'outputdim'; did you mean 'outputDim'?",
     ],
     [
       () => timeDistributed('dense' as unknown as Layer),
@@ -296,7 +296,7 @@ describe('errors', () => {
     expectError(
       shapes(flatten({ name: 'flat' }), [null, null, 3]),
       'BAD_SHAPE',
-      'flat: expected known dimensions after the batch, got [null, null, 3]. ' +
+      'flat: expected known dimensions after the batch, got [null, null, 3]; ' +
         'pool over time instead, or give sequences of a fixed length',
     )
     expectError(
@@ -312,7 +312,7 @@ describe('errors', () => {
     expectError(
       () => runLayers(truth, layer, { inputs }),
       'BAD_DATA',
-      `words: expected ids from 0 to 3, got ${id} at position 1 of a row. ` +
+      `words: expected ids from 0 to 3, got ${id} at position 1 of a row; ` +
         'raise inputDim, or map unknown tokens to a reserved id',
     )
   })

@@ -388,22 +388,22 @@ describe('errors', () => {
     [
       'UNKNOWN_OPTION',
       { units: 2, return_sequences: true },
-      "lstm: unknown option 'return_sequences'. did you mean 'returnSequences'?",
+      "lstm: unknown option 'return_sequences'; did you mean 'returnSequences'?",
     ],
     [
       'UNKNOWN_OPTION',
       { units: 2, activation: 'tahn' },
-      "lstm 'activation': unknown activation 'tahn'. did you mean 'tanh'?",
+      "lstm 'activation': unknown activation 'tahn'; did you mean 'tanh'?",
     ],
     [
       'UNKNOWN_OPTION',
       { units: 2, recurrentActivation: 'hard_sigmoid' },
-      "lstm 'recurrentActivation': unknown activation 'hard_sigmoid'. did you mean 'hardSigmoid'?",
+      "lstm 'recurrentActivation': unknown activation 'hard_sigmoid'; did you mean 'hardSigmoid'?",
     ],
     [
       'UNKNOWN_OPTION',
       { units: 2, recurrentInitializer: 'ortogonal' },
-      "lstm 'recurrentInitializer': unknown initializer 'ortogonal'. did you mean 'orthogonal'?",
+      "lstm 'recurrentInitializer': unknown initializer 'ortogonal'; did you mean 'orthogonal'?",
     ],
     [
       'BAD_ARGUMENT',
@@ -473,7 +473,7 @@ describe('errors', () => {
     expectError(
       () => layer.getWeights(),
       'NOT_BUILT',
-      "getWeights: layer 'reader' has no weights yet. " +
+      "getWeights: layer 'reader' has no weights yet; " +
         'call model.build([null, …]) first, or fit or predict once',
     )
     weightsOf(truth, [layer], [1, 1, 3])

@@ -97,7 +97,7 @@ describe('rows', () => {
 describe('shapes', () => {
   it('of inputs', async () => {
     expect(await textOfFit([1, 2, 3], y)).toBe(
-      "RefrainError: fit 'x': expected rows of shape [null], got []. " +
+      "RefrainError: fit 'x': expected rows of shape [null], got []; " +
         'a sequence of single numbers has shape [T, 1]',
     )
     expect(await textOfFit([[[1]], [[2]], [[3]]], y)).toBe(
@@ -109,7 +109,7 @@ describe('shapes', () => {
       "RefrainError: predict 'x': expected rows of shape [5, 3], got [4, 3]",
     )
     expect(await textOf(() => series.predict([[1, 2, 3, 4, 5]]))).toBe(
-      "RefrainError: predict 'x': expected rows of shape [5, 3], got [5]. " +
+      "RefrainError: predict 'x': expected rows of shape [5, 3], got [5]; " +
         'a sequence of single numbers has shape [T, 1]',
     )
     const open = sequential([lstm({ units: 2 })], { backend })
@@ -130,7 +130,7 @@ describe('shapes', () => {
     const model = classifier()
     model.compile({ loss: 'categoricalCrossentropy' })
     expect(await textOf(() => model.fit(x, y), model)).toBe(
-      "RefrainError: 'y': expected shape [3, 3], got [3]. " +
+      "RefrainError: 'y': expected shape [3, 3], got [3]; " +
         "for class numbers use 'sparseCategoricalCrossentropy'",
     )
     expect(await textOfFit(x, [[0], [1], [2]])).toBe('no error')
@@ -222,16 +222,16 @@ describe('numbers', () => {
   it('of classes that do not exist, with their row, wherever it stands', async () => {
     const hint = 'the last layer has as many units as there are classes'
     expect(await textOfFit(x, [0, 3, 1])).toBe(
-      `RefrainError: fit 'y': expected class numbers from 0 to 2, got 3 in row 1. ${hint}`,
+      `RefrainError: fit 'y': expected class numbers from 0 to 2, got 3 in row 1; ${hint}`,
     )
     expect(await textOfFit(x, [0, 1, -1], { batchSize: 1, shuffle: false })).toBe(
-      `RefrainError: fit 'y': expected class numbers from 0 to 2, got -1 in row 2. ${hint}`,
+      `RefrainError: fit 'y': expected class numbers from 0 to 2, got -1 in row 2; ${hint}`,
     )
     expect(
       await textOfFit(x, [[0, 1], [1], [0, 0, 7]], { batchSize: 1, shuffle: false }, true),
-    ).toBe(`RefrainError: fit 'y': expected class numbers from 0 to 2, got 7 in row 2. ${hint}`)
+    ).toBe(`RefrainError: fit 'y': expected class numbers from 0 to 2, got 7 in row 2; ${hint}`)
     expect(await textOfFit(x, y, { validationData: [x, [0, 0, 9]] })).toBe(
-      `RefrainError: validationData 'y': expected class numbers from 0 to 2, got 9 in row 2. ${hint}`,
+      `RefrainError: validationData 'y': expected class numbers from 0 to 2, got 9 in row 2; ${hint}`,
     )
     expect(await textOfFit(x, [0, 0.5, 1])).toBe(
       "RefrainError: fit 'y': expected whole numbers, got 0.5 at row 1",
@@ -249,7 +249,7 @@ describe('numbers', () => {
         [0, 1],
       ),
     ).toBe(
-      `RefrainError: embedding: expected ids from 0 to 9, got 10 at position 1 of a row. ${hint}`,
+      `RefrainError: embedding: expected ids from 0 to 9, got 10 at position 1 of a row; ${hint}`,
     )
     const model = classifier()
     expect(await textOf(() => model.predict([[-1]]))).toContain('got -1 at position 0 of a row')
@@ -267,11 +267,11 @@ describe('numbers', () => {
     )
     expect(await textOfFit(x, y, { seed: -1 })).toContain("fit 'seed': expected a whole number")
     expect(await textOfFit(x, y, { validationsplit: 0.1 } as never)).toBe(
-      "RefrainError: fit: unknown option 'validationsplit'. did you mean 'validationSplit'?",
+      "RefrainError: fit: unknown option 'validationsplit'; did you mean 'validationSplit'?",
     )
     const model = classifier()
     expect(await textOf(() => model.predict(x, { batchsize: 3 } as never))).toBe(
-      "RefrainError: predict: unknown option 'batchsize'. did you mean 'batchSize'?",
+      "RefrainError: predict: unknown option 'batchsize'; did you mean 'batchSize'?",
     )
     expect(await textOf(() => model.evaluate(x, y, { batchSize: 0 }))).toContain(
       'at least 1, got 0',
@@ -284,16 +284,16 @@ describe('names', () => {
     const compile = (options: object) =>
       textOf(async () => classifier().compile({ loss: 'meanSquaredError', ...options } as never))
     expect(await compile({ loss: 'binaryCrossEntropy' })).toBe(
-      "RefrainError: loss: unknown loss 'binaryCrossEntropy'. did you mean 'binaryCrossentropy'?",
+      "RefrainError: loss: unknown loss 'binaryCrossEntropy'; did you mean 'binaryCrossentropy'?",
     )
     expect(await compile({ metrics: ['acuracy'] })).toBe(
-      "RefrainError: metrics: unknown metric 'acuracy'. did you mean 'accuracy'?",
+      "RefrainError: metrics: unknown metric 'acuracy'; did you mean 'accuracy'?",
     )
     expect(await compile({ optimizer: 'Adam' })).toBe(
-      "RefrainError: optimizer: unknown optimizer 'Adam'. did you mean 'adam'?",
+      "RefrainError: optimizer: unknown optimizer 'Adam'; did you mean 'adam'?",
     )
     expect(await compile({ optimiser: 'adam' })).toBe(
-      "RefrainError: compile: unknown option 'optimiser'. did you mean 'optimizer'?",
+      "RefrainError: compile: unknown option 'optimiser'; did you mean 'optimizer'?",
     )
   })
 })
@@ -305,7 +305,7 @@ it('a model without its inputs or outputs', () => {
   )
   expect(() => makeModel({ inputs: a, outputs: [] })).toThrow('at least one input and one output')
   expect(() => input({ shape: [0] })).toThrow(
-    "input 'shape': expected a list of positive whole numbers and nulls, got [0]. " +
+    "input 'shape': expected a list of positive whole numbers and nulls, got [0]; " +
       'for sequences of 16 numbers write [null, 16]',
   )
 })

@@ -320,7 +320,7 @@ describe('a damaged file is refused with its name, and does no harm', () => {
       `${path}: a safetensors file has at least 8 bytes, this one has 0`,
     )
     await expect(loadModel(join(folder, 'none.refrain'))).rejects.toThrow(
-      /^no file '.*none\.refrain'\. check the path$/,
+      /^no file '.*none\.refrain'; check the path$/,
     )
     await expect(loadModel(folder)).rejects.toThrow(/^cannot read '/)
   })
@@ -384,7 +384,7 @@ describe('a forged file', () => {
       "expected a .refrain file, got a safetensors file without Refrain's metadata",
     )
     expect(metadata('version', '2')).toBe(
-      "expected format version 1, got '2'. a newer Refrain wrote this file; update to read it",
+      "expected format version 1, got '2'; a newer Refrain wrote this file; update to read it",
     )
     const plain = encodeSafetensors(new Map())
     expect(failureOf(plain)).toContain('expected a .refrain file')
@@ -443,7 +443,7 @@ describe('a forged file', () => {
 
   it('whose layers do not exist or have impossible options', () => {
     const layer = (path: string, value: unknown) => architecture(put(`layers.${path}`, value))
-    expect(layer('2.kind', 'densé')).toBe("unknown layer 'densé'. did you mean 'dense'?")
+    expect(layer('2.kind', 'densé')).toBe("unknown layer 'densé'; did you mean 'dense'?")
     for (const kind of ['constructor', '__proto__', 'toString', '', null, 5, {}]) {
       expect(layer('2.kind', kind)).toContain('unknown layer')
     }
@@ -573,10 +573,10 @@ describe('saving', () => {
     )
     expect(await text(() => model.save(undefined as never))).toContain('got undefined')
     expect(await text(() => model.save(join(folder, 'no', 'm.refrain')))).toBe(
-      "RefrainError: cannot write '/no/m.refrain': the folder does not exist. create '/no' first",
+      "RefrainError: cannot write '/no/m.refrain': the folder does not exist; create '/no' first",
     )
     expect(await text(() => model.save('a.refrain', { encoder: {} } as never))).toBe(
-      "RefrainError: save: unknown option 'encoder'. did you mean 'encoders'?",
+      "RefrainError: save: unknown option 'encoder'; did you mean 'encoders'?",
     )
     const open = sequential([dense({ units: 1 })])
     expect(await text(() => open.save(join(folder, 'a.refrain')))).toContain(

@@ -268,7 +268,7 @@ describe('several inputs and outputs', () => {
         'got { shape, data }',
     )
     expect(await textOf(() => both.fit([a, b], [1, 2]))).toBe(
-      'RefrainError: model: a loss takes one output, the model has 2. ' +
+      'RefrainError: model: a loss takes one output, the model has 2; ' +
         'train a model with one of them; it shares its layers with this one',
     )
     expect(await textOf(() => both.predict([a, [[1], [0.5]]]))).toBe(
@@ -330,7 +330,7 @@ describe('layers of a model', () => {
     expect(model.getLayer('out')).toBe(model.layers[1])
     expect(model.getLayer('lstm')).toBe(model.layers[0])
     expect(await textOf(() => model.getLayer('lstms'))).toBe(
-      "RefrainError: small: no layer named 'lstms'. did you mean 'lstm'?",
+      "RefrainError: small: no layer named 'lstms'; did you mean 'lstm'?",
     )
     const twice = sequential([dense({ units: 1, name: 'a', inputShape: [1] }), dense({ units: 1 })])
     expect(twice.summary()).toContain('dense (dense)')
@@ -377,7 +377,7 @@ describe('layers of a model', () => {
     )
     expect(layer.getWeights().map(({ data }) => [...data])).toEqual([[1, 2], [3]])
     expect(await textOf(() => dense({ units: 1 }).getWeights())).toBe(
-      "RefrainError: getWeights: layer 'dense' has no weights yet. " +
+      "RefrainError: getWeights: layer 'dense' has no weights yet; " +
         'call model.build([null, …]) first, or fit or predict once',
     )
   })
@@ -415,19 +415,19 @@ describe('a model that is not ready', () => {
   it('says what to do', async () => {
     const model = sequential([dense({ units: 1 })])
     expect(await textOf(() => model.parameters)).toBe(
-      'RefrainError: sequential: the model has no weights yet. ' +
+      'RefrainError: sequential: the model has no weights yet; ' +
         'call model.build([null, …]) with the input shape, or fit or predict once',
     )
     expect(await textOf(() => model.summary())).toBe(
       'RefrainError: sequential.build: expected the input shape with the batch, such as ' +
-        '[null, 20, 8]. or give the first layer inputShape: [20, 8]',
+        '[null, 20, 8]; or give the first layer inputShape: [20, 8]',
     )
     expect(await textOf(() => model.fit([[1]], [1]))).toBe(
-      'RefrainError: sequential: the model has no loss and optimizer. ' +
+      'RefrainError: sequential: the model has no loss and optimizer; ' +
         "call model.compile({ optimizer: adam(), loss: 'binaryCrossentropy' }) first",
     )
     expect(await textOf(() => model.compile({} as never))).toBe(
-      "RefrainError: compile 'loss': expected a loss, got none. " +
+      "RefrainError: compile 'loss': expected a loss, got none; " +
         "for example loss: 'binaryCrossentropy'",
     )
     expect(await textOf(() => sequential([]))).toBe(
@@ -473,15 +473,15 @@ describe('numbers that are not finite', () => {
     ]
     const hint = 'remove or fill missing values before training'
     expect(await textOf(() => model.fit(rows, [1, 2]))).toBe(
-      `RefrainError: fit 'x': expected finite numbers, got NaN at row 1, position 1. ${hint}`,
+      `RefrainError: fit 'x': expected finite numbers, got NaN at row 1, position 1; ${hint}`,
     )
     expect(await textOf(() => model.predict(rows))).toContain("predict 'x': expected finite")
     const flat = { shape: [2, 2], data: Float32Array.of(1, Infinity, 0, 0) }
     expect(await textOf(() => model.fit(flat, [1, 2]))).toBe(
-      `RefrainError: fit 'x': expected finite numbers, got Infinity at row 0, position 1. ${hint}`,
+      `RefrainError: fit 'x': expected finite numbers, got Infinity at row 0, position 1; ${hint}`,
     )
     expect(await textOf(() => model.fit([[1, 2]], [Number.NaN]))).toBe(
-      `RefrainError: fit 'y': expected finite numbers, got NaN at row 0. ${hint}`,
+      `RefrainError: fit 'y': expected finite numbers, got NaN at row 0; ${hint}`,
     )
     expect(await textOf(() => model.fit([[1, 2]], [1], { sampleWeight: [Number.NaN] }))).toContain(
       "fit 'sampleWeight': expected finite numbers, got NaN at row 0",
@@ -503,7 +503,7 @@ describe('numbers that are not finite', () => {
     }
     const text = await textOf(() => model.fit([[1, 2]], [5], { epochs: 50, callbacks: [keep] }))
     expect(text).toMatch(
-      /^RefrainError: training step \d+: the loss is (NaN|Infinity) and the gradient of 'dense(_1)?\/(kernel|bias)' is not finite; the weights are those before this step\. lower the learning rate, clip gradients \(globalClipNorm: 1\), or check the inputs' scale$/,
+      /^RefrainError: training step \d+: the loss is (NaN|Infinity) and the gradient of 'dense(_1)?\/(kernel|bias)' is not finite; the weights are those before this step; lower the learning rate, clip gradients \(globalClipNorm: 1\), or check the inputs' scale$/,
     )
     expect(model.parameters.values.values).toEqual(before)
     expect([...before].every(Number.isFinite)).toBe(true)
@@ -558,14 +558,14 @@ describe('callbacks', () => {
     const watch = (options: object) =>
       textOf(() => make().fit(data.x, data.y, { callbacks: [earlyStopping(options)] }))
     expect(await watch({})).toBe(
-      "RefrainError: earlyStopping 'monitor': expected one of loss, got 'valLoss'. " +
+      "RefrainError: earlyStopping 'monitor': expected one of loss, got 'valLoss'; " +
         'give fit validationSplit or validationData',
     )
     expect(await watch({ monitor: 'accuracy' })).toBe(
       "RefrainError: earlyStopping 'monitor': expected one of loss, got 'accuracy'",
     )
     expect(await watch({ patient: 1 })).toBe(
-      "RefrainError: earlyStopping: unknown option 'patient'. did you mean 'patience'?",
+      "RefrainError: earlyStopping: unknown option 'patient'; did you mean 'patience'?",
     )
     expect(await watch({ patience: -1 })).toContain('expected a whole number of at least 0, got -1')
   })
@@ -623,7 +623,7 @@ describe('sequences of a fixed length', () => {
     ])
     expect((await model.predict([[1, 2, 3]])).shape).toEqual([1, 1])
     expect(await textOf(() => model.predict([[1, 2], [3]]))).toBe(
-      "RefrainError: predict 'x': expected 3 steps in each row, got rows of unequal length. " +
+      "RefrainError: predict 'x': expected 3 steps in each row, got rows of unequal length; " +
         'pad them, or leave the number of steps open in the input shape: null',
     )
     expect(await textOf(() => model.predict([[1, 2]]))).toBe(

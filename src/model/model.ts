@@ -41,7 +41,7 @@ export interface ModelOptions {
 export interface CompileOptions {
   /** Default 'adam'. */
   optimizer?: Optimizer | Optimizer['name']
-  loss: LossName | LossConfig
+  loss: LossName | 'mse' | 'mae' | LossConfig
   /** Names such as 'accuracy'; default none. */
   metrics?: readonly string[]
 }

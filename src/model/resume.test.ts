@@ -255,7 +255,7 @@ describe('resuming with something else fails, in words, and changes nothing', ()
 
   it('another batch size, seed, order or number of rows', async () => {
     const made = (what: string) =>
-      `RefrainError: fit 'resume': the checkpoint was made with ${what}. ` +
+      `RefrainError: fit 'resume': the checkpoint was made with ${what}; ` +
       'resume with the same data and options'
     expect(await textOf({}, { batchSize: 6 })).toBe(made('batchSize 5, this run has 6'))
     expect(await textOf({}, { seed: 10 })).toBe(made('seed 9, this run has 10'))
@@ -267,7 +267,7 @@ describe('resuming with something else fails, in words, and changes nothing', ()
   it('another optimizer or its options, another model', async () => {
     const other = (what: string) =>
       "RefrainError: fit 'resume': /FILE was written by another model or with another compile: " +
-      `${what}. resume with the same model and options`
+      `${what}; resume with the same model and options`
     expect(await textOf({ optimizer: sgd() }, {})).toBe(
       other('optimizer.name is "adam" there and "sgd" here'),
     )
@@ -293,11 +293,11 @@ describe('resuming with something else fails, in words, and changes nothing', ()
     const model = makeModel(backend)
     await model.build([null, null]).save(saved)
     expect(await textOf({}, { resume: saved })).toContain(
-      'is not a checkpoint. a saved model has no optimizer state; resume from the file that ' +
+      'is not a checkpoint; a saved model has no optimizer state; resume from the file that ' +
         'checkpoint() wrote',
     )
     expect(await textOf({}, { resume: join(folder, 'none.refrain') })).toBe(
-      "RefrainError: no file '/none.refrain'. check the path",
+      "RefrainError: no file '/none.refrain'; check the path",
     )
   })
 
@@ -311,7 +311,7 @@ describe('resuming with something else fails, in words, and changes nothing', ()
     }
     expect(await text({})).toBe("RefrainError: checkpoint 'path': expected a file name")
     expect(await text({ path: 'a.refrain', everyStep: 1 })).toBe(
-      "RefrainError: checkpoint: unknown option 'everyStep'. did you mean 'everySteps'?",
+      "RefrainError: checkpoint: unknown option 'everyStep'; did you mean 'everySteps'?",
     )
     expect(await text({ path: 'a.refrain', everySteps: 0 })).toContain('at least 1, got 0')
     const model = makeModel(backend)

@@ -57,5 +57,6 @@ export class Sequential extends Model {
  *     const model = sequential([lstm({ units: 32 }), dense({ units: 1 })], { seed: 1 })
  */
 export function sequential(layers: readonly Layer[], options: ModelOptions = {}): Sequential {
-  return new Sequential(layers, options)
+  const model = new Sequential(layers, options)
+  return layers[0].inputShape ? model.build() : model
 }

@@ -138,7 +138,7 @@ describe('errors', () => {
 
   test('of the data', async () => {
     expect(await failure({ texts: ['a', 'b'], labels: ['x', 'x'] })).toBe(
-      "BAD_DATA classify: expected at least two different labels, got only 'x'. " +
+      "BAD_DATA classify: expected at least two different labels, got only 'x'; " +
         'give examples of each label that the model shall tell apart',
     )
     expect(await failure({ texts: ['a'], labels: [] })).toBe(
@@ -154,7 +154,7 @@ describe('errors', () => {
 
   test('of the options', async () => {
     expect(await failure(data, { epoch: 3 } as object)).toBe(
-      "UNKNOWN_OPTION classify.train: unknown option 'epoch'. did you mean 'epochs'?",
+      "UNKNOWN_OPTION classify.train: unknown option 'epoch'; did you mean 'epochs'?",
     )
     expect(await failure(data, { validation: 2 })).toBe(
       "BAD_ARGUMENT classify.train 'validation': expected a finite number from 0 to 0.9, got 2",
@@ -166,7 +166,7 @@ describe('errors', () => {
     const model = sequential([dense({ units: 1, inputShape: [2] })])
     await model.save(path)
     await expect(classify.load(path)).rejects.toThrow(
-      `${path}: expected a text classifier, got a model for 'no task'. ` +
+      `${path}: expected a text classifier, got a model for 'no task'; ` +
         'refrain train classify makes one',
     )
 

@@ -194,28 +194,28 @@ describe('by name and configuration', () => {
     [
       'glorot_uniform',
       'UNKNOWN_OPTION',
-      "dense 'kernelInitializer': unknown initializer 'glorot_uniform'. " +
+      "dense 'kernelInitializer': unknown initializer 'glorot_uniform'; " +
         "did you mean 'glorotUniform'?",
     ],
     [
       'constructor',
       'UNKNOWN_OPTION',
-      `dense 'kernelInitializer': unknown initializer 'constructor'. known: ${names.join(', ')}`,
+      `dense 'kernelInitializer': unknown initializer 'constructor'; known: ${names.join(', ')}`,
     ],
     [
       null,
       'UNKNOWN_OPTION',
-      `dense 'kernelInitializer': unknown initializer null. known: ${names.join(', ')}`,
+      `dense 'kernelInitializer': unknown initializer null; known: ${names.join(', ')}`,
     ],
     [
       { name: 'randomNormal', stdev: 0.1 },
       'UNKNOWN_OPTION',
-      "randomNormal: unknown option 'stdev'. did you mean 'stddev'?",
+      "randomNormal: unknown option 'stdev'; did you mean 'stddev'?",
     ],
     [
       { name: 'heNormal', scale: 2 },
       'UNKNOWN_OPTION',
-      "heNormal: unknown option 'scale'. it takes none",
+      "heNormal: unknown option 'scale'; it takes none",
     ],
     [
       { name: 'constant', value: 'one' },

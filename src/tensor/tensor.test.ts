@@ -67,13 +67,13 @@ describe('tensor', () => {
     [
       () => tensor([[1, 2], [3]]),
       'BAD_SHAPE',
-      'tensor: expected arrays of 2 at depth 2, got [3]. ' +
+      'tensor: expected arrays of 2 at depth 2, got [3]; ' +
         'give ragged sequences to fit and predict directly; they are padded inside',
     ],
     [
       () => tensor([[1, 2], 3]),
       'BAD_SHAPE',
-      'tensor: expected arrays of 2 at depth 2, got 3. ' +
+      'tensor: expected arrays of 2 at depth 2, got 3; ' +
         'give ragged sequences to fit and predict directly; they are padded inside',
     ],
     [() => tensor([1, [2]]), 'BAD_ARGUMENT', 'tensor: expected numbers, got [2]'],

@@ -248,7 +248,7 @@ describe('targets that do not fit', () => {
       "RefrainError: 'y': expected shape [2, 3], got [2, 2]",
     )
     expect(textOf({ name: 'categoricalCrossentropy' }, [2, 3], [2], [0, 1])).toBe(
-      "RefrainError: 'y': expected shape [2, 3], got [2]. " +
+      "RefrainError: 'y': expected shape [2, 3], got [2]; " +
         "for class numbers use 'sparseCategoricalCrossentropy'",
     )
     expect(
@@ -258,7 +258,7 @@ describe('targets that do not fit', () => {
 
   it('class numbers out of range are named', () => {
     expect(textOf({ name: 'sparseCategoricalCrossentropy' }, [2, 3], [2], [0, 3])).toBe(
-      "RefrainError: 'y': expected class numbers from 0 to 2, got 3. " +
+      "RefrainError: 'y': expected class numbers from 0 to 2, got 3; " +
         'the last layer has as many units as there are classes',
     )
     expect(textOf({ name: 'sparseCategoricalCrossentropy' }, [2, 3], [2], [0, -1])).toContain(
@@ -290,19 +290,19 @@ describe('targets that do not fit', () => {
 describe('names', () => {
   it('an unknown loss or option names the nearest', () => {
     expect(() => resolveLoss('binaryCrossEntropy' as never)).toThrow(
-      "loss: unknown loss 'binaryCrossEntropy'. did you mean 'binaryCrossentropy'?",
+      "loss: unknown loss 'binaryCrossEntropy'; did you mean 'binaryCrossentropy'?",
     )
     expect(() => resolveLoss('hinge' as never)).toThrow(
-      "loss: unknown loss 'hinge'. known: binaryCrossentropy, categoricalCrossentropy, " +
+      "loss: unknown loss 'hinge'; known: binaryCrossentropy, categoricalCrossentropy, " +
         'sparseCategoricalCrossentropy, meanSquaredError, meanAbsoluteError',
     )
     expect(() => resolveLoss(undefined as never)).toThrow('loss: unknown loss undefined')
     expect(() => resolveLoss('constructor' as never)).toThrow("unknown loss 'constructor'")
     expect(() => resolveLoss({ name: 'binaryCrossentropy', logits: true } as never)).toThrow(
-      "loss 'binaryCrossentropy': unknown option 'logits'. known: name, fromLogits",
+      "loss 'binaryCrossentropy': unknown option 'logits'; known: name, fromLogits",
     )
     expect(() => resolveLoss(binaryCrossentropy({ fromLogit: true } as never))).toThrow(
-      "unknown option 'fromLogit'. did you mean 'fromLogits'?",
+      "unknown option 'fromLogit'; did you mean 'fromLogits'?",
     )
   })
 })

@@ -62,9 +62,15 @@ export const meanSquaredError = (): LossConfig => ({ name: 'meanSquaredError' })
 /** Mean of the absolute differences over the last dimension. */
 export const meanAbsoluteError = (): LossConfig => ({ name: 'meanAbsoluteError' })
 
+const short = new Map<string, LossName>([
+  ['mse', 'meanSquaredError'],
+  ['mae', 'meanAbsoluteError'],
+])
+
 /** The loss of a name or configuration; throws `UNKNOWN_OPTION` naming the nearest. */
-export function resolveLoss(wanted: LossName | LossConfig): LossConfig {
-  const config = typeof wanted === 'string' ? { name: wanted } : wanted
+export function resolveLoss(wanted: LossName | 'mse' | 'mae' | LossConfig): LossConfig {
+  const config =
+    typeof wanted === 'string' ? { name: short.get(wanted) ?? (wanted as LossName) } : wanted
   if (!Object.hasOwn(kinds, config?.name)) {
     throw new RefrainError(
       'UNKNOWN_OPTION',

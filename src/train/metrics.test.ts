@@ -124,11 +124,11 @@ describe('names', () => {
 
   it('an unknown metric names the nearest', () => {
     expect(() => resolveMetric('acuracy')).toThrow(
-      "metrics: unknown metric 'acuracy'. did you mean 'accuracy'?",
+      "metrics: unknown metric 'acuracy'; did you mean 'accuracy'?",
     )
     expect(() => resolveMetric('constructor')).toThrow('metrics: unknown metric')
     expect(() => resolveMetric('f')).toThrow(
-      "metrics: unknown metric 'f'. known: accuracy, binaryAccuracy, categoricalAccuracy, " +
+      "metrics: unknown metric 'f'; known: accuracy, binaryAccuracy, categoricalAccuracy, " +
         'sparseCategoricalAccuracy, meanSquaredError, meanAbsoluteError',
     )
   })

@@ -180,10 +180,10 @@ describe('options', () => {
 
   it('unknown ones name the nearest', () => {
     expect(text(() => adam({ learnRate: 1 } as never))).toBe(
-      "RefrainError: adam: unknown option 'learnRate'. did you mean 'learningRate'?",
+      "RefrainError: adam: unknown option 'learnRate'; did you mean 'learningRate'?",
     )
     expect(text(() => sgd({ clipnorm: 1 } as never))).toBe(
-      "RefrainError: sgd: unknown option 'clipnorm'. did you mean 'clipNorm'?",
+      "RefrainError: sgd: unknown option 'clipnorm'; did you mean 'clipNorm'?",
     )
   })
 
@@ -195,7 +195,7 @@ describe('options', () => {
       "RefrainError: adam 'learningRate': expected a finite number of at least 0, got '0.1'",
     )
     expect(text(() => adam({ learningRate: { rate: 1 } as never }))).toBe(
-      "RefrainError: adam 'learningRate': expected a number or a schedule, got { rate }. " +
+      "RefrainError: adam 'learningRate': expected a number or a schedule, got { rate }; " +
         'write exponentialDecay({ … })',
     )
     expect(text(() => rmsprop({ rho: 1.5 }))).toBe(
@@ -217,16 +217,16 @@ describe('options', () => {
       "RefrainError: exponentialDecay 'decaySteps': expected a whole number of at least 1, got 0",
     )
     expect(text(() => exponentialDecay({ ...decay, staircases: true } as never))).toBe(
-      "RefrainError: exponentialDecay: unknown option 'staircases'. did you mean 'staircase'?",
+      "RefrainError: exponentialDecay: unknown option 'staircases'; did you mean 'staircase'?",
     )
   })
 
   it('an unknown optimizer names the nearest', () => {
     expect(text(() => resolveOptimizer('adamw' as never))).toBe(
-      "RefrainError: optimizer: unknown optimizer 'adamw'. did you mean 'adamW'?",
+      "RefrainError: optimizer: unknown optimizer 'adamw'; did you mean 'adamW'?",
     )
     expect(text(() => resolveOptimizer('constructor' as never))).toBe(
-      "RefrainError: optimizer: unknown optimizer 'constructor'. known: sgd, rmsprop, adam, adamW",
+      "RefrainError: optimizer: unknown optimizer 'constructor'; known: sgd, rmsprop, adam, adamW",
     )
     expect(text(() => resolveOptimizer(null as never))).toContain('unknown optimizer null')
   })

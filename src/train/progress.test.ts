@@ -72,7 +72,7 @@ describe('progress', () => {
 
   it('names an unknown option', () => {
     expect(() => progress({ units: 'rows' } as never)).toThrow(
-      "progress: unknown option 'units'. did you mean 'unit'?",
+      "progress: unknown option 'units'; did you mean 'unit'?",
     )
   })
 })
