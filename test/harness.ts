@@ -136,6 +136,7 @@ export function weightsOf(
     backend,
     layers.flatMap((layer) => layer.parameters),
   )
+  set.claim()
   const draws = new Random(5)
   set.parameters.forEach(({ value, size }, i) => {
     value.values.set(values?.[i] ?? draws.uniform(size))

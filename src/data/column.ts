@@ -98,11 +98,9 @@ function denseColumn(
   const size = sizeOf(shape)
   const data = makeArray(dtype, flat.length, flat)
   if (!isFloats(flat) || !copyFinite(flat, data)) {
-    for (let i = 0; i < data.length; i++) {
-      data[i] = checked(where, flat[i], data, () =>
-        shape.length === 0 ? [i] : [Math.floor(i / size), i % size],
-      )
-    }
+    let i = 0
+    const place = () => (shape.length === 0 ? [i] : [Math.floor(i / size), i % size])
+    for (; i < data.length; i++) data[i] = checked(where, flat[i], data, place)
   }
   if (shape[0] === 0) {
     return {
@@ -120,14 +118,17 @@ const isFloats = (flat: Numbers): flat is Float32Array | Float64Array =>
   flat instanceof Float32Array || flat instanceof Float64Array
 
 /**
- * Copies floats in bulk; false if any is not finite, or if `into` holds integers. The sum of x - x is
- * 0 for finite numbers and NaN otherwise.
+ * Copies floats in bulk; false if any is not a finite 32-bit number, or if `into` holds integers. The
+ * sum of x - x is 0 for finite numbers and NaN otherwise.
  */
 function copyFinite(from: Float32Array | Float64Array, into: Kind): boolean {
   if (into instanceof Int32Array) return false
   into.set(from)
   let sum = 0
-  for (let i = 0; i < into.length; i++) sum += into[i] - into[i]
+  for (let i = 0; i < into.length; i++) {
+    const x = Math.fround(into[i])
+    sum += x - x
+  }
   return sum === 0
 }
 
@@ -138,14 +139,17 @@ function makeArray(dtype: DType, length: number, like?: unknown) {
 
 type Kind = Float32Array | Float64Array | Int32Array
 
-/** The number, if it is one that an array like `into` can hold. */
+/**
+ * The number, if it is one that an array like `into` can hold. Floats must fit 32 bits in any case,
+ * as batches are made of them on most backends.
+ */
 function checked(where: string, value: unknown, into: Kind, at: () => number[]): number {
   const number = typeof value === 'boolean' ? Number(value) : value
   const whole = into instanceof Int32Array
   if (typeof number === 'number') {
     if (whole) {
       if ((number | 0) === number) return number
-    } else if (Number.isFinite(into instanceof Float32Array ? Math.fround(number) : number)) {
+    } else if (Number.isFinite(Math.fround(number))) {
       return number
     }
   }
@@ -170,9 +174,9 @@ function nestedColumn(where: string, rows: readonly NestedData[], dtype: DType):
   }
   if (typeof first === 'number' || typeof first === 'boolean' || typeof first === 'string') {
     const data = makeArray(dtype, rows.length)
-    rows.forEach((value, row) => {
-      data[row] = checked(where, value, data, () => [row])
-    })
+    let row = 0
+    const place = () => [row]
+    for (; row < rows.length; row++) data[row] = checked(where, rows[row], data, place)
     return { rows: rows.length, dtype, shape: [], data, offsets: null }
   }
   const lengths = rows.map((row, r) => {
@@ -194,26 +198,33 @@ function nestedColumn(where: string, rows: readonly NestedData[], dtype: DType):
   })
   const data = makeArray(dtype, offsets[rows.length] * width)
   let at = 0
-  const put = (value: unknown, depth: number, place: number[]) => {
+  /** Row, step, and position within; only errors need it. */
+  const place: number[] = []
+  const getPlace = () => place
+  const put = (value: unknown, depth: number) => {
     if (depth === inner.length) {
-      data[at++] = checked(where, value, data, () => place)
+      data[at++] = checked(where, value, data, getPlace)
       return
     }
     if (!(Array.isArray(value) || isNumbers(value)) || value.length !== inner[depth]) {
       throw new RefrainError(
         'BAD_SHAPE',
         `${where}: expected ${inner[depth]} elements at row ${place[0]}, position ` +
-          `${place.slice(1).join(', ')}, got ${show(value)}`,
+          `${place.slice(1, depth + 2).join(', ')}, got ${show(value)}`,
         'only the second dimension may be ragged',
       )
     }
-    for (let i = 0; i < value.length; i++) put(value[i], depth + 1, [...place, i])
+    for (let i = 0; i < value.length; i++) {
+      place[depth + 2] = i
+      put(value[i], depth + 1)
+    }
   }
   rows.forEach((row, r) => {
     const items = row as ArrayLike<NestedData>
+    place[0] = r
     for (let i = 0; i < items.length; i++) {
-      if (inner.length === 0) data[at++] = checked(where, items[i], data, () => [r, i])
-      else put(items[i], 0, [r, i])
+      place[1] = i
+      put(items[i], 0)
     }
   })
   return {
@@ -272,7 +283,7 @@ export function batchOf(arena: Arena, column: Column, rows: Int32Array, steps?: 
   const inner = shape.slice(1) as number[]
   const width = sizeOf(inner)
   const lengths = Array.from(rows, (row) => offsets[row + 1] - offsets[row])
-  const longest = steps ?? Math.max(1, ...lengths)
+  const longest = steps ?? lengths.reduce((most, length) => Math.max(most, length), 1)
   const batch = arena.tensor([rows.length, longest, ...inner], dtype)
   const out = dtype === 'float' ? batch.values : batch.ints
   out.fill(0)

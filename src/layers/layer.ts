@@ -59,6 +59,9 @@ export abstract class Layer {
   /** The name of the function that makes it: 'lstm', 'dense', …. */
   abstract readonly kind: string
   name: string
+  /** True if a model gave the name; a model in which it is taken gives another. */
+  named = false
+  /** False keeps the weights as they are, from the next `model.compile` on. */
   trainable: boolean
   readonly inputShape: Shape | null
   #own: Parameter[] = []
@@ -100,10 +103,26 @@ export abstract class Layer {
 
   /** Declares the parameters, once the inputs' shapes are known. */
   build(inputs: readonly Shape[]): void {
-    if (this.#built) return
+    if (this.#built) {
+      this.#checkFeatures(this.#built[0], inputs[0])
+      return
+    }
     this.outputShapes(inputs)
     this.declare(inputs)
     this.#built = inputs
+  }
+
+  /** A layer with weights has a width, and keeps it. */
+  #checkFeatures(before: Shape, now: Shape): void {
+    if (this.inputType !== 'float' || this.parameters.length === 0) return
+    if (before.at(-1) !== now.at(-1)) {
+      throw new RefrainError(
+        'BAD_SHAPE',
+        `${this.name || this.kind}: the layer's weights are for ${before.at(-1)} features, ` +
+          `got an input of shape ${show([...now])}`,
+        'a shared layer takes inputs of one width',
+      )
+    }
   }
 
   protected addWeight(name: string, shape: readonly number[], initializer: Initializer): Parameter {
@@ -223,6 +242,11 @@ export abstract class SimpleLayer extends Layer {
   }
 }
 
+const typeNames: Record<DType, string> = {
+  float: 'numbers (dtype float)',
+  int32: 'token ids (dtype int32)',
+}
+
 /** Joins a layer to its inputs in the graph. */
 export function connect(layer: Layer, inputs: readonly SymbolicTensor[]): SymbolicTensor[] {
   for (const input of inputs) {
@@ -232,6 +256,14 @@ export function connect(layer: Layer, inputs: readonly SymbolicTensor[]): Symbol
         `${layer.kind}.apply: expected the result of input() or of another layer's apply, got ${show(input)}`,
       )
     }
+  }
+  if (inputs[0].dtype !== layer.inputType) {
+    throw new RefrainError(
+      'BAD_ARGUMENT',
+      `${layer.name || layer.kind}: expected ${typeNames[layer.inputType]}, ` +
+        `got ${typeNames[inputs[0].dtype]}`,
+      `write input({ shape, dtype: '${layer.inputType}' })`,
+    )
   }
   const shapes = inputs.map((input) => input.shape)
   layer.build(shapes)

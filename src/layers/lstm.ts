@@ -46,7 +46,7 @@ import {
   stepOf,
 } from '../tensor/ops.ts'
 import type { Parameter } from '../tensor/parameter.ts'
-import { allocateTensor, type Tensor } from '../tensor/tensor.ts'
+import { allocateTensor, shapeError, type Tensor } from '../tensor/tensor.ts'
 import { checkInteger } from '../util/check.ts'
 import { type ActivationName, checkActivation } from './activation.ts'
 import { checkRate } from './dropout.ts'
@@ -280,6 +280,9 @@ export class Lstm<State extends boolean = boolean> extends RecurrentLayer {
     const { kernels } = ctx
     const [b, t, inputs] = x.shape
     const units = this.units
+    if (inputs !== this.#kernel.shape[0]) {
+      throw shapeError(`${this.name} input`, [b, t, this.#kernel.shape[0]], x.shape)
+    }
     const packed = this.#pack(ctx)
     const [h0 = null, c0 = null] = initial
     const weights = [this.#kernel, this.#recurrent, this.#bias].map((p) => p?.value ?? null)
@@ -373,20 +376,30 @@ export class Lstm<State extends boolean = boolean> extends RecurrentLayer {
     const stateMasks = gateMasks(this.recurrentDropout, units)
     const source = perGate ? x : this.#dropInputs(ctx, x)
     /** v·w + bias for all four gates, each with its own mask on v. */
-    const product = (v: Tensor, w: Tensor, masks: Tensor[] | null, b: Tensor | null) => {
-      if (!masks) return linear(ctx, v, w, b)
+    const product = (w: Tensor, masks: Tensor[] | null, b: Tensor | null) => {
+      if (!masks) return (v: Tensor) => linear(ctx, v, w, b)
       const ofGate = (all: Tensor, gate: number) => columns(ctx, all, gate * units, units)
-      const parts = masks.map((mask, gate) =>
-        linear(ctx, multiply(ctx, v, mask), ofGate(w, gate), b && ofGate(b, gate)),
-      )
-      return concatenate(ctx, parts)
+      // Cut once for all steps.
+      const gates = masks.map((mask, gate) => ({
+        mask,
+        weights: ofGate(w, gate),
+        bias: b && ofGate(b, gate),
+      }))
+      return (v: Tensor) =>
+        concatenate(
+          ctx,
+          gates.map(({ mask, weights, bias }) =>
+            linear(ctx, multiply(ctx, v, mask), weights, bias),
+          ),
+        )
     }
+    const fromInput = product(kernel, inputMasks, bias)
+    const fromState = product(recurrent, stateMasks, null)
     let [h, c] = initial.length > 0 ? initial : [ctx.zeros([b, units]), ctx.zeros([b, units])]
     const outputs: Tensor[] = new Array(t)
     for (let s = 0; s < t; s++) {
       const time = reverse ? t - 1 - s : s
-      const fromX = product(stepOf(ctx, source, time), kernel, inputMasks, bias)
-      const z = add(ctx, fromX, product(h, recurrent, stateMasks, null))
+      const z = add(ctx, fromInput(stepOf(ctx, source, time)), fromState(h))
       const part = (gate: number, name: ActivationName) =>
         activate(ctx, name, columns(ctx, z, gate * units, units))
       const i = part(0, this.recurrentActivation)

@@ -527,6 +527,7 @@ describe('a forged file', () => {
       options: { activation: 'tanh' },
     }))
     const chained = architecture((json) => {
+      put('inputs', [{ name: 'x', shape: [3], dtype: 'float' }])(json)
       put('layers', layers)(json)
       put(
         'calls',

@@ -39,7 +39,7 @@ export class Functional<
   }
 
   get architecture() {
-    this.build()
+    this.build().rename()
     return { type: 'model', name: this.name, seed: this.seed, ...graphConfig(this.graph!) }
   }
 }

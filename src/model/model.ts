@@ -18,7 +18,7 @@ import { Context } from '../tensor/context.ts'
 import type { Mask } from '../tensor/mask.ts'
 import { type Parameter, ParameterSet } from '../tensor/parameter.ts'
 import { Random } from '../tensor/random.ts'
-import { type Tensor, tensor } from '../tensor/tensor.ts'
+import { shapeError, type Tensor, tensor } from '../tensor/tensor.ts'
 import type { Callback, Logs } from '../train/callbacks.ts'
 import { type LossConfig, type LossName, resolveLoss, takesLabels } from '../train/losses.ts'
 import { type MetricName, resolveMetric } from '../train/metrics.ts'
@@ -192,6 +192,11 @@ export abstract class Model<Output extends Tensor | Tensor[] = Tensor> {
    * @param inputShape with the batch: [null, T, I]; needed if no layer has `inputShape`
    */
   build(inputShape?: Shape): this {
+    if (inputShape && this.graph) {
+      const [{ shape }] = this.graph.inputs
+      if (shape.join() !== inputShape.join())
+        throw shapeError(`${this.name}.build`, shape, inputShape)
+    }
     if (this.#parameters) return this
     if (!this.graph) {
       if (!inputShape) {
@@ -236,6 +241,7 @@ export abstract class Model<Output extends Tensor | Tensor[] = Tensor> {
   /** The layers' parameters, by the paths that they have in this model. */
   #declare(): Parameter[] {
     const { layers } = this
+    checkNesting(layers)
     nameLayers(layers)
     for (const layer of layers) layer.nameParameters(layer.name)
     return layers.flatMap((layer) => layer.parameters)
@@ -257,6 +263,24 @@ export abstract class Model<Output extends Tensor | Tensor[] = Tensor> {
       metrics: (options.metrics ?? []).map(resolveMetric),
     }
     this.#trainer = null
+    if (this.#parameters) this.#partition(this.#parameters)
+  }
+
+  /** Puts trainable weights first again, after a layer's `trainable` has changed. */
+  #partition(before: ParameterSet): void {
+    const parameters = this.#declare()
+    const trained = new Set(before.trainable.map(({ parameter }) => parameter))
+    if (parameters.every((parameter) => parameter.trainable === trained.has(parameter))) return
+    this.#parameters = new ParameterSet(this.backend, parameters)
+    this.#parameters.claim()
+  }
+
+  /**
+   * Names layers and weights as this model does, which a model that shares some of them may have
+   * changed since.
+   */
+  rename(): void {
+    this.#declare()
   }
 
   /** A table of layers, output shapes and parameters. */
@@ -352,6 +376,7 @@ export abstract class Model<Output extends Tensor | Tensor[] = Tensor> {
     const batchSize = checkInteger("predict 'batchSize'", options.batchSize ?? 128)
     const inputs = this.#inputs('predict', x)
     const { backend } = this
+    this.parameters.bringHome()
     this.#arena ??= new Arena(backend.heap)
     const arena = this.#arena
     const rows = inputs[0].rows
@@ -391,6 +416,7 @@ export abstract class Model<Output extends Tensor | Tensor[] = Tensor> {
 
   /** Runs the graph on tensors; for trainers and tools. */
   forward(ctx: Context, inputs: readonly Tensor[]): Tensor {
+    this.parameters.bringHome()
     return runGraph(this.graph!, ctx, inputs)[0]
   }
 
@@ -507,28 +533,44 @@ export abstract class Model<Output extends Tensor | Tensor[] = Tensor> {
   }
 }
 
-/** Gives unnamed layers their names: the kind, then kind_1, kind_2, … */
+/**
+ * Gives layers without a name of their own one that is free in this model: the kind, then kind_1,
+ * kind_2, … Such a name may change when the layer joins another model.
+ */
 function nameLayers(layers: readonly Layer[]): void {
   const taken = new Set<string>()
   for (const layer of layers) {
-    if (!layer.name) continue
+    if (!layer.name || layer.named) continue
     if (taken.has(layer.name)) {
       throw new RefrainError('BAD_ARGUMENT', `two layers are named '${layer.name}'`)
     }
     taken.add(layer.name)
   }
-  const counts = new Map<string, number>()
   for (const layer of layers) {
-    if (layer.name) continue
-    let name: string
-    do {
-      const count = counts.get(layer.kind) ?? 0
-      counts.set(layer.kind, count + 1)
-      name = count === 0 ? layer.kind : `${layer.kind}_${count}`
-    } while (taken.has(name))
-    layer.name = name
-    taken.add(name)
+    if (layer.name && !layer.named) continue
+    for (let number = 0; !layer.name || taken.has(layer.name); number++) {
+      layer.name = number === 0 ? layer.kind : `${layer.kind}_${number}`
+    }
+    layer.named = true
+    taken.add(layer.name)
   }
+}
+
+/** Fails if a layer stands both by itself and inside another one: it would have two homes. */
+function checkNesting(layers: readonly Layer[]): void {
+  const seen = new Set<Layer>()
+  const visit = (layer: Layer) => {
+    if (seen.has(layer)) {
+      throw new RefrainError(
+        'UNSUPPORTED',
+        `${layer.name || layer.kind}: a layer cannot stand by itself and inside another layer, too`,
+        'give the wrapper a layer of its own',
+      )
+    }
+    seen.add(layer)
+    for (const { layer: inner } of layer.children) visit(inner)
+  }
+  for (const layer of layers) visit(layer)
 }
 
 /** Sequences that are all empty do not show how many features a step has; the model knows. */

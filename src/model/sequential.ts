@@ -39,13 +39,16 @@ export class Sequential extends Model {
 
   protected makeGraph(inputShape: Shape): void {
     const input = new SymbolicTensor(inputShape, this.#layers[0].inputType, null, 'input')
+    // All shapes first: a layer that does not fit must leave no layer before it with weights.
+    let shape = inputShape
+    for (const layer of this.#layers) shape = layer.outputShapes([shape])[0]
     let value = input
     for (const layer of this.#layers) value = connect(layer, [value])[0]
     this.graph = makeGraph([input], [value])
   }
 
   get architecture() {
-    this.build()
+    this.build().rename()
     return { type: 'sequential', name: this.name, seed: this.seed, ...graphConfig(this.graph!) }
   }
 }

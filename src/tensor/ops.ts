@@ -14,6 +14,7 @@ const rowsOf = (x: Tensor) => (x.size === 0 ? 0 : x.size / last(x))
 /** y[…,N] = x[…,K]·kernel[K,N] + bias[N]. */
 export function linear(ctx: Context, x: Tensor, kernel: Tensor, bias: Tensor | null): Tensor {
   const [k, n] = kernel.shape
+  if (last(x) !== k) throw shapeError('a product of features and weights', [null, k], x.shape)
   const m = rowsOf(x)
   const y = ctx.empty([...x.shape.slice(0, -1), n])
   const { kernels } = ctx

@@ -56,6 +56,7 @@ export class ParameterSet {
   /** Where each trainable parameter lies in `gradients` and `values`. */
   readonly trainable: readonly { parameter: Parameter; start: number; size: number }[]
 
+  readonly #backend: Backend
   readonly #homes: readonly { parameter: Parameter; value: Tensor }[]
 
   constructor(backend: Backend, parameters: readonly Parameter[]) {
@@ -80,13 +81,16 @@ export class ParameterSet {
     trainable.forEach(({ parameter, start }, i) => {
       homes[i].value.gradient = this.gradients.part(start, parameter.shape)
     })
+    this.#backend = backend
     this.#homes = homes
-    this.claim()
+    for (const { parameter, value } of homes) {
+      if (!parameter.hasValue) parameter.value = value
+    }
   }
 
   /**
-   * Makes this set the home of its parameters, with their present values: models that share a layer
-   * take its weights from each other when they train.
+   * Makes this set the home of its parameters, with their present values. Models that share a layer
+   * take its weights from each other whenever they take a step.
    */
   claim(): void {
     for (const { parameter, value } of this.#homes) {
@@ -96,6 +100,12 @@ export class ParameterSet {
       }
       parameter.value = value
     }
+  }
+
+  /** Claims the parameters whose values a model on another backend holds, out of reach for this one. */
+  bringHome(): void {
+    const { heap } = this.#backend
+    if (this.#homes.some(({ parameter }) => !parameter.value.isIn(heap))) this.claim()
   }
 
   /** Number of trainable elements. */

@@ -1,10 +1,13 @@
 import { RefrainError, show } from '../errors.ts'
-import type { Backend, Block, Floats, Heap } from '../kernels/kernels.ts'
+import type { Block, Floats, Heap } from '../kernels/kernels.ts'
 import { sizeOf } from '../util/check.ts'
 import type { Mask } from './mask.ts'
 
 /** Element types: floats of the backend (float32; float64 in the float64 reference) and int32. */
 export type DType = 'float' | 'int32'
+
+/** Kernels count elements in 32-bit integers. */
+const largestSize = 2 ** 31 - 1
 
 /** Nested arrays of numbers, as deep as the tensor has dimensions. */
 export type NestedArray = number | NestedArray[]
@@ -34,6 +37,8 @@ export class Tensor {
   readonly #heap: Heap
   readonly #block: Block
   readonly #byteOffset: number
+  /** The tensor whose memory this one is a part of: it must not be collected before. */
+  readonly #owner: Tensor | null
   #view: Floats | Int32Array
 
   constructor(
@@ -43,10 +48,19 @@ export class Tensor {
     shape: readonly number[],
     dtype: DType,
     base: Tensor | null = null,
+    owner: Tensor | null = null,
   ) {
     this.shape = shape
     this.dtype = dtype
     this.size = sizeOf(shape)
+    if (this.size > largestSize) {
+      throw new RefrainError(
+        'BAD_SHAPE',
+        `a tensor holds at most ${largestSize} elements, shape ${show([...shape])} has ${this.size}`,
+        'use smaller batches or shorter sequences',
+      )
+    }
+    this.#owner = owner
     this.base = base
     this.#heap = heap
     this.#block = block
@@ -80,11 +94,17 @@ export class Tensor {
     return this.#current() as Int32Array
   }
 
+  /** Whether the elements lie in `heap`. */
+  isIn(heap: Heap): boolean {
+    return this.#heap === heap
+  }
+
   /** The same memory, and the same gradient, under another shape of equal size. */
   view(shape: readonly number[]): Tensor {
     if (sizeOf(shape) !== this.size) throw shapeError('view', this.shape, shape)
     const base = this.base ?? this
-    const view = new Tensor(this.#heap, this.#block, this.#byteOffset, shape, this.dtype, base)
+    const { dtype } = this
+    const view = new Tensor(this.#heap, this.#block, this.#byteOffset, shape, dtype, base, this)
     view.tracked = this.tracked
     return view
   }
@@ -93,7 +113,7 @@ export class Tensor {
   part(start: number, shape: readonly number[]): Tensor {
     const bytes = this.dtype === 'float' ? this.#heap.floatBytes : 4
     const offset = this.#byteOffset + start * bytes
-    return new Tensor(this.#heap, this.#block, offset, shape, this.dtype)
+    return new Tensor(this.#heap, this.#block, offset, shape, this.dtype, null, this.#owner ?? this)
   }
 
   /** A copy of the elements, in row-major order. */
@@ -159,11 +179,6 @@ const plainHeap: Heap<Block & { buffer: ArrayBuffer }> = {
   free: () => {},
   floats: (block, offset, length) => new Float32Array(block.buffer, offset, length),
   ints: (block, offset, length) => new Int32Array(block.buffer, offset, length),
-}
-
-/** A copy of `tensor` in ordinary JavaScript memory, independent of any backend. */
-export function detach(tensor: Tensor): Tensor {
-  return tensorOf(tensor.dtype === 'float' ? tensor.values : tensor.ints, tensor.shape)
 }
 
 function tensorOf(values: ArrayLike<number>, shape: readonly number[]): Tensor {
@@ -238,9 +253,4 @@ export function tensor(values: NestedArray | ArrayLike<number>, shape?: readonly
 function checkElement(value: unknown): number {
   if (typeof value === 'number') return value
   throw new RefrainError('BAD_ARGUMENT', `tensor: expected numbers, got ${show(value)}`)
-}
-
-/** Bytes of one element of `dtype` on `backend`. */
-export function elementBytes(backend: Backend, dtype: DType): number {
-  return dtype === 'float' ? backend.heap.floatBytes : 4
 }

@@ -1,5 +1,5 @@
 /** Callbacks of `fit`: objects with methods that the trainer calls at given moments. */
-import { RefrainError } from '../errors.ts'
+import { RefrainError, show } from '../errors.ts'
 import { checkInteger, checkNumber, checkOptions } from '../util/check.ts'
 
 /** Numbers of an epoch or of the epoch so far: loss, accuracy, valLoss, …. */
@@ -18,7 +18,10 @@ export interface Run {
   readonly rows: number
   /** Optimizer steps since training began. */
   readonly iteration: number
-  /** Learning rate of the next step; assign to change it from here on. */
+  /**
+   * Learning rate of the next step; assign to change it from here on. Throws `BAD_ARGUMENT` if the
+   * optimizer's is a schedule.
+   */
   learningRate: number
   /** Ends training after this step or epoch; a reason shows in the history. */
   stop(reason: string): void
@@ -39,7 +42,7 @@ export interface Callback {
   onStepEnd?(run: Run, logs: Logs): void | Promise<void>
   onEpochEnd?(run: Run, logs: Logs): void | Promise<void>
   onTrainEnd?(run: Run, logs: Logs): void | Promise<void>
-  /** What a checkpoint must keep of this callback: plain JSON, and at most one array. */
+  /** What a checkpoint must keep of this callback: plain JSON, and at most one copy of the weights. */
   readState?(): CallbackState
   writeState?(state: CallbackState): void
 }
@@ -135,7 +138,17 @@ export function earlyStopping(options: EarlyStoppingOptions = {}): Callback & {
       weights: bestWeights,
     }),
     writeState({ json, weights }) {
-      const state = json as { best: number | null; bestEpoch: number; waited: number }
+      const state = json as { best: number | null; bestEpoch: number; waited: number } | null
+      if (
+        !Number.isInteger(state?.bestEpoch) ||
+        !Number.isInteger(state?.waited) ||
+        (state?.best !== null && typeof state?.best !== 'number')
+      ) {
+        throw new RefrainError(
+          'BAD_FILE',
+          `fit 'resume': the checkpoint's state of 'earlyStopping' is not one: ${show(json)}`,
+        )
+      }
       best = state.best ?? Infinity
       bestEpoch = state.bestEpoch
       waited = state.waited
@@ -184,7 +197,10 @@ export function checkpoint(options: CheckpointOptions): Callback {
   }
 }
 
-/** Sets the learning rate at the start of each epoch: `(epoch, rate) => rate`, epochs from 0. */
+/**
+ * Sets the learning rate at the start of each epoch: `(epoch, rate) => rate`, epochs from 0. Not for
+ * an optimizer whose rate is a schedule. Keras's `LearningRateScheduler`.
+ */
 export function learningRateSchedule(rateOf: (epoch: number, rate: number) => number): Callback {
   return {
     name: 'learningRateSchedule',

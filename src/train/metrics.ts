@@ -20,7 +20,8 @@ type RowValue = (
   cols: number,
 ) => number
 
-function argmax(values: ArrayLike<number>, start: number, cols: number): number {
+/** The first position, from 0, of the largest of `cols` values. */
+export function argmax(values: ArrayLike<number>, start: number, cols: number): number {
   let best = 0
   for (let c = 1; c < cols; c++) if (values[start + c] > values[start + best]) best = c
   return best
@@ -66,6 +67,19 @@ export function resolveMetric(name: string): MetricName {
     )
   }
   return full as MetricName
+}
+
+/** Fails if the targets of a loss cannot be a metric's: class numbers or one number an output. */
+export function checkMetric(name: MetricName, loss: LossConfig): MetricName {
+  const labels = takesLabels(loss)
+  if (name === 'accuracy' || labels === (name === 'sparseCategoricalAccuracy')) return name
+  throw new RefrainError(
+    'BAD_ARGUMENT',
+    labels
+      ? `metrics: '${name}' needs a target for each output, '${loss.name}' takes class numbers`
+      : `metrics: '${name}' needs class numbers, '${loss.name}' takes a target for each output`,
+    "'accuracy' becomes the one that fits the loss",
+  )
 }
 
 /** A weighted mean over the rows seen so far. */

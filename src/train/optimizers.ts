@@ -90,6 +90,12 @@ function checkRate(name: string, rate: unknown): void {
   exponentialDecay(options)
 }
 
+/** Of a running mean: at 1 it would never take anything in, and its correction divide by 0. */
+function checkDecay(where: string, value: unknown): void {
+  if (checkNumber(where, value, 0, 1) < 1) return
+  throw new RefrainError('BAD_ARGUMENT', `${where}: expected less than 1, got 1`)
+}
+
 /** The flat decay: learning rate times weight decay. */
 const decayOf = (options: OptimizerOptions, rate: number) => rate * (options.weightDecay ?? 0)
 
@@ -132,7 +138,7 @@ export function rmsprop(
   const defaults = { learningRate: 0.001, rho: 0.9, momentum: 0, epsilon: 1e-7, centered: false }
   const own = ['rho', 'momentum', 'epsilon', 'centered']
   const options = { ...defaults, ...check('rmsprop', given, own) }
-  checkNumber("rmsprop 'rho'", options.rho, 0, 1)
+  checkDecay("rmsprop 'rho'", options.rho)
   checkNumber("rmsprop 'epsilon'", options.epsilon, 0)
   checkNumber("rmsprop 'momentum'", options.momentum, 0, 1)
   const slots = ['meanSquare']
@@ -183,8 +189,8 @@ function adamLike(
     ...defaults,
     ...check(name, given, ['beta1', 'beta2', 'epsilon', 'amsgrad']),
   }
-  checkNumber(`${name} 'beta1'`, options.beta1, 0, 1)
-  checkNumber(`${name} 'beta2'`, options.beta2, 0, 1)
+  checkDecay(`${name} 'beta1'`, options.beta1)
+  checkDecay(`${name} 'beta2'`, options.beta2)
   checkNumber(`${name} 'epsilon'`, options.epsilon, 0)
   return {
     name,

@@ -2,7 +2,7 @@
  * The training loop. It knows parameters, a forward function, a loss and an optimizer; it never
  * names a layer.
  */
-import { epochBatches } from '../data/batches.ts'
+import { epochBatches, lengthBatches } from '../data/batches.ts'
 import { batchOf, type Column } from '../data/column.ts'
 import { RefrainError, show } from '../errors.ts'
 import type { Backend } from '../kernels/kernels.ts'
@@ -16,6 +16,7 @@ import { clipGradients } from './clipping.ts'
 import { computeLoss, type LossConfig } from './losses.ts'
 import { Metric, type MetricName } from './metrics.ts'
 import { learningRateOf, type Optimizer } from './optimizers.ts'
+import { pauser } from './pause.ts'
 
 /** What can be trained: parameters, and predictions from inputs. */
 export interface Trainable {
@@ -85,9 +86,6 @@ export interface TrainerState {
   }
 }
 
-/** Milliseconds after which the loop lets timers, signals and the page have their turn. */
-const yieldAfter = 50
-
 /** Trains and evaluates one model; holds the optimizer's state and the step's memory. */
 export class Trainer {
   readonly #model: Trainable
@@ -123,6 +121,8 @@ export class Trainer {
   #step(data: TrainingData, rows: Int32Array, seed: number): { loss: number; clipped: boolean } {
     const { backend, parameters } = this.#model
     const { kernels } = backend
+    // A callback may have built or trained a model that shares layers with this one.
+    parameters.claim()
     this.#arena.reset()
     const random = { seed, step: this.#iteration }
     const ctx = new Context(backend, this.#arena, { training: true, random })
@@ -154,6 +154,17 @@ export class Trainer {
     return this.#learningRate ?? learningRateOf(this.#optimizer, this.#iteration)
   }
 
+  #setLearningRate(rate: number): void {
+    if (typeof this.#optimizer.options.learningRate !== 'number') {
+      throw new RefrainError(
+        'BAD_ARGUMENT',
+        "fit: a callback set the learning rate, but the optimizer's follows a schedule",
+        'give the optimizer a number, or leave learningRateSchedule out',
+      )
+    }
+    this.#learningRate = rate
+  }
+
   /** Names where the number that is not finite was born; the weights are still those before. */
   #failNotFinite(loss: number): never {
     const { backend, parameters } = this.#model
@@ -178,7 +189,14 @@ export class Trainer {
     const pause = pauser()
     let total = 0
     let count = 0
-    for (const rows of epochBatches(data.target, batchSize, null, 0)) {
+    // Rows of like length together need less padding, and a mean over rows does not show it. With
+    // a target for each step it would: Keras weighs each batch's mean over steps by its rows.
+    const ragged = data.inputs.find((column) => column.offsets)
+    const batches =
+      ragged && !data.target.offsets
+        ? lengthBatches(ragged, batchSize)
+        : epochBatches(data.target, batchSize, null, 0)
+    for (const rows of batches) {
       this.#arena.reset()
       const ctx = new Context(this.#model.backend, this.#arena)
       const batch = makeBatch(this.#arena, data, rows)
@@ -200,7 +218,6 @@ export class Trainer {
   async fit(plan: FitPlan): Promise<History> {
     const { data, epochs, batchSize, callbacks } = plan
     const { parameters } = this.#model
-    parameters.claim()
     let history: History = { epoch: [], history: {}, stopped: '', steps: 0, clippedSteps: 0 }
     let loss: [number, number] = [0, 0]
     let epoch = 0
@@ -232,16 +249,20 @@ export class Trainer {
         return trainer.#currentRate()
       },
       set learningRate(rate) {
-        trainer.#learningRate = rate
+        trainer.#setLearningRate(rate)
       },
       stop(reason) {
-        stopping = reason
+        stopping = reason || 'a callback'
       },
       save(path) {
         saveTo.add(path)
       },
-      readWeights: () => parameters.values.values.slice(),
+      readWeights() {
+        parameters.claim()
+        return parameters.values.values.slice()
+      },
       writeWeights(weights) {
+        parameters.claim()
         parameters.values.values.set(weights)
         parameters.touch()
       },
@@ -377,18 +398,26 @@ export class Trainer {
         )
       }
     }
-    this.#slots.forEach((slot, i) => {
-      slot.values.set(arrays[`optimizer/${this.#optimizer.slots[i]}`])
-    })
     // Callbacks find their state by name, the second of a name the second: some, such as progress,
-    // may come or go.
+    // may come or go. They come first, as they may refuse.
     const left = json.callbacks.map((saved, i) => ({ ...saved, weights: arrays[`callback/${i}`] }))
     for (const callback of plan.callbacks) {
       const at = left.findIndex(({ name }) => name === callback.name)
       if (at < 0) continue
       const [{ json, weights }] = left.splice(at, 1)
+      const { size } = this.#model.parameters.values
+      if (weights && weights.length !== size) {
+        throw new RefrainError(
+          'BAD_FILE',
+          `fit 'resume': expected ${size} weights kept by callback '${callback.name}', ` +
+            `the checkpoint has ${weights.length}`,
+        )
+      }
       callback.writeState?.({ json, weights })
     }
+    this.#slots.forEach((slot, i) => {
+      slot.values.set(arrays[`optimizer/${this.#optimizer.slots[i]}`])
+    })
     this.#iteration = json.iteration
     this.#learningRate = json.learningRate
     this.#metrics.forEach((metric, i) => {
@@ -422,18 +451,4 @@ function rowWeights(weights: Tensor | null, prediction: Tensor): Float32Array | 
   const out = new Float32Array(rows)
   for (let i = 0; i < rows; i++) out[i] = values[Math.floor(i / steps)]
   return out
-}
-
-/** Lets the event loop turn when it has not for a while. */
-function pauser(): () => Promise<void> | undefined {
-  let last = performance.now()
-  return () => {
-    if (performance.now() - last < yieldAfter) return undefined
-    return new Promise((resolve) => {
-      setTimeout(() => {
-        last = performance.now()
-        resolve()
-      }, 0)
-    })
-  }
 }
