@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -185,6 +185,44 @@ describe('train', () => {
     expect(await failure(['train', 'classify', 'x.csv', '--out', 'x.bin'])).toBe(
       "--out: expected a name ending in .refrain, got 'x.bin'",
     )
+    // Before the data are read: these are missing.
+    const out = (path: string) => failure(['train', 'classify', 'none.csv', '--out', path])
+    expect(await out(at('nowhere/x.refrain'))).toBe(
+      "cannot write 'nowhere/x.refrain': the folder does not exist; " +
+        `create '${at('nowhere')}' first`.replace(`${folder}/`, ''),
+    )
+    mkdirSync(at('folder.refrain'))
+    expect(await out(at('folder.refrain'))).toBe(
+      "cannot write 'folder.refrain': it is a folder. Name a file",
+    )
+    expect(await out(at('reviews.csv/x.refrain'))).toBe(
+      "cannot write 'reviews.csv/x.refrain': 'reviews.csv' is a file. Name a folder",
+    )
+    expect(await out(at('good.refrain'))).toBe('none.csv: no such file or folder')
+    expect(readdirSync(folder).filter((name) => name.includes('good'))).toEqual([])
+  })
+
+  test.skipIf(process.platform !== 'linux')('--out in a folder that takes no files', async () => {
+    expect(await failure(['train', 'classify', 'none.csv', '--out', '/proc/x.refrain'])).toMatch(
+      /^cannot write '\/proc\/x\.refrain': no files can be made in the folder '\/proc' \(E\w+\)\. Choose another one, or change its permissions$/,
+    )
+  })
+
+  test('a folder that takes the place of --out during the training', async () => {
+    const { status, stderr } = await refrain(
+      train('reviews.csv', 'late.refrain', ...small, '--epochs', '1'),
+      {
+        interruptWhen(stdout) {
+          if (stdout.includes('epoch 1/1')) mkdirSync(at('late.refrain'), { recursive: true })
+          return false
+        },
+      },
+    )
+    expect({ status, stderr }).toEqual({
+      status: 1,
+      stderr: "refrain: cannot write 'late.refrain': it is a folder. Name a file\n",
+    })
+    expect(readdirSync(folder).filter((name) => name.includes('partial'))).toEqual([])
   })
 })
 
@@ -225,6 +263,12 @@ describe('predict', () => {
       ...good.map(() => 'good'),
       ...bad.map(() => 'bad'),
     ])
+  })
+
+  test('a folder as the model', async () => {
+    expect(await failure(['predict', folder, 'x'])).toBe(
+      `'${folder}' is a folder. Name a file in it`,
+    )
   })
 
   test('errors', async () => {

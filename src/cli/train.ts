@@ -5,6 +5,7 @@ import { type Examples, readExamples } from '../data/examples.ts'
 import type { TableFormat } from '../data/table.ts'
 import { RefrainError } from '../errors.ts'
 import { defaultBackend } from '../kernels/backend.ts'
+import { checkWritable } from '../platform/node.ts'
 import * as classify from '../tasks/classify.ts'
 import { type Callback, checkpoint } from '../train/callbacks.ts'
 import { progress } from '../train/progress.ts'
@@ -45,7 +46,7 @@ export function addTrain(program: Command, io: Io): void {
     )
     .option(
       '--patience <n>',
-      'epochs without a better validation accuracy before training stops',
+      'epochs without a better validation accuracy or loss before training stops',
       wholeNumber(0),
       defaults.patience,
     )
@@ -121,7 +122,9 @@ async function trainClassifier(files: string[], options: TrainOptions, io: Io): 
       `--out: expected a name ending in .refrain, got '${out}'`,
     )
   }
+  await checkWritable(out)
   const saveTo = checkpointOf(out)
+  await checkWritable(saveTo)
   if (resume && !(await stat(saveTo).catch(() => undefined))) {
     throw new RefrainError(
       'FILE_NOT_FOUND',
@@ -205,10 +208,10 @@ function describeExamples(printer: Printer, { labels }: Examples): void {
 }
 
 /** Shows the epoch that was kept; returns it for the training record. */
-function describeResult(printer: Printer, { history }: History): object {
-  const { valLoss, valAccuracy } = history
+function describeResult(printer: Printer, history: History): object {
+  const { valLoss, valAccuracy } = history.history
   if (!valLoss?.length) return {}
-  const best = valAccuracy.indexOf(Math.max(...valAccuracy))
+  const best = classify.bestEpoch(history)
   const kept = {
     bestEpoch: best + 1,
     validationLoss: valLoss[best],

@@ -322,7 +322,40 @@ describe('a damaged file is refused with its name, and does no harm', () => {
     await expect(loadModel(join(folder, 'none.refrain'))).rejects.toThrow(
       /^no file '.*none\.refrain'; check the path$/,
     )
-    await expect(loadModel(folder)).rejects.toThrow(/^cannot read '/)
+    await expect(loadModel(folder)).rejects.toThrow(`'${folder}' is a folder. Name a file in it`)
+  })
+
+  it('by a path that is none', async () => {
+    for (const [path, got] of [
+      [undefined, 'undefined'],
+      [7, '7'],
+      ['', 'an empty string'],
+    ]) {
+      await expect(loadModel(path as string)).rejects.toMatchObject({
+        code: 'BAD_ARGUMENT',
+        message:
+          `expected the path of a .refrain file, got ${got}; ` +
+          "such as loadModel('reviews.refrain')",
+      })
+    }
+  })
+
+  it('with weights that are not finite', () => {
+    const forge = (value: number, dtype: 'F32' | 'F64' = 'F32') =>
+      edit(bytes, ({ tensors }) => {
+        const { shape } = tensors.get('dense/kernel')!
+        const data = Float64Array.of(1, 2, value, 4)
+        const own = dtype === 'F64' ? data : Float32Array.from(data)
+        tensors.set('dense/kernel', { dtype, shape, data: own })
+      })
+    const says = (value: string) =>
+      `the tensor 'dense/kernel' is ${value} at 2. ` +
+      'All weights must be finite: train the model again, with a lower learning rate'
+    expect(failureOf(forge(Number.NaN))).toBe(says('NaN'))
+    expect(failureOf(forge(-Infinity))).toBe(says('-Infinity'))
+    // Too large for the float32 of this backend.
+    expect(failureOf(forge(1e300, 'F64'))).toBe(says('Infinity'))
+    expect(failureOf(forge(3e38))).toBe('no error')
   })
 
   it('a checkpoint, too', async () => {

@@ -1,6 +1,6 @@
 /** Reading `.refrain` files; `file.ts` says what is in them. */
 import { platform } from '#platform'
-import { RefrainError } from '../errors.ts'
+import { RefrainError, show } from '../errors.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { decodeSafetensors } from '../util/safetensors.ts'
 import { checkFormat, findWeights, isHistory, readJson } from './file.ts'
@@ -37,6 +37,7 @@ export function decodeModel(
     const made = new Functional<Tensor>(graphFromConfig(architecture), { name, seed, ...options })
     return made.buildWith((parameter) => findWeights(file, parameter, fileName))
   })
+  checkFinite(model, fileName)
   const compiled = readJson<Parameters<Model['compile']>[0]>(file, 'compiled', fileName)
   inFile(fileName, () => {
     if (compiled) model.compile(compiled)
@@ -48,6 +49,22 @@ export function decodeModel(
   model.restoreRecord(training && isHistory(training.history) ? (training as never) : null)
   model.encoders = readJson(file, 'encoders', fileName)
   return { model, encoders: model.encoders, training }
+}
+
+/**
+ * Fails on weights that are NaN or infinite: every prediction would be NaN. Looks at the weights as
+ * the backend holds them, since a float64 of a file may be too large for its float32.
+ */
+function checkFinite({ backend, parameters }: Model, fileName: string): void {
+  for (const { path, value, size } of parameters.parameters) {
+    const at = backend.kernels.firstNonFinite(value.values, size)
+    if (at < 0) continue
+    throw new RefrainError(
+      'BAD_FILE',
+      `${fileName}: the tensor '${path}' is ${value.values[at]} at ${at}`,
+      'All weights must be finite: train the model again, with a lower learning rate',
+    )
+  }
 }
 
 /** Turns any failure on what a file says into one `BAD_FILE` that names the file. */
@@ -67,10 +84,17 @@ export async function loadFile(
   path: string,
   options: Pick<ModelOptions, 'backend'> = {},
 ): Promise<LoadedFile> {
+  if (typeof path !== 'string' || path === '') {
+    throw new RefrainError(
+      'BAD_ARGUMENT',
+      `expected the path of a .refrain file, got ${path === '' ? 'an empty string' : show(path)}`,
+      "such as loadModel('reviews.refrain')",
+    )
+  }
   return decodeModel(await platform.readFile(path), path, options)
 }
 
-/** Reads the model of a `.refrain` file. Throws `FILE_NOT_FOUND` or `BAD_FILE`. */
+/** Reads the model of a `.refrain` file. Throws `FILE_NOT_FOUND`, `BAD_FILE` or `BAD_ARGUMENT`. */
 export async function loadModel(
   path: string,
   options: Pick<ModelOptions, 'backend'> = {},

@@ -1,5 +1,5 @@
 /** The platform under Node: files, environment variables, the native addon. */
-import { open, readdir, readFile, rename, rm } from 'node:fs/promises'
+import { open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { availableParallelism } from 'node:os'
 import { basename, dirname, join } from 'node:path'
@@ -62,18 +62,53 @@ async function writeFile(path: string, bytes: Uint8Array): Promise<void> {
     }
     await rename(temporary, path)
   } catch (error) {
-    await rm(temporary, { force: true })
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') {
-      throw new RefrainError(
-        'FILE_NOT_FOUND',
-        `cannot write ${show(path)}: the folder does not exist`,
-        `create ${show(dirname(path))} first`,
-        { cause: error },
-      )
-    }
-    throw new RefrainError('BAD_ARGUMENT', `cannot write ${show(path)}: ${firstLine(error)}`, '', {
-      cause: error,
-    })
+    await rm(temporary, { force: true }).catch(() => {})
+    throw await writeError(path, error)
+  }
+}
+
+const kindOf = async (path: string) => {
+  const found = await stat(path).catch(() => undefined)
+  return found && (found.isDirectory() ? 'folder' : 'file')
+}
+
+/** Why a file cannot be written, in words. */
+async function writeError(path: string, error: unknown): Promise<RefrainError> {
+  const { code = '' } = error as NodeJS.ErrnoException
+  const folder = dirname(path)
+  const [own, parent] = await Promise.all([kindOf(path), kindOf(folder)])
+  const cannot = `cannot write ${show(path)}`
+  const because = (what: string, hint: string) =>
+    new RefrainError('BAD_ARGUMENT', `${cannot}: ${what}`, hint, { cause: error })
+  if (own === 'folder') return because('it is a folder', 'Name a file')
+  if (parent === undefined) {
+    return new RefrainError(
+      'FILE_NOT_FOUND',
+      `${cannot}: the folder does not exist`,
+      `create ${show(folder)} first`,
+      { cause: error },
+    )
+  }
+  if (parent === 'file') return because(`${show(folder)} is a file`, 'Name a folder')
+  if (['ENOENT', 'EACCES', 'EPERM', 'EROFS'].includes(code)) {
+    const what = `no files can be made in the folder ${show(folder)} (${code})`
+    return because(what, 'Choose another one, or change its permissions')
+  }
+  return because(firstLine(error), code === 'ENOSPC' ? 'The disk is full: make room' : '')
+}
+
+/**
+ * Fails with the error that writing this file would raise, before hours of work depend on it: makes a
+ * file beside it and removes it.
+ */
+export async function checkWritable(path: string): Promise<void> {
+  const probe = join(dirname(path), `.${basename(path)}.${process.pid}.${temporaryFiles++}.partial`)
+  try {
+    if ((await kindOf(path)) === 'folder') throw new Error('a folder')
+    await (await open(probe, 'w')).close()
+    await rm(probe)
+  } catch (error) {
+    throw await writeError(path, error)
   }
 }
 
@@ -86,7 +121,13 @@ export const platform: Platform = {
     try {
       return await readFile(path)
     } catch (error) {
-      const missing = (error as NodeJS.ErrnoException).code === 'ENOENT'
+      const { code } = error as NodeJS.ErrnoException
+      if (code === 'EISDIR') {
+        throw new RefrainError('BAD_FILE', `${show(path)} is a folder`, 'Name a file in it', {
+          cause: error,
+        })
+      }
+      const missing = code === 'ENOENT'
       throw new RefrainError(
         'FILE_NOT_FOUND',
         missing ? `no file ${show(path)}` : `cannot read ${show(path)}: ${firstLine(error)}`,

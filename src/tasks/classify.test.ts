@@ -105,13 +105,37 @@ describe('three labels', () => {
 
 test('validation decides when to stop, and the best epoch stays', async () => {
   const data = examples({ animal: animals, place: places })
-  const options = { ...small, epochs: 60, validation: 0.2, patience: 2, seed: 2 }
+  // Wrong labels, which can be learned by heart and not be guessed.
+  data.labels.forEach((label, i) => {
+    if (i % 5 === 3) data.labels[i] = label === 'animal' ? 'place' : 'animal'
+  })
+  const options = { ...small, epochs: 60, validation: 0.2, patience: 4, seed: 6 }
+  const classifier = await classify.train(data, options)
+  const { valAccuracy, valLoss } = classifier.history!.history
+  expect(classifier.history!.stopped).toBe('no better validation for 4 epochs')
+  const lowest = valLoss.indexOf(Math.min(...valLoss))
+  const best = classify.bestEpoch(classifier.history!)
+  expect(Math.max(lowest, best)).toBe(valAccuracy.length - 5)
+  expect((await classifier.evaluate(data)).accuracy).toBeGreaterThan(0.65)
+})
+
+test('training goes on while the validation loss falls, if the accuracy stands still', async () => {
+  const data = examples({ animal: animals, place: places })
+  const options = { ...small, learningRate: 0.01, validation: 0.2, patience: 3, seed: 2 }
   const classifier = await classify.train(data, options)
   const { valAccuracy } = classifier.history!.history
-  const parts = await classifier.evaluate(data)
-  expect(classifier.history!.stopped).toBe('no better valAccuracy for 2 epochs')
-  expect(valAccuracy.indexOf(Math.max(...valAccuracy))).toBe(valAccuracy.length - 3)
-  expect(parts.accuracy).toBeGreaterThan(0.8)
+  expect(valAccuracy.slice(1, 10)).toEqual(new Array(9).fill(valAccuracy[1]))
+  expect(valAccuracy.at(-1)).toBe(1)
+  expect(classify.bestEpoch(classifier.history!)).toBe(24)
+  expect((await classifier.evaluate(data)).accuracy).toBe(1)
+})
+
+test('the best epoch has the highest accuracy, and of those the lowest loss', () => {
+  const best = (valAccuracy: number[], valLoss: number[]) =>
+    classify.bestEpoch({ history: { valAccuracy, valLoss } } as never)
+  expect(best([0.5, 0.75, 0.75, 0.75], [0.1, 0.6, 0.4, 0.4])).toBe(2)
+  expect(best([0.5, 0.75, 0.5], [0.2, 0.6, 0.1])).toBe(1)
+  expect(classify.bestEpoch({ history: { loss: [1] } } as never)).toBe(-1)
 })
 
 test('balance lifts a label that is rare', async () => {

@@ -16,7 +16,7 @@ import { globalMaxPooling1d } from '../layers/pooling.ts'
 import { type LoadedFile, loadFile } from '../model/load.ts'
 import type { Model } from '../model/model.ts'
 import { sequential } from '../model/sequential.ts'
-import { type Callback, earlyStopping } from '../train/callbacks.ts'
+import { type Callback, earlyStopping, type Run } from '../train/callbacks.ts'
 import { adam } from '../train/optimizers.ts'
 import type { History } from '../train/trainer.ts'
 import { checkInteger, checkNumber, checkOptions } from '../util/check.ts'
@@ -25,7 +25,10 @@ import { checkInteger, checkNumber, checkOptions } from '../util/check.ts'
 export interface ClassifyOptions {
   /** Most epochs; training stops earlier when validation no longer improves. Default 20. */
   epochs?: number
-  /** Epochs without a better validation accuracy before training stops. Default 3. */
+  /**
+   * Epochs in which neither the validation accuracy nor the validation loss improves before training
+   * stops. Default 3.
+   */
   patience?: number
   /** Share of the examples kept for validation. Default 0.1; 0: none, and all epochs run. */
   validation?: number
@@ -287,13 +290,7 @@ export async function train(
   ]
   const [ids, targets] = dataOf(parts.train)
   const validated = parts.validation.length > 0
-  // Not the loss: of a few hundred examples it rises as soon as the model is sure of itself, often
-  // well before the accuracy is at its best.
-  const stop = earlyStopping({
-    monitor: 'valAccuracy',
-    patience: settings.patience,
-    restoreBestWeights: true,
-  })
+  const stop = stopping(settings.patience, parts.validation.length)
   const model = buildModel(vocabulary.size, labels.size, settings)
   // Before training, so that a checkpoint can predict, too.
   model.encoders = encodersOf({ vocabulary, labels, maxLength })
@@ -307,6 +304,58 @@ export async function train(
     resume: options.resume,
   })
   return new Classifier({ model, vocabulary, labels, maxLength, history })
+}
+
+/**
+ * Keeps the epoch of the best validation accuracy, of equal ones that of the lowest loss; stops when
+ * neither number has improved for some epochs. The loss alone would not do: of a few hundred examples
+ * it rises as soon as the model is sure of itself, often well before the accuracy is at its best.
+ * Nor would the accuracy alone: of 18 examples it stands still for epochs while the model learns.
+ */
+function stopping(patience: number, rows: number): Callback {
+  const accuracy = earlyStopping({ monitor: 'valAccuracy', patience, restoreBestWeights: true })
+  const loss = earlyStopping({ monitor: 'valLoss', patience })
+  const epochs = Math.max(1, patience)
+  /** Lets both speak, and stops the run if both want to. */
+  const ask = (run: Run, speak: (run: Run) => unknown) => {
+    let votes = 0
+    speak(Object.create(run, { stop: { value: () => votes++ } }))
+    if (votes === 2) run.stop(`no better validation for ${epochs} epoch${epochs === 1 ? '' : 's'}`)
+  }
+  return {
+    name: 'stopping',
+    onTrainBegin: (run) => ask(run, (own) => [accuracy, loss].map((by) => by.onTrainBegin!(own))),
+    onEpochEnd: (run, logs) =>
+      ask(run, (own) => {
+        const valAccuracy = validationScore(logs.valAccuracy, logs.valLoss, rows)
+        accuracy.onEpochEnd!(own, { ...logs, valAccuracy })
+        loss.onEpochEnd!(own, logs)
+      }),
+    onTrainEnd: (run, logs) => accuracy.onTrainEnd!(run, logs),
+    readState() {
+      const { json, weights } = accuracy.readState!()
+      return { json: { accuracy: json, loss: loss.readState!().json }, weights }
+    },
+    writeState({ json, weights }) {
+      const states = (json ?? {}) as Record<'accuracy' | 'loss', unknown>
+      accuracy.writeState!({ json: states.accuracy, weights })
+      loss.writeState!({ json: states.loss })
+    },
+  }
+}
+
+/** Ranks by accuracy, then by loss, whose part is always less than that of one example. */
+const validationScore = (accuracy: number, loss: number, rows: number) =>
+  accuracy + 1 / (2 * rows * (1 + loss))
+
+/** The epoch, from 0, whose weights `train` kept; -1 without validation. */
+export function bestEpoch({ history: { valAccuracy, valLoss } }: History): number {
+  let best = -1
+  valAccuracy?.forEach((accuracy, i) => {
+    const better = best < 0 || accuracy > valAccuracy[best]
+    if (better || (accuracy === valAccuracy[best] && valLoss[i] < valLoss[best])) best = i
+  })
+  return best
 }
 
 function buildModel(words: number, labels: number, settings: Settings): Model {
