@@ -164,15 +164,11 @@ describe('shapes', () => {
         true,
       ),
     ).toBe("RefrainError: 'sampleWeight': expected shape [2] or [2, 2], got [2, 3]")
-    const perStep = { sampleWeight: [1, 2, 3], classWeight: { 0: 2 } }
-    expect(
-      await textOfFit(
-        x,
-        x.map((row) => row.map(() => 0)),
-        perStep,
-        true,
-      ),
-    ).toBe("RefrainError: fit 'sampleWeight': expected 6 weights beside classWeight, got 3")
+    const tooMany = { shape: [3, 2], data: [1, 2, 3, 4, 5, 6] }
+    expect(await textOfFit(x, y, { sampleWeight: tooMany, classWeight: { 0: 2 } })).toBe(
+      "RefrainError: fit 'sampleWeight': expected a weight for each row or target, 3 or 3, " +
+        'beside classWeight, got 6',
+    )
     expect(await textOfFit(x, y, { classWeight: { 0: -1 } })).toBe(
       "RefrainError: fit 'classWeight' 0: expected a finite number of at least 0, got -1",
     )
@@ -233,6 +229,17 @@ describe('numbers', () => {
     expect(await textOfFit(x, y, { validationData: [x, [0, 0, 9]] })).toBe(
       `RefrainError: validationData 'y': expected class numbers from 0 to 2, got 9 in row 2; ${hint}`,
     )
+    const dense = [
+      [1, 2],
+      [3, 4],
+    ]
+    const labels = [
+      [0, 1],
+      [0, 5],
+    ]
+    expect(await textOfFit(dense, labels, { batchSize: 1, shuffle: false }, true)).toBe(
+      `RefrainError: fit 'y': expected class numbers from 0 to 2, got 5 in row 1; ${hint}`,
+    )
     expect(await textOfFit(x, [0, 0.5, 1])).toBe(
       "RefrainError: fit 'y': expected whole numbers, got 0.5 at row 1",
     )
@@ -277,6 +284,51 @@ describe('numbers', () => {
       'at least 1, got 0',
     )
   })
+})
+
+it('of classes at masked steps may be anything', async () => {
+  const model = sequential(
+    [
+      embedding({ inputDim: 10, outputDim: 2, maskZero: true }),
+      lstm({ units: 2, returnSequences: true }),
+      dense({ units: 3, activation: 'softmax' }),
+    ],
+    { backend },
+  )
+  model.compile({ loss: 'sparseCategoricalCrossentropy' })
+  const padded = [
+    [1, 2],
+    [3, 0],
+  ]
+  const { history } = await model.fit(padded, [
+    [1, 2],
+    [0, -1],
+  ])
+  expect(history.loss.every(Number.isFinite)).toBe(true)
+})
+
+it('metrics that do not fit the loss are refused', async () => {
+  const compile = (loss: string, metric: string) =>
+    textOf(async () => classifier().compile({ loss, metrics: [metric] } as never))
+  const hint = "'accuracy' becomes the one that fits the loss"
+  const sparse = 'sparseCategoricalCrossentropy'
+  for (const loss of ['categoricalCrossentropy', 'binaryCrossentropy', 'meanSquaredError']) {
+    expect(await compile(loss, 'sparseCategoricalAccuracy')).toBe(
+      "RefrainError: metrics: 'sparseCategoricalAccuracy' needs class numbers, " +
+        `'${loss}' takes a target for each output; ${hint}`,
+    )
+    for (const metric of ['accuracy', 'categoricalAccuracy', 'binaryAccuracy', 'mse']) {
+      expect(await compile(loss, metric)).toBe('no error')
+    }
+  }
+  for (const metric of ['binaryAccuracy', 'categoricalAccuracy', 'meanSquaredError']) {
+    expect(await compile(sparse, metric)).toBe(
+      `RefrainError: metrics: '${metric}' needs a target for each output, ` +
+        `'${sparse}' takes class numbers; ${hint}`,
+    )
+  }
+  expect(await compile(sparse, 'accuracy')).toBe('no error')
+  expect(await compile(sparse, 'sparseCategoricalAccuracy')).toBe('no error')
 })
 
 describe('names', () => {

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { defaultBackend, setBackend } from '../kernels/backend.ts'
 import { eachBackend, truth } from '../kernels/backends.case.ts'
 import { expectClose } from '../kernels/kernels.case.ts'
@@ -19,6 +19,7 @@ import {
 import { Random } from '../tensor/random.ts'
 import { type Callback, earlyStopping, learningRateSchedule } from '../train/callbacks.ts'
 import { adam, sgd } from '../train/optimizers.ts'
+import { exponentialDecay } from '../train/schedules.ts'
 import { model as makeModel } from './functional.ts'
 import { sequential } from './sequential.ts'
 
@@ -80,6 +81,15 @@ describe('predictions of rows of unequal length', () => {
       await check(sequential(layers, { backend }), 5, Math.max(...x.map((row) => row.length)))
     })
 
+    it('with an output for each step from last to first', async () => {
+      const layers = [
+        embedding({ inputDim: 20, outputDim: 7 }),
+        lstm({ units: 9, returnSequences: true, goBackwards: true }),
+        dense({ units: 5 }),
+      ]
+      await check(sequential(layers, { backend }), 5, Math.max(...x.map((row) => row.length)))
+    })
+
     it('with a mean over time', async () => {
       const layers = [
         embedding({ inputDim: 20, outputDim: 7 }),
@@ -88,6 +98,25 @@ describe('predictions of rows of unequal length', () => {
       ]
       await check(sequential(layers, { backend }), 2)
     })
+  })
+
+  it('keep the places of steps that are masked within a row', async () => {
+    const x = [[3, 0, 4], [1, 2, 3, 4, 5], [1], [2, 2, 0]]
+    for (const goBackwards of [false, true]) {
+      const layers = [
+        embedding({ inputDim: 9, outputDim: 2, maskZero: true }),
+        lstm({ units: 3, returnSequences: true, goBackwards }),
+      ]
+      const model = sequential(layers, { backend: truth })
+      const all = await (await model.predict(x)).data()
+      for (const batchSize of [1, 2]) {
+        expect(await (await model.predict(x, { batchSize })).data()).toEqual(all)
+      }
+      const [row] = x
+      const alone = await (await model.predict([row])).data()
+      expect(all.subarray(0, row.length * 3)).toEqual(alone)
+      expect(alone.subarray(6).some((value) => value !== 0)).toBe(true)
+    }
   })
 
   it('rows without any step, alone or in a batch, give what the weights make of nothing', async () => {
@@ -125,6 +154,55 @@ describe('evaluate', () => {
     const weighted = await model.evaluate(x.slice(35), y.slice(35), { batchSize: 8, sampleWeight })
     expect(weighted.loss).toBeCloseTo(3 * logs.loss, 5)
     expect(weighted.accuracy).toBe(logs.accuracy)
+  })
+})
+
+describe('evaluate of rows of unequal length', () => {
+  it('puts rows of like length into a batch', async () => {
+    const x = [[1], [1, 2, 3, 4, 5, 6], [2], [6, 5, 4, 3, 2, 1]]
+    const y = [0, 1, 2, 0]
+    const model = sequential(
+      [
+        embedding({ inputDim: 9, outputDim: 3 }),
+        lstm({ units: 3 }),
+        dense({ units: 3, activation: 'softmax' }),
+      ],
+      { backend: truth },
+    )
+    model.compile({ loss: 'sparseCategoricalCrossentropy', metrics: ['accuracy'] })
+    const one = await model.evaluate(x, y, { batchSize: 1, sampleWeight: [1, 2, 3, 4] })
+    const forward = vi.spyOn(model, 'forward')
+    const two = await model.evaluate(x, y, { batchSize: 2, sampleWeight: [1, 2, 3, 4] })
+    expect(forward.mock.calls.map(([, [ids]]) => ids.shape)).toEqual([
+      [2, 6],
+      [2, 1],
+    ])
+    expect(two.loss).toBeCloseTo(one.loss, 12)
+    expect(two.accuracy).toBe(one.accuracy)
+  })
+})
+
+describe('the event loop', () => {
+  it('turns while predict and evaluate work for long', async () => {
+    const model = sequential([dense({ units: 1, inputShape: [1] })], { backend: truth })
+    model.compile({ loss: 'mse' })
+    let now = 0
+    const clock = vi.spyOn(performance, 'now').mockImplementation(() => (now += 100))
+    try {
+      for (const work of [
+        () => model.predict([[1], [2]], { batchSize: 1 }),
+        () => model.evaluate([[1], [2]], [[1], [2]], { batchSize: 1 }),
+      ]) {
+        let turned = false
+        setTimeout(() => {
+          turned = true
+        }, 0)
+        await work()
+        expect(turned).toBe(true)
+      }
+    } finally {
+      clock.mockRestore()
+    }
   })
 })
 
@@ -197,6 +275,46 @@ describe('weights count as rows given more often', () => {
     const both = await train(loss, x, labels, rate, { classWeight, sampleWeight: times })
     const product = sampleWeight.map((weight, i) => weight * times[i])
     expect(both).toEqual(await train(loss, x, labels, rate, { sampleWeight: product }))
+  })
+
+  it('classWeight times a weight for each row, with sequences of targets', async () => {
+    const y = [0, 2, 1, 2].map((label) => [label, 1, (label + 1) % 3])
+    const oneHot = y.map((row) => row.map((label) => [0, 1, 2].map((c) => Number(c === label))))
+    const classWeight = { 0: 2, 2: 0.5 }
+    const loss = 'sparseCategoricalCrossentropy'
+    const sampleWeight = y.map((row, i) => row.map((label) => [2, 1, 0.5][label] * times[i]))
+    const byStep = await train(loss, x, y, rate, { sampleWeight }, true)
+    const both = { classWeight, sampleWeight: times }
+    expect(await train(loss, x, y, rate, both, true)).toEqual(byStep)
+    const wide = await train('categoricalCrossentropy', x, oneHot, rate, both, true)
+    expectClose(wide, byStep, near)
+    const cut = <Row>(rows: Row[][]) => rows.map((row, i) => row.slice(0, 1 + (i % 3)))
+    const ragged = await train(loss, cut(x), cut(y), rate, both, true)
+    const cutWeights = { sampleWeight: cut(sampleWeight) }
+    expect(ragged).toEqual(await train(loss, cut(x), cut(y), rate, cutWeights, true))
+  })
+
+  it('classWeight, of training rows only', async () => {
+    const model = sequential([lstm({ units: 3 }), dense({ units: 3, activation: 'softmax' })], {
+      backend: truth,
+    })
+    model.compile({ loss: 'sparseCategoricalCrossentropy' })
+    const y = [0, 2, 1, 2]
+    const options = { classWeight: { 0: 5, 1: 5, 2: 5 }, validationSplit: 0.5 }
+    const { history } = await model.fit(x, y, options)
+    const { loss } = await model.evaluate(x.slice(2), y.slice(2))
+    expect(history.valLoss).toEqual([loss])
+  })
+
+  it('classWeight, with very wide one-hot targets', async () => {
+    const width = 150_000
+    const model = sequential([dense({ units: width, inputShape: [1] })], { backend: truth })
+    model.compile({ optimizer: sgd({ learningRate: 0 }), loss: 'mse' })
+    const target = { shape: [1, width], data: new Float32Array(width).fill(1, 1, 2) }
+    const train = (options: object) => model.fit([[0]], target, options)
+    const plain = await train({})
+    const weighted = await train({ classWeight: { 1: 3 } })
+    expect(weighted.history.loss[0]).toBeCloseTo(3 * plain.history.loss[0], 12)
   })
 })
 
@@ -581,6 +699,48 @@ describe('callbacks', () => {
       'RefrainError: learningRateSchedule: the returned rate: expected a finite number of at ' +
         'least 0, got NaN',
     )
+  })
+
+  it('that set a learning rate do not fit an optimizer with a schedule', async () => {
+    const model = make()
+    const options = { initialLearningRate: 0.1, decaySteps: 10, decayRate: 0.5 }
+    const learningRate = exponentialDecay(options)
+    model.compile({ optimizer: sgd({ learningRate }), loss: model.compiled!.loss })
+    const callbacks = [learningRateSchedule((_, rate) => rate)]
+    expect(await textOf(() => model.fit(data.x, data.y, { callbacks }))).toBe(
+      "RefrainError: fit: a callback set the learning rate, but the optimizer's follows a " +
+        'schedule; give the optimizer a number, or leave learningRateSchedule out',
+    )
+  })
+
+  it('stop without a reason, too', async () => {
+    const stop: Callback = { name: 'stop', onStepEnd: (run) => run.stop('') }
+    const history = await make().fit(data.x, data.y, { epochs: 3, batchSize: 5, callbacks: [stop] })
+    expect(history).toMatchObject({ stopped: 'a callback', steps: 1 })
+  })
+
+  it('may evaluate and predict, but not train', async () => {
+    const model = make()
+    const plain = make()
+    const expected = await plain.fit(data.x, data.y, { epochs: 2, batchSize: 5 })
+    const losses: number[] = []
+    const busy = 'RefrainError: fit: the model is being trained; await the other fit first'
+    const callback: Callback = {
+      name: 'look',
+      async onStepEnd() {
+        losses.push((await model.evaluate(data.x, data.y)).loss)
+        await model.predict(data.x)
+        expect(await textOf(() => model.fit(data.x, data.y))).toBe(busy)
+      },
+    }
+    const options = { epochs: 2, batchSize: 5, callbacks: [callback] }
+    const first = model.fit(data.x, data.y, options)
+    expect(await textOf(() => model.fit(data.x, data.y))).toBe(busy)
+    expect((await first).history).toEqual(expected.history)
+    expect(losses).toHaveLength(6)
+    // After a fit that failed, too, another one may begin.
+    expect(await textOf(() => model.fit(data.x, [1]))).toContain('expected 12 rows, got 1')
+    expect(await textOf(() => model.fit(data.x, data.y))).toBe('no error')
   })
 
   it('see where training stands, and may stop it', async () => {

@@ -1,13 +1,6 @@
 /** Models: layers in a graph, with memory, an optimizer and data: fit, evaluate, predict, save. */
 import { lengthBatches } from '../data/batches.ts'
-import {
-  type ArrayData,
-  batchOf,
-  type Column,
-  rowLength,
-  sliceColumn,
-  toColumn,
-} from '../data/column.ts'
+import { type ArrayData, batchOf, type Column, toColumn } from '../data/column.ts'
 import { RefrainError, show } from '../errors.ts'
 import { defaultBackend } from '../kernels/backend.ts'
 import type { Backend } from '../kernels/kernels.ts'
@@ -15,18 +8,20 @@ import { checkInputShape } from '../layers/input.ts'
 import type { Layer, Shape } from '../layers/layer.ts'
 import { Arena } from '../tensor/arena.ts'
 import { Context } from '../tensor/context.ts'
-import type { Mask } from '../tensor/mask.ts'
 import { type Parameter, ParameterSet } from '../tensor/parameter.ts'
 import { Random } from '../tensor/random.ts'
 import { shapeError, type Tensor, tensor } from '../tensor/tensor.ts'
 import type { Callback, Logs } from '../train/callbacks.ts'
-import { type LossConfig, type LossName, resolveLoss, takesLabels } from '../train/losses.ts'
-import { type MetricName, resolveMetric } from '../train/metrics.ts'
+import { type LossConfig, type LossName, resolveLoss } from '../train/losses.ts'
+import { checkMetric, type MetricName, resolveMetric } from '../train/metrics.ts'
 import { type Optimizer, resolveOptimizer } from '../train/optimizers.ts'
+import { pauser } from '../train/pause.ts'
 import { type History, Trainer, type TrainingData } from '../train/trainer.ts'
-import { checkInteger, checkNumber, checkOptions, sizeOf, suggest } from '../util/check.ts'
+import { checkInteger, checkNumber, checkOptions, suggest } from '../util/check.ts'
 import { readCheckpoint, writeModelFile } from './file.ts'
 import { type Graph, runGraph } from './graph.ts'
+import { fitInput, severalInputs, sliceData, withClassWeights, withTargets } from './prepare.ts'
+import { fitResult, placeRows, type Result } from './result.ts'
 import { summarize } from './summary.ts'
 
 export interface ModelOptions {
@@ -64,7 +59,7 @@ export interface FitOptions {
   shuffle?: boolean
   /** Of shuffling and dropout; default the model's. */
   seed?: number
-  /** A factor for each class number. */
+  /** A factor for each class number, of the rows trained on; others have 1. */
   classWeight?: Readonly<Record<number, number>>
   /** A factor for each row, or for each row and step. */
   sampleWeight?: ArrayData
@@ -122,6 +117,7 @@ export abstract class Model<Output extends Tensor | Tensor[] = Tensor> {
   #trainer: Trainer | null = null
   #arena: Arena | null = null
   #record: TrainingRecord | null = null
+  #fitting = false
 
   constructor(kind: string, options: ModelOptions) {
     checkOptions(kind, options, ['name', 'seed', 'backend'])
@@ -257,10 +253,11 @@ export abstract class Model<Output extends Tensor | Tensor[] = Tensor> {
         "for example loss: 'binaryCrossentropy'",
       )
     }
+    const loss = resolveLoss(options.loss)
     this.#compiled = {
       optimizer: resolveOptimizer(options.optimizer ?? 'adam'),
-      loss: resolveLoss(options.loss),
-      metrics: (options.metrics ?? []).map(resolveMetric),
+      loss,
+      metrics: (options.metrics ?? []).map((name) => checkMetric(resolveMetric(name), loss)),
     }
     this.#trainer = null
     if (this.#parameters) this.#partition(this.#parameters)
@@ -292,16 +289,37 @@ export abstract class Model<Output extends Tensor | Tensor[] = Tensor> {
   /**
    * Trains the model. Losses and metrics of every epoch are in the result; with validation data also
    * `valLoss` and so on. Throws `BAD_DATA`, `BAD_SHAPE` or `NOT_FINITE` before the first step if the
-   * data cannot be used.
+   * data cannot be used; class numbers of sequences in which steps may be masked are checked with
+   * each batch. Throws `BAD_ARGUMENT` while another `fit` of this model runs.
    */
-  async fit(x: ArrayData | readonly ArrayData[], y: ArrayData, options: FitOptions = {}) {
+  async fit(
+    x: ArrayData | readonly ArrayData[],
+    y: ArrayData,
+    options: FitOptions = {},
+  ): Promise<History> {
+    if (this.#fitting) {
+      throw new RefrainError(
+        'BAD_ARGUMENT',
+        'fit: the model is being trained',
+        'await the other fit first',
+      )
+    }
+    this.#fitting = true
+    try {
+      return await this.#fit(x, y, options)
+    } finally {
+      this.#fitting = false
+    }
+  }
+
+  async #fit(x: ArrayData | readonly ArrayData[], y: ArrayData, options: FitOptions) {
     checkOptions('fit', options, fitOptions)
     const epochs = checkInteger("fit 'epochs'", options.epochs ?? 1)
     const batchSize = checkInteger("fit 'batchSize'", options.batchSize ?? 32)
     const split = checkNumber("fit 'validationSplit'", options.validationSplit ?? 0, 0, 0.999999)
     const seed =
       options.seed === undefined ? this.seed : checkInteger("fit 'seed'", options.seed, 0)
-    let data = this.#data('fit', x, y, options)
+    let data = this.#data('fit', x, y, options.sampleWeight)
     let validation: TrainingData | null = null
     if (options.validationData) {
       const [vx, vy, sampleWeight] = Array.isArray(options.validationData)
@@ -311,7 +329,7 @@ export abstract class Model<Output extends Tensor | Tensor[] = Tensor> {
             (options.validationData as { y: ArrayData }).y,
             (options.validationData as { sampleWeight?: ArrayData }).sampleWeight,
           ]
-      validation = this.#data('validationData', vx, vy, { sampleWeight })
+      validation = this.#data('validationData', vx, vy, sampleWeight)
     } else if (split > 0) {
       const { rows } = data.target
       const cut = Math.floor(rows * (1 - split))
@@ -323,6 +341,9 @@ export abstract class Model<Output extends Tensor | Tensor[] = Tensor> {
       }
       validation = sliceData(data, cut, rows)
       data = sliceData(data, 0, cut)
+    }
+    if (options.classWeight) {
+      data = withClassWeights(data, options.classWeight, this.graph!.outputs[0].shape)
     }
     const started = performance.now()
     const trainer = this.#makeTrainer()
@@ -360,7 +381,7 @@ export abstract class Model<Output extends Tensor | Tensor[] = Tensor> {
   ): Promise<Logs> {
     checkOptions('evaluate', options, ['batchSize', 'sampleWeight'])
     const batchSize = checkInteger("evaluate 'batchSize'", options.batchSize ?? 32)
-    const data = this.#data('evaluate', x, y, options)
+    const data = this.#data('evaluate', x, y, options.sampleWeight)
     return this.#makeTrainer().evaluate(data, batchSize)
   }
 
@@ -382,6 +403,7 @@ export abstract class Model<Output extends Tensor | Tensor[] = Tensor> {
     const rows = inputs[0].rows
     const ragged = inputs.find((column) => column.offsets) ?? inputs[0]
     const results: Result[] = []
+    const pause = pauser()
     for (const batch of lengthBatches(ragged, batchSize)) {
       arena.reset()
       const ctx = new Context(backend, arena)
@@ -391,14 +413,11 @@ export abstract class Model<Output extends Tensor | Tensor[] = Tensor> {
         inputs.map((column) => batchOf(arena, column, batch)),
       )
       outputs.forEach((output, i) => {
-        const values = output.values
         // Longest rows come first, so a batch is longer than the first only with several inputs.
-        const result = fitResult(results[i], rows, output)
-        results[i] = result
-        place(result, output.shape, values, batch)
-        if (ragged.offsets && output.mask) clearPadding(result, output.mask, batch)
+        results[i] = fitResult(results[i], rows, output)
+        placeRows(results[i], output, batch, inputs)
       })
-      await undefined
+      await pause()
     }
     arena.reset()
     const tensors = results.map(({ shape, data }) => tensor(data, shape))
@@ -449,38 +468,20 @@ export abstract class Model<Output extends Tensor | Tensor[] = Tensor> {
     return this.#trainer
   }
 
+  /** The inputs as columns that fit the graph, which is made from them if there is none. */
   #inputs(where: string, x: ArrayData | readonly ArrayData[]): Column[] {
     const symbols = this.graph?.inputs
+    let columns: Column[]
     if (symbols && symbols.length > 1) {
-      if (!Array.isArray(x) || x.length !== symbols.length) {
-        throw new RefrainError(
-          'BAD_ARGUMENT',
-          `${where} 'x': expected an array of ${symbols.length} inputs ` +
-            `(${symbols.map((s) => s.name).join(', ')}), got ${show(x)}`,
-        )
-      }
-      const columns = (x as readonly ArrayData[]).map((data, i) =>
-        shapedLike(symbols[i].shape, toColumn(`${where} 'x' ${i}`, data, symbols[i].dtype)),
-      )
-      columns.forEach((column, i) => {
-        checkRows(`${where} 'x' ${i}`, column, columns[0].rows)
-      })
-      this.build()
-      columns.forEach((column, i) => {
-        checkInput(`${where} 'x' ${i}`, column, symbols[i].shape)
-      })
-      return columns
+      columns = severalInputs(where, x, symbols)
+    } else {
+      const dtype = symbols?.[0].dtype ?? this.layers[0]?.inputType ?? 'float'
+      const column = toColumn(`${where} 'x'`, x as ArrayData, dtype)
+      if (!this.graph) this.#makeGraphFrom(column)
+      columns = [fitInput(`${where} 'x'`, column, this.graph!.inputs[0].shape)]
     }
-    const dtype = symbols?.[0].dtype ?? this.layers[0]?.inputType ?? 'float'
-    const given = toColumn(`${where} 'x'`, x as ArrayData, dtype)
-    if (!this.#parameters) {
-      if (!this.graph) this.#makeGraphFrom(given)
-      this.build()
-    }
-    const { shape } = this.graph!.inputs[0]
-    const column = shapedLike(shape, given)
-    checkInput(`${where} 'x'`, column, shape)
-    return [column]
+    this.build()
+    return columns
   }
 
   /** With the lengths of sequences left open, unless a layer such as flatten needs them. */
@@ -502,34 +503,14 @@ export abstract class Model<Output extends Tensor | Tensor[] = Tensor> {
     where: string,
     x: ArrayData | readonly ArrayData[],
     y: ArrayData,
-    options: { sampleWeight?: ArrayData; classWeight?: Readonly<Record<number, number>> },
+    sampleWeight?: ArrayData,
   ): TrainingData {
     if (!this.#compiled) this.#makeTrainer()
     const inputs = this.#inputs(where, x)
-    const target = toColumn(
-      `${where} 'y'`,
-      y,
-      takesLabels(this.#compiled!.loss) ? 'int32' : 'float',
-    )
-    const { rows } = inputs[0]
-    checkRows(`${where} 'y'`, target, rows)
-    checkSameLengths(`${where} 'y'`, inputs, target)
-    const classes = this.graph!.outputs[0].shape.at(-1) ?? 1
-    if (target.dtype === 'int32') checkLabels(where, target, classes)
-    const weights = options.sampleWeight
-      ? toColumn(`${where} 'sampleWeight'`, options.sampleWeight, 'float')
-      : null
-    if (weights) {
-      checkRows(`${where} 'sampleWeight'`, weights, rows)
-      checkSameLengths(`${where} 'sampleWeight'`, inputs, weights)
-    }
-    return {
-      inputs,
-      target,
-      weights: options.classWeight
-        ? withClassWeights(target, weights, options.classWeight)
-        : weights,
-    }
+    const { layers } = this
+    const { loss } = this.#compiled!
+    const outputShape = this.graph!.outputs[0].shape
+    return withTargets(where, inputs, { y, sampleWeight }, { loss, outputShape, layers })
   }
 }
 
@@ -571,160 +552,4 @@ function checkNesting(layers: readonly Layer[]): void {
     for (const { layer: inner } of layer.children) visit(inner)
   }
   for (const layer of layers) visit(layer)
-}
-
-/** Sequences that are all empty do not show how many features a step has; the model knows. */
-function shapedLike([, , ...features]: Shape, column: Column): Column {
-  if (!column.offsets || column.data.length > 0) return column
-  return { ...column, shape: [null, ...features] }
-}
-
-/** Class numbers that no padding can excuse: one for each row, or ragged. */
-function checkLabels(where: string, target: Column, classes: number): void {
-  const { data, offsets, rows } = target
-  if (!offsets && data.length !== rows) return
-  const bad = data.findIndex((label) => label < 0 || label >= classes)
-  if (bad < 0) return
-  const row = offsets ? offsets.findIndex((offset) => offset > bad) - 1 : bad
-  throw new RefrainError(
-    'BAD_DATA',
-    `${where} 'y': expected class numbers from 0 to ${classes - 1}, got ${data[bad]} in row ${row}`,
-    'the last layer has as many units as there are classes',
-  )
-}
-
-function checkInput(where: string, column: Column, [, ...shape]: Shape): void {
-  const given = column.shape
-  const steps = shape[0]
-  if (column.offsets && steps !== null && given.length === shape.length) {
-    throw new RefrainError(
-      'BAD_SHAPE',
-      `${where}: expected ${steps} steps in each row, got rows of unequal length`,
-      'pad them, or leave the number of steps open in the input shape: null',
-    )
-  }
-  const fits =
-    given.length === shape.length &&
-    shape.every((length, i) => length === null || given[i] === length)
-  if (!fits) {
-    throw new RefrainError(
-      'BAD_SHAPE',
-      `${where}: expected rows of shape ${show([...shape])}, got ${show([...given])}`,
-      shape.length === given.length + 1 ? 'a sequence of single numbers has shape [T, 1]' : '',
-    )
-  }
-}
-
-function checkRows(where: string, column: Column, rows: number): void {
-  if (column.rows === rows) return
-  throw new RefrainError('BAD_SHAPE', `${where}: expected ${rows} rows, got ${column.rows}`)
-}
-
-/** Ragged targets and weights have the lengths of a ragged input. */
-function checkSameLengths(where: string, inputs: readonly Column[], column: Column): void {
-  if (!column.offsets) return
-  const ragged = inputs.filter(({ offsets }) => offsets)
-  if (ragged.length === 0) {
-    throw new RefrainError('BAD_SHAPE', `${where}: rows differ in length, those of 'x' do not`)
-  }
-  const other = ragged.map(({ offsets }) =>
-    offsets!.findIndex((offset, i) => offset !== column.offsets![i]),
-  )
-  if (other.includes(-1)) return
-  const row = other[0] - 1
-  throw new RefrainError(
-    'BAD_SHAPE',
-    `${where}: expected ${rowLength(ragged[0], row)} steps in row ${row}, as in 'x', ` +
-      `got ${rowLength(column, row)}`,
-  )
-}
-
-function sliceData(data: TrainingData, from: number, to: number): TrainingData {
-  return {
-    inputs: data.inputs.map((column) => sliceColumn(column, from, to)),
-    target: sliceColumn(data.target, from, to),
-    weights: data.weights && sliceColumn(data.weights, from, to),
-  }
-}
-
-/** Multiplies each target's class factor into the weights. */
-function withClassWeights(
-  target: Column,
-  weights: Column | null,
-  classWeight: Readonly<Record<number, number>>,
-): Column {
-  for (const [name, factor] of Object.entries(classWeight)) {
-    checkNumber(`fit 'classWeight' ${name}`, factor, 0)
-  }
-  const width = target.dtype === 'float' ? (target.shape.at(-1) ?? 1) : 1
-  const oneHot = target.dtype === 'float' && target.shape.length > 0 && width > 1
-  const count = target.data.length / (oneHot ? width : 1)
-  const data = new Float32Array(count)
-  for (let i = 0; i < count; i++) {
-    let label = target.data[i]
-    if (oneHot) {
-      const row = target.data.subarray(i * width, (i + 1) * width)
-      label = row.indexOf(Math.max(...row))
-    }
-    const weight = !weights ? 1 : weights.data.length === count ? weights.data[i] : Number.NaN
-    data[i] = (classWeight[label] ?? 1) * weight
-  }
-  if (data.some(Number.isNaN)) {
-    throw new RefrainError(
-      'BAD_SHAPE',
-      `fit 'sampleWeight': expected ${count} weights beside classWeight, got ${weights!.data.length}`,
-    )
-  }
-  const steps = oneHot || (target.dtype === 'float' && width === 1 && target.shape.length > 0)
-  return {
-    rows: target.rows,
-    dtype: 'float',
-    shape: steps ? target.shape.slice(0, -1) : target.shape,
-    data,
-    offsets: target.offsets,
-  }
-}
-
-interface Result {
-  shape: number[]
-  data: Float32Array | Float64Array
-}
-
-/** The result so far with room for all steps of another batch's output; a new one at first. */
-function fitResult(result: Result | undefined, rows: number, { shape, values }: Tensor): Result {
-  if (result && shape.length < 3) return result
-  if (result && shape[1] <= result.shape[1]) return result
-  const wider = [rows, ...shape.slice(1)]
-  const Kind = values instanceof Float64Array ? Float64Array : Float32Array
-  const data = new Kind(sizeOf(wider))
-  if (result) {
-    const all = Int32Array.from({ length: rows }, (_, row) => row)
-    place({ shape: wider, data }, result.shape, result.data, all)
-  }
-  return { shape: wider, data }
-}
-
-/** Zeros what a [N,T,…] result holds after the last step of each of a batch's rows. */
-function clearPadding({ shape: [, steps, ...rest], data }: Result, mask: Mask, rows: Int32Array) {
-  const width = sizeOf(rest)
-  const valid = mask.valid.ints
-  rows.forEach((row, r) => {
-    const flags = valid.subarray(r * mask.steps, (r + 1) * mask.steps)
-    const end = flags.lastIndexOf(1) + 1
-    data.fill(0, (row * steps + end) * width, (row + 1) * steps * width)
-  })
-}
-
-/** Copies a batch's rows to where they belong; shorter sequences leave zeros behind them. */
-function place(
-  result: Result,
-  shape: readonly number[],
-  values: Float32Array | Float64Array,
-  rows: Int32Array,
-): void {
-  const stride = sizeOf(result.shape.slice(1))
-  const size = sizeOf(shape.slice(1))
-  rows.forEach((row, r) => {
-    result.data.set(values.subarray(r * size, (r + 1) * size), row * stride)
-  })
 }

@@ -22,6 +22,7 @@ import {
   learningRateSchedule,
 } from '../train/callbacks.ts'
 import { adam, adamW, type Optimizer, sgd } from '../train/optimizers.ts'
+import { decodeSafetensors, encodeSafetensors } from '../util/safetensors.ts'
 import { loadModel } from './load.ts'
 import type { FitOptions, Model } from './model.ts'
 import { sequential } from './sequential.ts'
@@ -299,6 +300,42 @@ describe('resuming with something else fails, in words, and changes nothing', ()
     expect(await textOf({}, { resume: join(folder, 'none.refrain') })).toBe(
       "RefrainError: no file '/none.refrain'; check the path",
     )
+  })
+
+  it('a checkpoint with a forged state of a callback', async () => {
+    const original = newPath()
+    await train(makeModel(backend), {
+      epochs: 2,
+      callbacks: [patient(), checkpoint({ path: original })],
+    })
+    type State = { callbacks: { json: unknown }[] }
+    const forge = (change: (file: ReturnType<typeof decodeSafetensors>, state: State) => void) => {
+      const file = decodeSafetensors(readFileSync(original))
+      const state = JSON.parse(file.metadata.state)
+      change(file, state)
+      const forged = newPath()
+      const metadata = { ...file.metadata, state: JSON.stringify(state) }
+      writeFileSync(forged, encodeSafetensors(file.tensors, metadata))
+      return textOf({}, { resume: forged, callbacks: [patient()] })
+    }
+    const notOne =
+      "RefrainError: fit 'resume': the checkpoint's state of 'earlyStopping' is not one"
+    for (const json of [null, 3, {}, { best: 'a', bestEpoch: 1, waited: 0 }, { best: null }]) {
+      const text = await forge((_, { callbacks }) => {
+        callbacks[0].json = json
+      })
+      expect(text).toContain(notOne)
+    }
+    for (const length of [0, 3, 10_000]) {
+      const text = await forge(({ tensors }) => {
+        const data = new Float32Array(length)
+        tensors.set('state/callback/0', { dtype: 'F32', shape: [length], data })
+      })
+      expect(text).toMatch(
+        new RegExp(`weights kept by callback 'earlyStopping', the checkpoint has ${length}$`),
+      )
+    }
+    expect(await forge(() => {})).toBe('no error')
   })
 
   it('checkpoint’s own options', async () => {

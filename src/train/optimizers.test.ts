@@ -201,6 +201,13 @@ describe('options', () => {
     expect(text(() => rmsprop({ rho: 1.5 }))).toBe(
       "RefrainError: rmsprop 'rho': expected a finite number from 0 to 1, got 1.5",
     )
+    expect(text(() => rmsprop({ rho: 1 }))).toBe(
+      "RefrainError: rmsprop 'rho': expected less than 1, got 1",
+    )
+    expect(text(() => adam({ beta1: 1 }))).toBe(
+      "RefrainError: adam 'beta1': expected less than 1, got 1",
+    )
+    expect(text(() => adam({ beta2: 1 }))).toContain("adam 'beta2': expected less than 1")
     expect(text(() => sgd({ clipValue: 0 }))).toBe(
       "RefrainError: sgd 'clipValue': expected more than 0, got 0",
     )
