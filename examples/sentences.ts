@@ -14,12 +14,6 @@ import { loadSentences } from './sentences-data.ts'
 
 const file = 'sentences.refrain'
 const testShare = 0.2
-const samples = [
-  'The food was wonderful and the waiter could not have been kinder.',
-  'Two hours of my life that I will never get back.',
-  'Not bad at all, I would buy it again.',
-]
-
 interface Scores {
   majority: number
   words: number
@@ -27,11 +21,17 @@ interface Scores {
   seconds: number
 }
 
+interface Result {
+  classifier: classify.Classifier
+  scores: Scores
+  samples: { source: string; text: string; label: string }[]
+}
+
 const percent = (share: number) => `${(100 * share).toFixed(1)} %`
 
 /** Trains on four fifths of the sentences and scores all three on the rest, which it uses once. */
-async function run(seed: number): Promise<{ classifier: classify.Classifier; scores: Scores }> {
-  const { texts, labels } = await loadSentences()
+async function run(seed: number): Promise<Result> {
+  const { texts, labels, sources } = await loadSentences()
   const parts = split(labels, { test: testShare, seed })
   const train = { texts: pick(texts, parts.train), labels: pick(labels, parts.train) }
   const test = { texts: pick(texts, parts.test), labels: pick(labels, parts.test) }
@@ -56,7 +56,12 @@ async function run(seed: number): Promise<{ classifier: classify.Classifier; sco
     lstm: accuracy,
     seconds,
   }
-  return { classifier, scores }
+  // The first held-out sentence of each source.
+  const samples = (['imdb', 'yelp', 'amazon'] as const).map((source) => {
+    const i = parts.test.find((index) => sources[index] === source)!
+    return { source, text: texts[i], label: labels[i] }
+  })
+  return { classifier, scores, samples }
 }
 
 /** "82.1 % ± 0.9": mean and standard deviation. */
@@ -79,10 +84,11 @@ function report(all: readonly Scores[]): void {
   console.log(`Training took ${seconds.toFixed(1)} s; peak memory ${memory.toFixed(0)} MB.`)
 }
 
-async function show(classifier: classify.Classifier, texts: readonly string[]): Promise<void> {
-  const predictions = await classifier.predict(texts)
+async function show({ classifier, samples }: Result): Promise<void> {
+  const predictions = await classifier.predict(samples.map(({ text }) => text))
   predictions.forEach(({ label, probability }, i) => {
-    console.log(`  ${label} (${percent(probability)})  ${texts[i]}`)
+    const { source, text, label: truth } = samples[i]
+    console.log(`  ${label} (${percent(probability)}), in truth ${truth}, ${source}: ${text}`)
   })
 }
 
@@ -110,19 +116,18 @@ if (!Number.isInteger(seeds) || seeds < 1) {
 const { name, variant, threads } = defaultBackend()
 console.log('Sentiment of 3,000 sentences from IMDb, Yelp and Amazon reviews')
 console.log(`Computing with ${name} ${variant}, ${threads} thread${threads === 1 ? '' : 's'}`)
-const all: Scores[] = []
-let classifier: classify.Classifier | undefined
-for (let seed = 1; seed <= seeds; seed++) {
-  const result = await run(seed)
-  classifier ??= result.classifier
-  all.push(result.scores)
-}
-report(all)
-await classifier!.save(file, { data: 'npm sentiment@5.0.2', heldOutAccuracy: all[0].lstm })
-console.log(`Saved as ${file}: refrain inspect ${file}, refrain predict ${file} "…"`)
+const results: Result[] = []
+for (let seed = 1; seed <= seeds; seed++) results.push(await run(seed))
+report(results.map(({ scores }) => scores))
+const [first] = results
+const heldOutAccuracy = first.scores.lstm
+await first.classifier.save(file, { data: 'npm sentiment@5.0.2', heldOutAccuracy })
+console.log(`Saved as ${file}. In this clone \`node dist/cli/main.js\` is the command:`)
+console.log(`  node dist/cli/main.js inspect ${file}`)
+console.log(`  node dist/cli/main.js predict ${file} "a fine film"`)
 if (process.stdin.isTTY) {
-  await converse(classifier!)
+  await converse(first.classifier)
 } else {
-  console.log('\nThree sentences it never saw:')
-  await show(classifier!, samples)
+  console.log('\nThree of the held-out sentences:')
+  await show(first)
 }
