@@ -4,19 +4,21 @@
  *
  * @typedef {import('./workloads.mjs').Workload} Workload
  * @typedef {object} Contestant
+ * @property {string} product whose version is reported
  * @property {string} name
  * @property {number} threads
  * @property {boolean} rival
  * @property {string[]} command the program and its first arguments
  * @property {Record<string, string>} env
  * @property {Record<string, unknown>} engine which engine the worker opens, and its options
+ * @property {boolean} [predictOnly] it cannot train
  * @property {string} [missing] why it cannot run here, and the command that changes that
  * @property {(workload: Workload) => boolean} runs
  */
 import { spawnSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { availableBackends } from '../dist/index.js'
+import { compilerMissing, npmMissing, python, pythonMissing } from './rivals.mjs'
 import { flopsOf } from './workloads.mjs'
 
 const worker = fileURLToPath(new URL('worker.mjs', import.meta.url))
@@ -28,12 +30,6 @@ function relaxedFlags() {
   return status === 0 ? [relaxedFlag] : []
 }
 
-/** Rivals' packages that are not installed. */
-export const missingPackages = () =>
-  ['@tensorflow/tfjs', '@tensorflow/tfjs-backend-wasm'].filter(
-    (name) => !existsSync(new URL(`node_modules/${name}/package.json`, import.meta.url)),
-  )
-
 const always = () => true
 
 /** @param {string} backend @param {number} threads @param {string[]} flags @returns {Contestant} */
@@ -44,6 +40,7 @@ function refrain(backend, threads, flags = []) {
   const behindFlag = flags.length > 0
   const available = behindFlag || info?.available
   return {
+    product: 'Refrain',
     name: `Refrain ${backend.replace(':', ' ')}`,
     threads,
     rival: false,
@@ -58,29 +55,56 @@ function refrain(backend, threads, flags = []) {
 }
 
 /** @param {'wasm' | 'cpu'} backend @param {(workload: Workload) => boolean} runs @returns {Contestant} */
-function tfjs(backend, runs) {
-  const missing = missingPackages()
-  return {
-    name: `TensorFlow.js ${backend}`,
-    threads: 1,
-    rival: true,
-    command: [process.execPath, worker],
-    env: {},
-    engine: { module: 'tfjs', backend },
-    missing: missing.length > 0 ? `not installed; npm ci --prefix bench installs it` : undefined,
-    runs,
-  }
-}
+const tfjs = (backend, runs) => ({
+  product: 'TensorFlow.js',
+  name: `TensorFlow.js ${backend}`,
+  threads: 1,
+  rival: true,
+  command: [process.execPath, worker],
+  env: {},
+  engine: { module: 'tfjs', backend },
+  missing: npmMissing('@tensorflow/'),
+  runs,
+})
 
-/** The rival that ratios are taken against. */
-export const yardstick = 'TensorFlow.js wasm'
+/** @param {number} threads @param {boolean} compile @returns {Contestant} */
+const pytorch = (threads, compile) => ({
+  product: 'PyTorch',
+  name: compile ? 'PyTorch compiled' : 'PyTorch',
+  threads,
+  rival: true,
+  command: [python, fileURLToPath(new URL('engines/pytorch.py', import.meta.url))],
+  env: { OMP_NUM_THREADS: String(threads) },
+  engine: { threads, compile },
+  missing: pythonMissing('torch') ?? (compile ? compilerMissing() : undefined),
+  runs: always,
+})
 
-/** @param {number[]} threads @returns {Contestant[]} */
-export function allContestants(threads) {
+/** @param {'node' | 'web'} build @param {number} threads @returns {Contestant} */
+const onnxRuntime = (build, threads) => ({
+  product: 'ONNX Runtime',
+  name: build === 'node' ? 'ONNX Runtime node' : 'ONNX Runtime wasm',
+  threads,
+  rival: true,
+  command: [process.execPath, worker],
+  env: {},
+  engine: { module: 'onnxruntime', build, threads },
+  predictOnly: true,
+  missing: npmMissing('onnxruntime-'),
+  runs: always,
+})
+
+/** @param {number[]} threads @param {{ compile: boolean }} options @returns {Contestant[]} */
+export function allContestants(threads, { compile }) {
+  const counts = [...new Set(threads)].sort((a, b) => b - a)
   return [
-    ...[...threads].sort((a, b) => b - a).map((count) => refrain('native', count)),
+    ...counts.map((count) => refrain('native', count)),
     refrain('wasm:relaxed', 1, relaxedFlags()),
     refrain('wasm:simd128', 1),
+    ...counts.map((count) => pytorch(count, false)),
+    ...(compile ? counts.map((count) => pytorch(count, true)) : []),
+    ...counts.map((count) => onnxRuntime('node', count)),
+    onnxRuntime('web', 1),
     // A step of more would take minutes.
     tfjs('wasm', (workload) => flopsOf(workload, 'train') < 3e10),
     tfjs('cpu', (workload) => flopsOf(workload, 'train') < 3e8),

@@ -20,15 +20,18 @@ function spread(samples) {
  * @param {import('./contestants.mjs').Contestant} contestant
  * @param {import('./speed.mjs').Sample[]} samples
  */
-export function summarize(workload, { name, threads }, samples) {
+export function summarize(workload, { name, rival, threads }, samples) {
   /** @param {'train' | 'predict'} task */
   const timing = (task) => {
-    const times = spread(samples.map((sample) => round(sample[task])))
+    const values = samples.flatMap((sample) => sample[task] ?? [])
+    if (values.length === 0) return undefined
+    const times = spread(values.map(round))
     return { ...times, gflops: round(flopsOf(workload, task) / times.median / 1e6) }
   }
   return {
     workload,
     contestant: name,
+    rival,
     threads,
     train: timing('train'),
     predict: timing('predict'),
@@ -39,20 +42,21 @@ export function summarize(workload, { name, threads }, samples) {
 
 const round = (/** @type {number} */ value) => Number(value.toPrecision(4))
 
-/** Markdown tables. @param {{ measured: Measured[], yardstick: string }} result */
-export function printTables({ measured, yardstick }) {
+/** Markdown tables of times and of ratios. @param {{ measured: Measured[] }} result */
+export function printTables({ measured }) {
   for (const task of /** @type {const} */ (['train', 'predict'])) {
+    const rows = measured.flatMap((row) => {
+      const timing = row[task]
+      return timing ? [{ ...row, timing }] : []
+    })
+    if (rows.length === 0) continue
     console.log(`\n${task === 'train' ? 'Training step' : 'Prediction of a batch'}\n`)
     const head = ['workload', 'B×T, I→U', 'program', 'threads', 'ms', 'min–max', 'GFLOP/s']
     table([
-      [...head, `against ${yardstick}`, 'peak MB', 'used by others'],
-      ...measured.map((row) => {
-        const { workload, contestant, threads, peakMegabytes, othersUsed } = row
+      [...head, 'peak MB', 'used by others'],
+      ...rows.map(({ workload, contestant, threads, timing, peakMegabytes, othersUsed }) => {
         const { B, T, I, U, layers, name } = workload
-        const { median, min, max, gflops } = row[task]
-        const rival = measured.find(
-          (other) => other.workload.name === name && other.contestant === yardstick,
-        )
+        const { median, min, max, gflops } = timing
         return [
           name,
           `${B}×${T}, ${I}→${U}${layers > 1 ? ` (${layers})` : ''}`,
@@ -61,13 +65,39 @@ export function printTables({ measured, yardstick }) {
           short(median),
           `${short(min)}–${short(max)}`,
           short(gflops),
-          rival ? `${short(rival[task].median / median)}×` : '',
           String(peakMegabytes),
           `${Math.round(100 * othersUsed)} %`,
         ]
       }),
     ])
+    printRatios(rows)
   }
+}
+
+/**
+ * How many times as fast as each rival: as the rival's fastest run with at most as many threads.
+ *
+ * @param {{ workload: { name: string }, contestant: string, rival: boolean, threads: number,
+ *   timing: Spread }[]} rows
+ */
+function printRatios(rows) {
+  const rivals = [...new Set(rows.flatMap(({ rival, contestant }) => (rival ? contestant : [])))]
+  if (rivals.length === 0) return
+  console.log('\nTimes as fast as each rival with at most as many threads\n')
+  table([
+    ['workload', 'program', 'threads', ...rivals],
+    ...rows
+      .filter(({ rival }) => !rival)
+      .map(({ workload, contestant, threads, timing }) => {
+        const ratios = rivals.map((name) => {
+          const times = rows
+            .filter((row) => row.contestant === name && row.workload.name === workload.name)
+            .flatMap((row) => (row.threads <= threads ? row.timing.median : []))
+          return times.length > 0 ? `${short(Math.min(...times) / timing.median)}×` : ''
+        })
+        return [workload.name, contestant, String(threads), ...ratios]
+      }),
+  ])
 }
 
 /** Three digits. @param {number} value */
@@ -76,14 +106,15 @@ function short(value) {
   return value >= 1000 ? Math.round(value).toLocaleString('en') : value.toFixed(digits)
 }
 
-/** @param {string[][]} rows */
+/** Columns from `threads` on hold numbers. @param {string[][]} rows */
 function table(rows) {
+  const texts = rows[0].indexOf('threads')
   const widths = rows[0].map((_, i) => Math.max(...rows.map((row) => row[i].length)))
   const line = (/** @type {string[]} */ cells) =>
-    `| ${cells.map((cell, i) => (i < 3 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join(' | ')} |`
+    `| ${cells.map((cell, i) => (i < texts ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join(' | ')} |`
   const [head, ...body] = rows
   console.log(line(head))
-  console.log(line(widths.map((width, i) => '-'.repeat(width - 1) + (i < 3 ? '-' : ':'))))
+  console.log(line(widths.map((width, i) => '-'.repeat(width - 1) + (i < texts ? '-' : ':'))))
   for (const row of body) console.log(line(row))
 }
 

@@ -3,7 +3,7 @@
  * Their packages are a project of their own, so that `npm ci` in the root never installs them.
  */
 const benchmarks = {
-  speed: 'a training step and a prediction beside TensorFlow.js (speed --help for its options)',
+  speed: 'a training step and a prediction beside the rivals (speed --help for its options)',
 }
 
 const [name, ...args] = process.argv.slice(2)

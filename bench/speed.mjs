@@ -11,16 +11,18 @@ import { probe, usual, workloads } from './workloads.mjs'
 /**
  * @typedef {import('./contestants.mjs').Contestant} Contestant
  * @typedef {import('./workloads.mjs').Workload} Workload
- * @typedef {{ train: number, predict: number, peakMegabytes: number, others: number }} Sample
+ * @typedef {{ train?: number, predict: number, peakMegabytes: number, others: number }} Sample
  *   milliseconds; `others`: share of the machine that other programs used meanwhile
  */
 
 const help = `npm run bench speed -- [options]
   --quick              small and medium, three processes each, short
   --workload a,b       of ${workloads.map(({ name }) => name).join(', ')}; default ${usual.join(',')}
-  --threads 1,2        threads of the native backend; default 1,2
+  --threads 1,2        threads of native programs; default 1,2
   --rounds N           processes for each contestant; default 5
   --patience N         seconds to wait, in all, for others to leave the machine alone; default 300
+  --install            also tries to install PyTorch into bench/.venv
+  --compile            PyTorch also with torch.compile, where there is a C++ compiler
   --no-build           takes dist/ and the installed rivals as they are`
 
 const options = /** @type {const} */ ({
@@ -29,6 +31,8 @@ const options = /** @type {const} */ ({
   threads: { type: 'string', default: '1,2' },
   rounds: { type: 'string' },
   patience: { type: 'string', default: '300' },
+  install: { type: 'boolean' },
+  compile: { type: 'boolean' },
   'no-build': { type: 'boolean' },
   help: { type: 'boolean' },
 })
@@ -54,11 +58,12 @@ export async function main(args) {
     console.log(help)
     return 0
   }
-  if (settings.build) await prepare()
-  const { allContestants, yardstick } = await import('./contestants.mjs')
-  const all = allContestants(settings.threads)
+  if (settings.build) await prepare(settings)
+  const { allContestants } = await import('./contestants.mjs')
+  const all = allContestants(settings.threads, settings)
   const present = all.filter(({ missing }) => !missing)
-  for (const { name, missing } of all) if (missing) console.log(`Left out: ${name}: ${missing}`)
+  const missing = leftOut(all)
+  for (const { name, why } of missing) console.log(`Left out: ${name}: ${why}`)
 
   const checked = await checkAll(present)
   if (checked.wrong.length > 0) {
@@ -72,12 +77,11 @@ export async function main(args) {
 
   const measured = []
   for (const workload of settings.workloads) {
-    const field = present.filter((contestant) => contestant.runs(workload))
+    const field = present.filter(({ runs }) => runs(workload))
     for (const { contestant, samples } of await race(workload, field, settings, patience)) {
       measured.push(summarize(workload, contestant, samples))
     }
   }
-  const missing = all.flatMap(({ name, missing }) => (missing ? [{ name, missing }] : []))
   const result = {
     command: ['npm run bench speed', ...(args.length > 0 ? ['--', ...args] : [])].join(' '),
     date: new Date().toISOString(),
@@ -86,7 +90,6 @@ export async function main(args) {
     settings: { rounds: settings.rounds, seconds: settings.seconds, calm },
     check: { tolerance, largestDifference: checked.largest },
     missing,
-    yardstick,
     measured,
   }
   printTables(result)
@@ -118,19 +121,36 @@ function readSettings(args) {
     rounds: whole('--rounds', values.rounds ?? (quick ? '3' : '5')),
     seconds: quick ? 0.3 : 0.8,
     patience: whole('--patience', values.patience, 0),
+    install: values.install ?? false,
+    compile: values.compile ?? false,
     build: !values['no-build'],
   }
 }
 
-/** Builds the library and installs the rivals, where that has not been done. */
-async function prepare() {
+/** Those that cannot run here, each once whatever its threads. @param {Contestant[]} contestants */
+function leftOut(contestants) {
+  const reasons = new Map(contestants.map(({ name, missing }) => [name, missing]))
+  return [...reasons].flatMap(([name, why]) => (why ? [{ name, why }] : []))
+}
+
+/**
+ * Builds the library and installs the rivals, where that has not been done. What fails is left out.
+ *
+ * @param {{ install: boolean }} settings
+ */
+async function prepare({ install }) {
   const { attempt, build, run } = await import('../scripts/stages.mjs')
   await build()
-  const { missingPackages } = await import('./contestants.mjs')
-  if (missingPackages().length === 0) return
-  const args = ['ci', '--prefix', 'bench', '--ignore-scripts', '--no-audit', '--no-fund']
-  // Without them, ours are timed alone.
-  await attempt('rivals', () => run('npm', args, { shell: process.platform === 'win32' }))
+  const rivals = await import('./rivals.mjs')
+  if (rivals.missingPackages().length > 0) {
+    const args = ['ci', '--prefix', 'bench', '--ignore-scripts', '--no-audit', '--no-fund']
+    await attempt('rivals', () => run('npm', args, { shell: process.platform === 'win32' }))
+  }
+  if (install && rivals.pythonMissing('torch')) {
+    await attempt('PyTorch', async () => {
+      for (const [program, args] of rivals.pythonInstall()) await run(program, args)
+    })
+  }
 }
 
 /** Has everyone compute the same model. @param {Contestant[]} contestants */
@@ -145,7 +165,7 @@ async function checkAll(contestants) {
   for (const contestant of [reference, ...contestants]) {
     const result = await work(contestant, 'check', probe, 0)
     truth ??= result
-    for (const when of ['before', 'after']) {
+    for (const when of contestant.predictOnly ? ['before'] : ['before', 'after']) {
       const difference = Math.max(
         ...result[when].map((/** @type {number} */ value, /** @type {number} */ i) =>
           Math.abs(value - truth[when][i]),
@@ -157,7 +177,7 @@ async function checkAll(contestants) {
       }
       largest = Math.max(largest, difference)
     }
-    versions[contestant.name.split(' ')[0]] = result.version
+    versions[contestant.product] = result.version
   }
   console.log(`Everyone computes the same within ${largest.toExponential(1)}`)
   return { versions, wrong, largest }

@@ -7,10 +7,10 @@
  * @property {string} runs backend and instruction set
  * @property {number} threads
  * @property {string} version
- * @property {(workload: Workload, data: import('./workloads.mjs').Data) => EngineModel} make
+ * @property {(workload: Workload, data: import('./workloads.mjs').Data) => EngineModel | Promise<EngineModel>} make
  * @typedef {object} EngineModel
- * @property {(steps: number) => { steps: number, run(): Promise<void> }} prepareTraining
- *   gets the data ready, untimed; about that many steps
+ * @property {(steps: number) => { steps: number, run(): Promise<void> }} [prepareTraining]
+ *   gets the data ready, untimed; about that many steps. Missing where the engine only predicts
  * @property {() => Promise<ArrayLike<number>>} predict the last outputs [B,U]
  *
  * @typedef {object} Job
@@ -26,6 +26,7 @@ const samples = 5
 /** @param {EngineModel} model */
 async function check(model) {
   const before = Array.from(await model.predict())
+  if (!model.prepareTraining) return { before }
   await model.prepareTraining(5).run()
   return { before, after: Array.from(await model.predict()) }
 }
@@ -65,12 +66,15 @@ const job = JSON.parse(process.argv.at(-1) ?? '')
 const { open } = await import(`./engines/${job.engine.module}.mjs`)
 /** @type {Engine} */
 const engine = await open(job.engine)
-const model = engine.make(job.workload, makeData(job.workload))
+const model = await engine.make(job.workload, makeData(job.workload))
 /** @type {Record<string, unknown>} */
 const result = { runs: engine.runs, threads: engine.threads, version: engine.version }
 if (job.task === 'check') Object.assign(result, await check(model))
 else {
-  result.train = await time(job.seconds, (steps) => model.prepareTraining(steps))
+  const { prepareTraining } = model
+  if (prepareTraining && !job.workload.predictOnly) {
+    result.train = await time(job.seconds, prepareTraining)
+  }
   result.predict = await time(job.seconds, (steps) => ({
     steps,
     async run() {

@@ -2,7 +2,11 @@
  * The jobs that are timed: LSTM layers of I inputs and U units on a batch of B sequences of T steps;
  * mean squared error on the last output, Adam. The sizes are those of common uses.
  *
- * @typedef {{ name: string, B: number, T: number, I: number, U: number, layers: number }} Workload
+ * @typedef {object} Workload
+ * @property {string} name
+ * @property {number} B @property {number} T @property {number} I @property {number} U
+ * @property {number} layers
+ * @property {boolean} [predictOnly] no training step is timed
  * @typedef {{ x: Float32Array, y: Float32Array, weights: Float32Array[][] }} Data
  */
 
@@ -15,6 +19,9 @@ export const workloads = [
   { name: 'ptb', B: 20, T: 35, I: 650, U: 650, layers: 2 },
   { name: 'wide', B: 64, T: 100, I: 512, U: 512, layers: 1 },
   { name: 'large', B: 128, T: 32, I: 256, U: 1024, layers: 1 },
+  // One step of a stream; the state starts at zero each time.
+  { name: 'step-128', B: 1, T: 1, I: 128, U: 128, layers: 1, predictOnly: true },
+  { name: 'step-512', B: 1, T: 1, I: 512, U: 512, layers: 1, predictOnly: true },
 ]
 
 /** Run when no `--workload` is given. */

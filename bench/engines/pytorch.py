@@ -1,0 +1,62 @@
+"""PyTorch on the CPU: nn.LSTM, mean squared error on the last output, Adam; eager unless asked for
+torch.compile. Tensors exist already, Adam is the fused one.
+
+PyTorch has two bias vectors where Keras has one. The second is zero and frozen: trained, it would
+double each step of their sum.
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import torch  # noqa: E402
+from worker import main  # noqa: E402
+
+
+class Model:
+    def __init__(self, workload, data, compiled):
+        I, U, layers = workload["I"], workload["U"], workload["layers"]
+        self.lstm = torch.nn.LSTM(I, U, num_layers=layers, batch_first=True)
+        with torch.no_grad():
+            for k, (kernel, recurrent, bias) in enumerate(data["weights"]):
+                # Both order the gates i, f, c (PyTorch's g), o.
+                getattr(self.lstm, f"weight_ih_l{k}").copy_(torch.from_numpy(kernel.T.copy()))
+                getattr(self.lstm, f"weight_hh_l{k}").copy_(torch.from_numpy(recurrent.T.copy()))
+                getattr(self.lstm, f"bias_ih_l{k}").copy_(torch.from_numpy(bias))
+                getattr(self.lstm, f"bias_hh_l{k}").zero_().requires_grad_(False)
+        trained = [p for p in self.lstm.parameters() if p.requires_grad]
+        self.adam = torch.optim.Adam(trained, lr=1e-3, eps=1e-7, fused=True)
+        self.x = torch.from_numpy(data["x"])
+        self.y = torch.from_numpy(data["y"])
+        self.forward = torch.compile(self.last) if compiled else self.last
+
+    def last(self, x):
+        return self.lstm(x)[0][:, -1]
+
+    def train(self, steps):
+        self.lstm.train()
+        for _ in range(steps):
+            self.adam.zero_grad(set_to_none=True)
+            loss = torch.nn.functional.mse_loss(self.forward(self.x), self.y)
+            loss.backward()
+            self.adam.step()
+
+    def predict(self):
+        self.lstm.eval()
+        with torch.inference_mode():
+            return self.forward(self.x).numpy()
+
+
+def open_engine(options):
+    torch.set_num_threads(options["threads"])
+    compiled = options.get("compile", False)
+    return {
+        "runs": f"cpu {torch.backends.cpu.get_cpu_capability()}{' compiled' if compiled else ''}",
+        "threads": torch.get_num_threads(),
+        "version": torch.__version__,
+        "make": lambda workload, data: Model(workload, data, compiled),
+    }
+
+
+main(open_engine)
