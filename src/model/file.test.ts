@@ -314,10 +314,13 @@ describe('a damaged file is refused with its name, and does no harm', () => {
     const path = join(folder, 'cut.refrain')
     await small().save(path)
     writeFileSync(path, readFileSync(path).subarray(0, 300))
-    await expect(loadModel(path)).rejects.toThrow(`${path}: its header claims`)
+    await expect(loadModel(path)).rejects.toThrow(
+      `${path}: not a .refrain file, or one that was cut off: its header claims`,
+    )
     writeFileSync(path, '')
     await expect(loadModel(path)).rejects.toThrow(
-      `${path}: a safetensors file has at least 8 bytes, this one has 0`,
+      `${path}: not a .refrain file, or one that was cut off: a safetensors file has at least 8 ` +
+        'bytes, this one has 0. Such files come from refrain train and from model.save',
     )
     await expect(loadModel(join(folder, 'none.refrain'))).rejects.toThrow(
       /^no file '.*none\.refrain'; check the path$/,

@@ -2,7 +2,7 @@
 import { platform } from '#platform'
 import { RefrainError, show } from '../errors.ts'
 import type { Tensor } from '../tensor/tensor.ts'
-import { decodeSafetensors } from '../util/safetensors.ts'
+import { decodeSafetensors, type Safetensors } from '../util/safetensors.ts'
 import { checkFormat, findWeights, isHistory, readJson } from './file.ts'
 import { Functional } from './functional.ts'
 import { type GraphConfig, graphFromConfig } from './graph.ts'
@@ -15,6 +15,12 @@ export interface LoadedFile {
   readonly encoders: unknown
   /** The training record and the facts given to `save`; null if the model was not trained. */
   readonly training: (Partial<TrainingRecord> & Record<string, unknown>) | null
+  /** Where training stands, if the file is a checkpoint; else null. */
+  readonly checkpoint: {
+    readonly epoch: number
+    readonly step: number
+    readonly steps: number
+  } | null
 }
 
 /** A model, its encoders and its training record from the bytes of a `.refrain` file. */
@@ -23,7 +29,7 @@ export function decodeModel(
   fileName: string,
   options: Pick<ModelOptions, 'backend'> = {},
 ): LoadedFile {
-  const file = decodeSafetensors(bytes, fileName)
+  const file = decode(bytes, fileName)
   checkFormat(file, fileName)
   const architecture = readJson<GraphConfig & { name: string; seed: number }>(
     file,
@@ -48,7 +54,34 @@ export function decodeModel(
   }
   model.restoreRecord(training && isHistory(training.history) ? (training as never) : null)
   model.encoders = readJson(file, 'encoders', fileName)
-  return { model, encoders: model.encoders, training }
+  return { model, encoders: model.encoders, training, checkpoint: readPosition(file, fileName) }
+}
+
+/** As `decodeSafetensors`; of a file that is something else, it says so first. */
+function decode(bytes: Uint8Array, fileName: string): Safetensors {
+  try {
+    return decodeSafetensors(bytes, fileName)
+  } catch (error) {
+    const what = (error as Error).message.slice(fileName.length + 2)
+    const isAlien = /^(a safetensors file has|its header (claims|does not begin))/.test(what)
+    if (!isAlien) throw error
+    const [reason] = what.split('. It is')
+    throw new RefrainError(
+      'BAD_FILE',
+      `${fileName}: not a .refrain file, or one that was cut off: ${reason}`,
+      'Such files come from refrain train and from model.save',
+      { cause: error },
+    )
+  }
+}
+
+/** The epoch, from 0, and the step in it at which a checkpoint goes on, and the steps done in all. */
+function readPosition(file: Safetensors, fileName: string): LoadedFile['checkpoint'] {
+  const state = readJson<Record<string, unknown>>(file, 'state', fileName)
+  const { epoch, step, iteration } = state ?? {}
+  const isCount = (value: unknown): value is number => Number.isSafeInteger(value)
+  if (!isCount(epoch) || !isCount(step) || !isCount(iteration)) return null
+  return { epoch, step, steps: iteration }
 }
 
 /**

@@ -20,6 +20,7 @@ import { type History, Trainer, type TrainingData } from '../train/trainer.ts'
 import { checkInteger, checkNumber, checkOptions, suggest } from '../util/check.ts'
 import { readCheckpoint, writeModelFile } from './file.ts'
 import { type Graph, runGraph } from './graph.ts'
+import { checkNesting, nameLayers } from './names.ts'
 import { fitInput, severalInputs, sliceData, withClassWeights, withTargets } from './prepare.ts'
 import { fitResult, placeRows, type Result } from './result.ts'
 import { summarize } from './summary.ts'
@@ -512,44 +513,4 @@ export abstract class Model<Output extends Tensor | Tensor[] = Tensor> {
     const outputShape = this.graph!.outputs[0].shape
     return withTargets(where, inputs, { y, sampleWeight }, { loss, outputShape, layers })
   }
-}
-
-/**
- * Gives layers without a name of their own one that is free in this model: the kind, then kind_1,
- * kind_2, … Such a name may change when the layer joins another model.
- */
-function nameLayers(layers: readonly Layer[]): void {
-  const taken = new Set<string>()
-  for (const layer of layers) {
-    if (!layer.name || layer.named) continue
-    if (taken.has(layer.name)) {
-      throw new RefrainError('BAD_ARGUMENT', `two layers are named '${layer.name}'`)
-    }
-    taken.add(layer.name)
-  }
-  for (const layer of layers) {
-    if (layer.name && !layer.named) continue
-    for (let number = 0; !layer.name || taken.has(layer.name); number++) {
-      layer.name = number === 0 ? layer.kind : `${layer.kind}_${number}`
-    }
-    layer.named = true
-    taken.add(layer.name)
-  }
-}
-
-/** Fails if a layer stands both by itself and inside another one: it would have two homes. */
-function checkNesting(layers: readonly Layer[]): void {
-  const seen = new Set<Layer>()
-  const visit = (layer: Layer) => {
-    if (seen.has(layer)) {
-      throw new RefrainError(
-        'UNSUPPORTED',
-        `${layer.name || layer.kind}: a layer cannot stand by itself and inside another layer, too`,
-        'give the wrapper a layer of its own',
-      )
-    }
-    seen.add(layer)
-    for (const { layer: inner } of layer.children) visit(inner)
-  }
-  for (const layer of layers) visit(layer)
 }
