@@ -30,8 +30,13 @@
       'target_name': 'refrain',
       'sources': ['csrc/addon.cc'],
       'dependencies': ['baseline'],
+      # std::thread throws where the system allows no more threads.
+      'cflags_cc!': ['-fno-exceptions'],
       'cflags_cc': ['-std=c++17', '-O2', '-g0', '-fvisibility=hidden'],
-      'xcode_settings': { 'OTHER_CPLUSPLUSFLAGS': ['-std=c++17', '-O2'] },
+      'xcode_settings': {
+        'OTHER_CPLUSPLUSFLAGS': ['-std=c++17', '-O2'],
+        'GCC_ENABLE_CPP_EXCEPTIONS': 'YES',
+      },
       'conditions': [
         ['OS == "linux"', { 'ldflags': ['-s', '-Wl,--exclude-libs,ALL', '-pthread'] }],
         ['target_arch == "x64"', {

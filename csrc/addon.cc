@@ -127,9 +127,14 @@ struct Argument<int32_t*> : ArrayArgument<int32_t, napi_int32_array> {
 };
 template <>
 struct Argument<int32_t> {
-  static constexpr const char* expected = "a number";
+  static constexpr const char* expected = "a 32-bit integer";
+  /** napi_get_value_int32 would take a size modulo 2^32. */
   static bool read(napi_env env, napi_value value, bool, int32_t& out) {
-    return napi_get_value_int32(env, value, &out) == napi_ok;
+    double number;
+    if (napi_get_value_double(env, value, &number) != napi_ok) return false;
+    if (!(number >= INT32_MIN && number <= INT32_MAX)) return false;
+    out = static_cast<int32_t>(number);
+    return out == number;
   }
 };
 template <>
@@ -146,6 +151,20 @@ napi_value fail(napi_env env, const char* kernel, size_t index, const char* expe
   std::snprintf(message, sizeof message, "%s: argument %zu must be %s%s", kernel, index + 1,
                 expected, nullable ? " or null" : "");
   napi_throw_type_error(env, nullptr, message);
+  return nullptr;
+}
+
+/** An integer that is none, or too large: a RangeError if it is a number at all. */
+napi_value failInteger(napi_env env, const char* kernel, size_t index, napi_value value) {
+  const char* expected = Argument<int32_t>::expected;
+  double number;
+  if (napi_get_value_double(env, value, &number) != napi_ok) {
+    return fail(env, kernel, index, expected, false);
+  }
+  char message[160];
+  std::snprintf(message, sizeof message, "%s: argument %zu must be %s, got %.15g", kernel,
+                index + 1, expected, number);
+  napi_throw_range_error(env, nullptr, message);
   return nullptr;
 }
 
@@ -186,6 +205,8 @@ struct Call<Result (*)(Arguments...)> {
             (wrong = I, false)) &&
            ...);
     if (wrong < count) {
+      constexpr bool integer[] = {std::is_same_v<Arguments, int32_t>...};
+      if (integer[wrong]) return failInteger(env, name, wrong, values[wrong]);
       const char* expected[] = {Argument<Arguments>::expected...};
       return fail(env, name, wrong, expected[wrong], nulls >> wrong & 1);
     }
@@ -233,7 +254,7 @@ napi_value setThreads(napi_env env, napi_callback_info info) {
   void* data;
   napi_get_cb_info(env, info, &given, &value, nullptr, &data);
   int32_t count;
-  if (napi_get_value_int32(env, value, &count) != napi_ok || count < 1 || count > 1024) {
+  if (!Argument<int32_t>::read(env, value, false, count) || count < 1 || count > 1024) {
     return fail(env, "setThreads", 0, "a number from 1 to 1024", false);
   }
   static_cast<Instance*>(data)->threads = count;

@@ -194,9 +194,9 @@ INLINE long listSteps(const Rows& rows, int32_t* at, int32_t* before) {
 }  // namespace
 
 /** Two lists of steps, and one block of dz packed in panels. */
-int32_t lstmScratchSize(int32_t b, int32_t t, int32_t /* inputs */, int32_t units) {
-  long panels = ((long)4 * units + tileColumns - 1) / tileColumns;
-  return (int32_t)(panels * tileColumns * blockK + 2L * b * t);
+double lstmScratchSize(int32_t b, int32_t t, int32_t /* inputs */, int32_t units) {
+  int64_t panels = ((int64_t)4 * units + tileColumns - 1) / tileColumns;
+  return (double)(panels * tileColumns * blockK) + 2.0 * b * t;
 }
 
 void lstmBackward(const float* x, const float* packed, const float* h0, const float* c0,

@@ -9,16 +9,19 @@
 
 namespace {
 
-struct Packed {
-  long inputs, units;
+/** Where the parts begin; `Number` is double where a size need not fit into memory yet. */
+template <class Number>
+struct Layout {
+  Number inputs, units;
 
-  INLINE long blocks() const { return (units + W - 1) / W; }
-  INLINE long blockSize() const { return (inputs + units + 1) * 4 * W; }
-  INLINE static long padded(long n) { return (n + W - 1) / W * W; }
-  INLINE long recurrent() const { return blocks() * blockSize(); }
-  INLINE long input() const { return recurrent() + 4 * units * padded(units); }
-  INLINE long size() const { return input() + 4 * units * padded(inputs); }
+  INLINE static Number vectors(Number n) { return (Number)(((int64_t)n + W - 1) / W); }
+  INLINE Number blocks() const { return vectors(units); }
+  INLINE Number blockSize() const { return (inputs + units + 1) * 4 * W; }
+  INLINE Number recurrent() const { return blocks() * blockSize(); }
+  INLINE Number input() const { return recurrent() + 4 * units * vectors(units) * W; }
+  INLINE Number size() const { return input() + 4 * units * vectors(inputs) * W; }
 };
+typedef Layout<long> Packed;
 
 /** The rows of a batch, each with a number of steps. */
 struct Rows {
@@ -60,8 +63,8 @@ INLINE long sharesFor(long B, double operations) {
 
 }  // namespace
 
-int32_t lstmPackSize(int32_t inputs, int32_t units) {
-  return (int32_t)Packed{inputs, units}.size();
+double lstmPackSize(int32_t inputs, int32_t units) {
+  return Layout<double>{(double)inputs, (double)units}.size();
 }
 
 void lstmPack(const float* kernel, const float* recurrentKernel, const float* bias, float* packed,

@@ -5,9 +5,13 @@
 #pragma once
 #include <atomic>
 #include <chrono>
+#include <climits>
 #include <condition_variable>
+#include <memory>
 #include <mutex>
+#include <system_error>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #if defined(__x86_64__)
@@ -23,8 +27,8 @@ class Pool {
       std::lock_guard<std::mutex> lock(mutex_);
       stopping_ = true;
     }
-    wake_.notify_all();
-    for (std::thread& worker : workers_) worker.join();
+    for (auto& worker : workers_) worker->wake.notify_one();
+    for (auto& worker : workers_) worker->thread.join();
   }
 
   /** Runs body(context, task) for every task, on `threads` threads with the caller's. */
@@ -34,19 +38,18 @@ class Pool {
       for (int task = 0; task < tasks; task++) body(context, task);
       return;
     }
-    int helpers = (threads < tasks ? threads : tasks) - 1;
-    start(helpers);
+    int helpers = start((threads < tasks ? threads : tasks) - 1);
     {
       std::lock_guard<std::mutex> lock(mutex_);
       body_ = body;
       context_ = context;
       tasks_ = tasks;
       next_.store(0, std::memory_order_relaxed);
-      helpers_ = helpers;
       busy_.store(helpers, std::memory_order_relaxed);
-      round_.fetch_add(1, std::memory_order_release);
+      for (int i = 0; i < helpers; i++) workers_[i]->called.store(true, std::memory_order_release);
     }
-    wake_.notify_all();
+    // Each by itself: of many workers that another backend started, only these wake.
+    for (int i = 0; i < helpers; i++) workers_[i]->wake.notify_one();
     work();
     if (spin([&] { return busy_.load(std::memory_order_acquire) == 0; })) return;
     std::unique_lock<std::mutex> lock(mutex_);
@@ -54,6 +57,12 @@ class Pool {
   }
 
  private:
+  struct Worker {
+    std::thread thread;
+    std::condition_variable wake;
+    std::atomic<bool> called{false};
+  };
+
   /** Waits for a moment without sleeping: a kernel often follows right behind another. */
   template <class Ready>
   static bool spin(Ready ready) {
@@ -69,13 +78,21 @@ class Pool {
     return false;
   }
 
-  void start(int helpers) {
+  /** Starts workers up to `helpers` and returns how many of these there are. */
+  int start(int helpers) {
+    if (helpers > limit_) helpers = limit_;
     while ((int)workers_.size() < helpers) {
-      int index = (int)workers_.size();
-      // No round can start meanwhile: the caller holds owner_.
-      uint64_t seen = round_.load(std::memory_order_relaxed);
-      workers_.emplace_back([this, index, seen] { serve(index, seen); });
+      auto worker = std::make_unique<Worker>();
+      Worker& self = *worker;
+      try {
+        self.thread = std::thread([this, &self] { serve(self); });
+      } catch (const std::system_error&) {
+        // The system gives no more threads: from now on these do, down to the caller alone.
+        return limit_ = (int)workers_.size();
+      }
+      workers_.push_back(std::move(worker));
     }
+    return helpers;
   }
 
   void work() {
@@ -84,17 +101,16 @@ class Pool {
     }
   }
 
-  void serve(int index, uint64_t seen) {
+  void serve(Worker& self) {
     for (;;) {
-      auto changed = [&] { return round_.load(std::memory_order_acquire) != seen; };
-      spin(changed);
+      auto called = [&] { return self.called.load(std::memory_order_acquire); };
+      spin(called);
       {
-        // The round's fields are read under the lock under which they were written.
+        // The run's fields are read under the lock under which they were written.
         std::unique_lock<std::mutex> lock(mutex_);
-        wake_.wait(lock, [&] { return stopping_ || changed(); });
+        self.wake.wait(lock, [&] { return stopping_ || called(); });
         if (stopping_) return;
-        seen = round_.load(std::memory_order_relaxed);
-        if (index >= helpers_) continue;
+        self.called.store(false, std::memory_order_relaxed);
       }
       work();
       if (busy_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
@@ -106,12 +122,12 @@ class Pool {
 
   std::mutex owner_;  // held for the length of a run
   std::mutex mutex_;
-  std::condition_variable wake_, done_;
-  std::vector<std::thread> workers_;
-  std::atomic<uint64_t> round_{0};
+  std::condition_variable done_;
+  std::vector<std::unique_ptr<Worker>> workers_;
   std::atomic<int> next_{0}, busy_{0};
   Body body_ = nullptr;
   void* context_ = nullptr;
-  int tasks_ = 0, helpers_ = 0;
+  int tasks_ = 0;
+  int limit_ = INT_MAX;  // workers that the system allows, as far as is known
   bool stopping_ = false;
 };

@@ -23,6 +23,16 @@ function hashSources() {
   return hash.update(readFileSync(join(root, 'binding.gyp'))).digest('hex')
 }
 
+/** node-gyp's script: a dependency's, else the one that npm and pnpm bring along and name here. */
+function findGyp() {
+  try {
+    return createRequire(import.meta.url).resolve('node-gyp/bin/node-gyp.js')
+  } catch {
+    const brought = process.env.npm_config_node_gyp
+    return brought?.endsWith('.js') && existsSync(brought) ? brought : undefined
+  }
+}
+
 /** node-gyp's arguments: headers beside the running Node spare it a download. */
 function gypArguments() {
   const prefix = dirname(dirname(process.execPath))
@@ -60,10 +70,8 @@ function build() {
   for (const program of [compiler, 'make', 'python3']) {
     if (spawnSync(program, ['--version']).status !== 0) return skip(`no ${program}`, install)
   }
-  let gyp
-  try {
-    gyp = createRequire(import.meta.url).resolve('node-gyp/bin/node-gyp.js')
-  } catch {
+  const gyp = findGyp()
+  if (!gyp) {
     return skip('node-gyp is not installed', 'To get it: npm install node-gyp, then build again')
   }
   const run = spawnSync(process.execPath, [gyp, ...gypArguments()], { cwd: root, encoding: 'utf8' })

@@ -21,7 +21,7 @@ export type FloatsOut = Float32Array | Float64Array
 export type Ints = Int32Array
 /** Ints that the kernel writes. */
 export type IntsOut = Int32Array
-/** A size, code or flag (0 or 1). */
+/** A size, code or flag (0 or 1): a 32-bit integer, or native and wasm throw a `RangeError`. */
 export type Int = number
 /** A scalar in double precision. */
 export type Float = number
@@ -219,8 +219,8 @@ export interface Kernels {
   // `order` lists the rows by descending length (stable); lengths null means T for every row, and
   // order may then be null.
 
-  /** Number of floats that `lstmPack` writes for these sizes on this backend. */
-  lstmPackSize(inputs: Int, units: Int): Int
+  /** Number of floats that `lstmPack` writes for these sizes on this backend; may be 2³¹ and more. */
+  lstmPackSize(inputs: Int, units: Int): Float
   /** Rearranges the weights for `lstmForward` and `lstmBackward`; done once per optimizer step. */
   lstmPack(
     kernel: Floats /* [I,4U] */,
@@ -231,7 +231,7 @@ export interface Kernels {
     units: Int,
   ): void
   /** Number of floats of scratch that `lstmForward` and `lstmBackward` need for these sizes. */
-  lstmScratchSize(b: Int, t: Int, inputs: Int, units: Int): Int
+  lstmScratchSize(b: Int, t: Int, inputs: Int, units: Int): Float
   /**
    * All steps of all rows. gates and c may be null when no backward pass follows; hLast and cLast
    * receive each row's final state (the initial one where its length is 0).

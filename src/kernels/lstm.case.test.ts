@@ -47,6 +47,21 @@ eachBackend((backend) => {
     })
   })
 
+  it('counts sizes beyond 32 bits', () => {
+    const { lstmPackSize, lstmScratchSize } = backend.kernels
+    // The weights alone, then both transposed copies too, in units that need no padding.
+    const n = 20_000
+    const weights = (n + n + 1) * 4 * n
+    const copies = backend.name === 'reference' ? 0 : 2 * 4 * n * n
+    expect(lstmPackSize(n, n)).toBe(weights + copies)
+    expect(lstmPackSize(1, 2 ** 25)).toBeGreaterThanOrEqual(2 ** 52)
+    // Two integers a step.
+    const [b, t] = [2 ** 16, 2 ** 15 - 1]
+    const scratch = lstmScratchSize(b, t, 8, 64) - lstmScratchSize(0, 0, 8, 64)
+    expect(scratch).toBe(backend.name === 'reference' ? 0 : 2 * b * t)
+    expect(lstmScratchSize(0, 0, 1, 2 ** 30)).toBeGreaterThanOrEqual(0)
+  })
+
   const empty: Shape[] = [
     [0, 3, 5, 4],
     [3, 0, 5, 4],

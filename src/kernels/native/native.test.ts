@@ -1,4 +1,5 @@
 /** What the suite of all backends does not cover: the addon's glue, its threads, several environments. */
+import { spawnSync } from 'node:child_process'
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
@@ -29,6 +30,21 @@ describe.skipIf('reason' in native)('native', () => {
       new TypeError('poolMean: argument 2 must be an Int32Array or null'),
     )
     pool(out, null, out, 1, 1, 4)
+  })
+
+  it('refuses sizes that are no 32-bit integers', () => {
+    const fill = nativeBackend().kernels.fill as unknown as (...args: unknown[]) => void
+    const out = new Float32Array(4)
+    for (const wrong of [2 ** 32 + 3, 2 ** 31, -(2 ** 31) - 1, 1.5, Number.NaN, Infinity]) {
+      const expected = /^fill: argument 3 must be a 32-bit integer, got (-?[\d.]+|nan|inf)$/
+      expect(() => fill(out, 1, wrong)).toThrow(RangeError)
+      expect(() => fill(out, 1, wrong)).toThrow(expected)
+    }
+    expect(() => fill(out, 1, 2 ** 32 + 3)).toThrow('got 4294967299')
+    expect(() => fill(out, 1, '4')).toThrow(
+      new TypeError('fill: argument 3 must be a 32-bit integer'),
+    )
+    expect([...out]).toEqual([0, 0, 0, 0])
   })
 
   it('fails on a variant that is not there and on bad numbers of threads', () => {
@@ -90,6 +106,63 @@ describe.skipIf('reason' in native)('native', () => {
         for (const result of results) expect(result, `${variant} ${name}`).toEqual(results[0])
       }
     }
+  })
+
+  /** What a fresh Node prints, with a `kernels` to use; `large(threads)` splits its work. */
+  const inFreshNode = (code: string) => {
+    const before = `
+      const { execFileSync } = require('node:child_process')
+      const { readFileSync, readdirSync, writeSync } = require('node:fs')
+      const kernels = require(${JSON.stringify(addonPath)}).create('baseline')
+      const x = new Float32Array(1 << 20).fill(0.5)
+      const out = new Float32Array(1 << 20)
+      const large = (threads) => {
+        kernels.setThreads(threads)
+        kernels.matmul(x, x, out, 1024, 4, 1024, 0, 0, 0)
+      }`
+    const { stdout, stderr, status } = spawnSync(process.execPath, ['-e', before + code], {
+      encoding: 'utf8',
+    })
+    expect({ stderr, status }).toEqual({ stderr: '', status: 0 })
+    return stdout
+  }
+  const linux = process.platform === 'linux'
+  const canLimit = linux && spawnSync('prlimit', ['--version']).status === 0
+
+  it.skipIf(!canLimit)('makes do with fewer threads where the system allows no more', () => {
+    const code = `
+      const size = 1024 * Number(readFileSync('/proc/self/status', 'utf8').match(/VmSize:\\s*(\\d+)/)[1])
+      const before = readdirSync('/proc/self/task').length
+      // Room for the stacks of some of the threads.
+      execFileSync('prlimit', ['--pid', process.pid, '--as=' + (size + 2 ** 28) + ':'])
+      large(1024)
+      large(1024)
+      const started = readdirSync('/proc/self/task').length - before
+      writeSync(1, JSON.stringify([started, out[0], out.at(-1)]))`
+    const [started, first, last] = JSON.parse(inFreshNode(code))
+    expect(started).toBeLessThan(200)
+    expect([first, last]).toEqual([1, 1])
+  })
+
+  it.skipIf(!linux)('wakes no more threads than a run needs', () => {
+    const code = `
+      const switches = () => readdirSync('/proc/self/task').map((task) => Number(
+        readFileSync('/proc/self/task/' + task + '/status', 'utf8').match(/\\nvoluntary\\w*:\\s*(\\d+)/)[1],
+      ))
+      const sleep = (ms) => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms)
+      large(17)
+      sleep(50)
+      const before = switches()
+      for (let i = 0; i < 40; i++) {
+        large(2)
+        sleep(2)
+      }
+      const after = switches()
+      writeSync(1, JSON.stringify(after.map((count, i) => count - before[i])))`
+    const woken: number[] = JSON.parse(inFreshNode(code))
+    expect(woken.length).toBeGreaterThanOrEqual(17)
+    // The helper and this thread.
+    expect(woken.filter((count) => count >= 20).length).toBeLessThanOrEqual(3)
   })
 
   it('serves several JavaScript threads at once, and outlives them', async () => {

@@ -72,6 +72,17 @@ describe.skipIf(whyNoWasm('simd128'))('wasm', () => {
     expect(() => kernels.fill(new Float32Array(16), 2, 16)).toThrow('wasm: an array does not lie')
   })
 
+  it('refuses sizes that are no 32-bit integers', () => {
+    const { heap, kernels } = wasmBackend({ variant: 'simd128' })
+    const view = heap.floats(heap.allocate(64), 0, 16)
+    for (const wrong of [2 ** 32 + 3, 2 ** 31, 1.5, Number.NaN]) {
+      expect(() => kernels.fill(view, 1, wrong)).toThrow(
+        new RangeError(`wasm: ${wrong} is not a 32-bit integer`),
+      )
+    }
+    expect(view[0]).toBe(0)
+  })
+
   it('gives backends memories of their own', () => {
     const [a, b] = [wasmBackend(), wasmBackend()]
     const view = a.heap.floats(a.heap.allocate(64), 0, 16)

@@ -61,11 +61,16 @@ export function wasmBackend({ variant }: WasmOptions = {}): Backend {
     if (array.buffer !== memory.buffer || !(array instanceof Int32Array)) throw stale()
     return array.byteOffset
   }
+  const int = (value: number): number => {
+    // A call into WebAssembly would take it modulo 2³².
+    if (value !== (value | 0)) throw new RangeError(`wasm: ${value} is not a 32-bit integer`)
+    return value
+  }
   const functions = exports as unknown as Record<string, (...values: number[]) => number>
   return {
     name: 'wasm',
     variant: chosen,
-    kernels: bindKernels(functions, floats, ints),
+    kernels: bindKernels(functions, floats, ints, int),
     heap: new WasmHeap(memory, base.value),
     get threads() {
       return 1
