@@ -132,10 +132,22 @@ describe('train', () => {
       'refrain: interrupted in epoch 3; saved cut.checkpoint.refrain. ' +
         'The same command with --resume goes on from there\n',
     )
+    const { stdout: inspected } = await refrain(['inspect', at('cut.checkpoint.refrain')])
+    expect(inspected).toContain(
+      'A checkpoint, written in epoch 3, after its step 1 (7 steps in all): training was not over.\n' +
+        'To go on: the train command that wrote it with --resume, or fit with the option resume\n',
+    )
+    const resumedWrong = await failure(
+      train('reviews.csv', 'cut.refrain', ...more, '--units', '5', '--resume'),
+    )
     const resumed = await refrain(train('reviews.csv', 'cut.refrain', ...more, '--resume'))
     expect(resumed.status).toBe(0)
     const weights = (name: string) => decodeSafetensors(readFileSync(at(name))).tensors
     expect(weights('cut.refrain')).toEqual(weights('whole.refrain'))
+    expect(resumedWrong).toBe(
+      '--resume: --units was 4 when cut.checkpoint.refrain was written, and is 5 now. ' +
+        'Resume with the same options, or leave --resume out to start anew',
+    )
     expect(await failure(train('reviews.csv', 'cut.refrain', ...more, '--resume'))).toBe(
       '--resume: there is no checkpoint cut.checkpoint.refrain. ' +
         'Leave --resume out to start anew',
@@ -158,8 +170,8 @@ describe('train', () => {
     [
       'missing label',
       'review,sentiment\na,good\nb,\n',
-      "in.csv, row 2 (line 3): the label (column 'sentiment') is missing. " +
-        'Fill it in or remove the row',
+      "in.csv, row 2 (line 3): the label (column 'sentiment') is empty. " +
+        'Fill it in, remove the row or use --skip-missing (skipMissing)',
     ],
     [
       'not UTF-8',
@@ -170,6 +182,28 @@ describe('train', () => {
   ])('%s', async (_, content, message) => {
     file('in.csv', content)
     expect(await failure(train('in.csv', 'out.refrain'))).toBe(message)
+  })
+
+  test('warns of labels that look wrong', async () => {
+    const warning = async (content: string, ...more: string[]) => {
+      file('odd.csv', `review,sentiment\n${content}`)
+      const options = [...small, '--epochs', '1', '--validation', '0', ...more]
+      const { status, stdout, stderr } = await refrain(train('odd.csv', 'odd.refrain', ...options))
+      expect(status).toBe(0)
+      return { stdout, stderr }
+    }
+    const good = 'a,good\nb,good\n'
+    const one = await warning(`${good}c,bad\nd,bad\ne,bad\n,bad\nf,"so, so"\n`, '--skip-missing')
+    expect(one.stderr).toBe(
+      "refrain: warning: too few to learn from: only one row has the label 'so, so'\n",
+    )
+    expect(one.stdout).toContain("6 rows with 3 labels: bad 3, good 2, 'so, so' 1\n")
+    expect(one.stdout).toContain('\nleft out 1 row without a text or label\n')
+    expect((await warning(`${good}good,c\ngood,d\n`)).stderr).toBe(
+      'refrain: warning: there are 3 different labels in 4 rows; ' +
+        'did you mean --text and --label the other way round?\n',
+    )
+    expect((await warning(`${good}c,bad\nd,bad\n`)).stderr).toBe('')
   })
 
   test('missing file', async () => {
@@ -255,6 +289,50 @@ describe('predict', () => {
     ])
   })
 
+  const predicted = (stdout: string) =>
+    stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line))
+
+  test('plain lines on standard input; an empty text is as on the command line', async () => {
+    const { stdout } = await refrain(['predict', model], { stdin: 'lovely\n"a dull\\nfilm"\n""\n' })
+    const [lovely, dull, empty] = predicted(stdout)
+    expect(lovely).toMatchObject({ text: 'lovely', predicted: 'good' })
+    expect(dull).toMatchObject({ text: 'a dull\nfilm', predicted: 'bad' })
+    expect(empty).toEqual(predicted((await refrain(['predict', model, '', '--json'])).stdout)[0])
+  })
+
+  test('rows before an error are classified', async () => {
+    const stdin = '{"review":"lovely"}\n{"review":""}\n{"id":3}\n'
+    const { status, stdout, stderr } = await refrain(['predict', model], { stdin })
+    expect(status).toBe(1)
+    expect(predicted(stdout).map(({ review }) => review)).toEqual(['lovely', ''])
+    expect(stderr).toBe("refrain: standard input, row 3: the text (column 'review') is missing\n")
+  })
+
+  test("columns of the input that have a result's name are kept under another", async () => {
+    const row = { review: 'lovely', predicted: 1, input_predicted: 2, probability: 3 }
+    const { stdout } = await refrain(['predict', model], { stdin: JSON.stringify(row) })
+    expect(predicted(stdout)[0]).toMatchObject({
+      review: 'lovely',
+      predicted: 'good',
+      input_input_predicted: 1,
+      input_predicted: 2,
+      input_probability: 3,
+    })
+  })
+
+  test("says so if a text is a file's name", async () => {
+    const { status, stdout, stderr } = await refrain(['predict', model, at('reviews.csv'), 'fine'])
+    expect(status).toBe(0)
+    expect(stdout.split('\n').length).toBe(3)
+    expect(stderr).toBe(
+      "refrain: 'reviews.csv' is a file, here taken as a text; to classify what is in it: " +
+        '--file reviews.csv\n',
+    )
+  })
+
   test('a file', async () => {
     const { stdout } = await refrain(['predict', model, '--file', at('reviews.csv')])
     const lines = stdout.trim().split('\n')
@@ -273,13 +351,16 @@ describe('predict', () => {
 
   test('errors', async () => {
     expect(await failure(['predict', model], { terminal: true })).toBe(
-      'predict: there is nothing to classify. Give texts, --file, or JSON lines on standard ' +
+      'predict: there is nothing to classify. Give texts, --file, or lines on standard ' +
         'input; see: refrain predict --help',
     )
     expect(await failure(['predict', model], { stdin: '{"review":7}\n' })).toBe(
       "standard input, row 1: expected a text in the column 'review', got 7",
     )
-    expect(await failure(['predict', model], { stdin: 'a fine film\n' })).toBe(
+    expect(await failure(['predict', model], { stdin: '\n' })).toContain(
+      'predict: there is nothing to classify. Give texts, --file, or lines on standard input',
+    )
+    expect(await failure(['predict', model], { stdin: '{a fine film\n' })).toBe(
       'standard input, row 1: not valid JSON. ' +
         'Look for a quote, comma or bracket that is missing or too many',
     )
@@ -322,6 +403,14 @@ describe('evaluate', () => {
         [0, 2],
       ],
     })
+  })
+
+  test('--skip-missing', async () => {
+    const held = file('gaps.csv', 'review,sentiment\nfine,good\n,good\ndull,\n')
+    expect(await failure(['evaluate', model, held])).toContain(', as in 2 of 3 rows. ')
+    const { stdout } = await refrain(['evaluate', model, held, '--skip-missing'])
+    expect(stdout).toMatch(/^accuracy 100\.0 % on 1 row, /)
+    expect(stdout).toMatch(/\nleft out 2 rows without a text or label\n$/)
   })
 
   test('a label that training did not see', async () => {
@@ -368,7 +457,7 @@ describe('inspect', () => {
       /^cut\.refrain: /,
     )
     expect(await failure(['inspect', file('text.refrain', 'not a model at all')])).toMatch(
-      /^text\.refrain: its header claims \d+ bytes; at most 100000000 are allowed\. It is not a safetensors file, or it is damaged$/,
+      /^text\.refrain: not a \.refrain file, or one that was cut off: its header claims \d+ bytes; at most 100000000 are allowed\. Such files come from refrain train and from model\.save$/,
     )
   })
 })

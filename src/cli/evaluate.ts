@@ -5,11 +5,18 @@ import type { TableFormat } from '../data/table.ts'
 import type * as classify from '../tasks/classify.ts'
 import { loadClassifier } from './classifier.ts'
 import { count, type Io, Printer, percent, plural, table } from './io.ts'
-import { addCommon, filesHelp, formatOption } from './options.ts'
+import {
+  addCommon,
+  describeSkipped,
+  filesHelp,
+  formatOption,
+  skipMissingOption,
+} from './options.ts'
 
 interface EvaluateOptions {
   text?: string
   label?: string
+  skipMissing?: boolean
   format?: TableFormat
   json?: boolean
 }
@@ -23,6 +30,7 @@ export function addEvaluate(program: Command, io: Io): void {
     .argument('<files...>', 'tables, or folders with a sub-folder for each label')
     .option('--text <column>', 'column with the texts (default: as in training)')
     .option('--label <column>', 'column with the labels (default: as in training)')
+    .addOption(skipMissingOption())
     .addOption(formatOption())
     .option('--json', 'print one JSON object')
     .addHelpText(
@@ -46,9 +54,11 @@ async function evaluate(path: string, files: string[], options: EvaluateOptions,
     label: options.label ?? columns?.label,
     format: options.format,
     minLabels: 1,
+    skipMissing: options.skipMissing,
   })
   const result = await classifier.evaluate(data)
-  new Printer(io, options).print(describe(result), result)
+  const left = data.skipped > 0 ? `\n${describeSkipped(data.skipped)}` : ''
+  new Printer(io, options).print(describe(result) + left, { ...result, skipped: data.skipped })
 }
 
 const share = (value: number) => (value * 100).toFixed(1)

@@ -1,10 +1,10 @@
 /** `refrain inspect`: what a model file holds. */
 import type { Command } from 'commander'
-import { explain, loadFile, type Model } from '../model/index.ts'
+import { explain, type LoadedFile, loadFile, type Model } from '../model/index.ts'
 import * as classify from '../tasks/classify.ts'
 import { duration, formatNumber } from '../train/progress.ts'
 import { columnsOf } from './classifier.ts'
-import { count, type Io, Printer, percent, plural, table } from './io.ts'
+import { count, type Io, list, Printer, percent, plural, table } from './io.ts'
 import { addCommon } from './options.ts'
 
 /** Adds `inspect`. */
@@ -27,18 +27,29 @@ Examples:
 
 async function inspect(path: string, options: { json?: boolean }, io: Io): Promise<void> {
   const file = await loadFile(path)
-  const { model, encoders, training } = file
+  const { model, encoders, training, checkpoint } = file
   const parts = [model.summary(), describePaths(model)]
   const isClassifier = (encoders as { task?: unknown } | null)?.task === 'classify'
   if (isClassifier) parts.push(describeClassifier(classify.fromFile(file, path)))
-  parts.push(training ? describeTraining(training) : 'Not trained.')
+  if (checkpoint) parts.push(describeCheckpoint(checkpoint))
+  else parts.push(training ? describeTraining(training) : 'Not trained.')
   new Printer(io, options).print(parts.join('\n\n'), {
     architecture: model.architecture,
     weights: model.parameters.parameters.map(({ path, shape }) => ({ name: path, shape })),
     runs: explain(model),
     encoders,
     training,
+    checkpoint,
   })
+}
+
+function describeCheckpoint({ epoch, step, steps }: NonNullable<LoadedFile['checkpoint']>): string {
+  const place =
+    step === 0 ? `after epoch ${epoch}` : `in epoch ${epoch + 1}, after its step ${count(step)}`
+  return (
+    `A checkpoint, written ${place} (${plural(steps, 'step')} in all): training was not over.\n` +
+    'To go on: the train command that wrote it with --resume, or fit with the option resume'
+  )
 }
 
 /** Which way the recurrent layers run, and what keeps one from the fused kernel. */
@@ -56,7 +67,7 @@ function describePaths(model: Model): string {
 function describeClassifier({ vocabulary, labels, maxLength }: classify.Classifier): string {
   const shown = Math.min(12, vocabulary.size - 2)
   const words = vocabulary.decode(Array.from({ length: shown }, (_, i) => i + 2))
-  const names = labels.labels.slice(0, 20).join(', ')
+  const names = list(labels.labels.slice(0, 20))
   return [
     `Classifies texts into ${plural(labels.size, 'label')}: ${names}${labels.size > 20 ? ', …' : ''}`,
     `Vocabulary: ${count(vocabulary.size)} ids, the most frequent: ${words.join(' ')}`,

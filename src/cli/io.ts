@@ -49,6 +49,10 @@ export const percent = (share: number) => `${(share * 100).toFixed(1)} %`
 export const plural = (value: number, noun: string) =>
   `${count(value)} ${noun}${value === 1 ? '' : 's'}`
 
+/** Names in a row, separated by commas; quoted where a name has one itself. */
+export const list = (names: readonly string[]) =>
+  names.map((name) => (name.includes(',') ? `'${name}'` : name)).join(', ')
+
 /** Rows of cells under each other; all but the first column to the right. */
 export function table(rows: readonly (readonly string[])[], right = true): string {
   const widths = rows[0].map((_, i) => Math.max(...rows.map((row) => row[i].length)))

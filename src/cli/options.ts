@@ -1,5 +1,6 @@
 /** Values of options, and options that several verbs share. */
 import { type Command, InvalidArgumentError, Option } from 'commander'
+import { plural } from './io.ts'
 
 /** A parser of whole numbers of at least `minimum`. */
 export const wholeNumber = (minimum: number) => (text: string) => {
@@ -33,7 +34,16 @@ export const formatOption = () =>
     'jsonl',
   ])
 
+/** Whether rows without a text or label are left out. */
+export const skipMissingOption = () =>
+  new Option('--skip-missing', 'leave out rows without a text or label instead of failing')
+
+/** What `--skip-missing` did. */
+export const describeSkipped = (rows: number) =>
+  `left out ${plural(rows, 'row')} without a text or label`
+
 /** What a verb's help says about its files. */
 export const filesHelp = `
 Files: .csv, .tsv, .json (an array of objects), .jsonl or .ndjson, each also with .gz behind it; or
-a folder with a sub-folder of .txt files for each label, as the public IMDb archive has it.`
+a folder with a sub-folder of .txt files for each label, as the public IMDb archive has it; --text and
+--label are not for folders.`

@@ -5,13 +5,22 @@ import { type Examples, readExamples } from '../data/examples.ts'
 import type { TableFormat } from '../data/table.ts'
 import { RefrainError } from '../errors.ts'
 import { defaultBackend } from '../kernels/backend.ts'
+import { loadFile } from '../model/index.ts'
 import { checkWritable } from '../platform/node.ts'
 import * as classify from '../tasks/classify.ts'
 import { type Callback, checkpoint } from '../train/callbacks.ts'
 import { progress } from '../train/progress.ts'
 import type { History } from '../train/trainer.ts'
-import { count, type Io, Printer, percent, plural } from './io.ts'
-import { addCommon, filesHelp, formatOption, numberFrom, wholeNumber } from './options.ts'
+import { count, type Io, list, Printer, percent, plural } from './io.ts'
+import {
+  addCommon,
+  describeSkipped,
+  filesHelp,
+  formatOption,
+  numberFrom,
+  skipMissingOption,
+  wholeNumber,
+} from './options.ts'
 
 type ClassifyOptions = classify.ClassifyOptions
 const { defaults } = classify
@@ -21,6 +30,7 @@ interface TrainOptions extends Omit<ClassifyOptions, 'resume' | 'callbacks'> {
   label: string
   out?: string
   resume?: boolean
+  skipMissing?: boolean
   format?: TableFormat
   json?: boolean
   quiet?: boolean
@@ -86,6 +96,7 @@ export function addTrain(program: Command, io: Io): void {
     )
     .option('--balance', 'make rare labels count as much as frequent ones')
     .option('--resume', 'go on from where Ctrl-C or a crash ended this very command')
+    .addOption(skipMissingOption())
     .addOption(formatOption())
     .option('--json', 'print JSON lines')
     .option('--quiet', 'print nothing but errors')
@@ -132,9 +143,13 @@ async function trainClassifier(files: string[], options: TrainOptions, io: Io): 
       'Leave --resume out to start anew',
     )
   }
+  if (resume) await checkSameOptions(saveTo, settingsOf(options))
   const printer = new Printer(io, { json, quiet })
-  const examples = await readExamples(files, { text, label, format })
-  describeExamples(printer, examples)
+  const { skipMissing } = options
+  const examples = await readExamples(files, { text, label, format, skipMissing })
+  const counts = describeExamples(printer, examples)
+  const doubt = doubtsAbout(counts, examples.labels.length)
+  if (doubt && !quiet) io.stderr.write(`refrain: warning: ${doubt}\n`)
   const signal = io.interruptible()
   const classifier = await classify.train(examples, {
     ...settingsOf(options),
@@ -186,25 +201,68 @@ function settingsOf(options: TrainOptions): ClassifyOptions {
   return { ...model, ...training }
 }
 
-function describeExamples(printer: Printer, { labels }: Examples): void {
+/** Options that a resumed run must share with the one before; `epochs` and `patience` may change. */
+const fixed = Object.keys(defaults).filter((name) => !['epochs', 'patience'].includes(name))
+
+/** Fails on the first option that differs from that of the run that wrote the checkpoint. */
+async function checkSameOptions(saveTo: string, settings: ClassifyOptions): Promise<void> {
+  const { encoders } = await loadFile(saveTo)
+  const before = (encoders as { settings?: Record<string, unknown> } | null)?.settings ?? {}
+  const now: Record<string, unknown> = { ...defaults, ...given(settings) }
+  for (const name of fixed) {
+    if (!(name in before) || before[name] === now[name]) continue
+    const option = `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`
+    const [was, is] = [before[name], now[name]].map((value) =>
+      typeof value === 'boolean' ? (value ? 'given' : 'not given') : String(value),
+    )
+    throw new RefrainError(
+      'BAD_ARGUMENT',
+      `--resume: ${option} was ${was} when ${saveTo} was written, and is ${is} now`,
+      'Resume with the same options, or leave --resume out to start anew',
+    )
+  }
+}
+
+const given = (options: object) =>
+  Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
+
+/** What looks wrong in the rows of each label, most frequent first. */
+function doubtsAbout(counts: readonly (readonly [string, number])[], rows: number): string {
+  const single = counts.filter(([, n]) => n === 1).map(([name]) => name)
+  if (counts.length > 100 || counts.length > rows / 2) {
+    return (
+      `there are ${count(counts.length)} different labels in ${plural(rows, 'row')}; ` +
+      'did you mean --text and --label the other way round?'
+    )
+  }
+  if (single.length === 0) return ''
+  const names = list(single.slice(0, 5)) + (single.length > 5 ? ', …' : '')
+  return `too few to learn from: only one row has the label ${names}`
+}
+
+/** Shows the rows of each label; returns them, most frequent first. */
+function describeExamples(printer: Printer, { labels, skipped }: Examples) {
   const counts = new Map<string, number>()
   for (const label of labels) counts.set(label, (counts.get(label) ?? 0) + 1)
   const byCount = [...counts].sort(([a, x], [b, y]) => y - x || (a < b ? -1 : 1))
-  const shown = byCount.slice(0, 6).map(([name, rows]) => `${name} ${count(rows)}`)
+  const shown = byCount.slice(0, 6).map(([name, rows]) => `${list([name])} ${count(rows)}`)
   if (byCount.length > 6) shown.push(`${byCount.length - 6} more`)
   const { name, variant, threads } = defaultBackend()
   printer.note(
     `${plural(labels.length, 'row')} with ${byCount.length} labels: ${shown.join(', ')}\n` +
+      (skipped > 0 ? `${describeSkipped(skipped)}\n` : '') +
       `computing with ${name} ${variant}, ${plural(threads, 'thread')}`,
     {
       event: 'start',
       rows: labels.length,
+      skipped,
       labels: Object.fromEntries(byCount),
       backend: name,
       variant,
       threads,
     },
   )
+  return byCount
 }
 
 /** Shows the epoch that was kept; returns it for the training record. */

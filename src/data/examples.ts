@@ -1,26 +1,42 @@
 /** Reads labelled texts and checks them. Node only. */
 import { RefrainError, show } from '../errors.ts'
-import { checkOptions, suggest } from '../util/check.ts'
-import { locate, type Place, type TableRow } from './row.ts'
-import type { Source } from './source.ts'
+import { checkOptions, nearest } from '../util/check.ts'
+import { parseRow } from './json.ts'
+import { isOfFolder, locate, type Place, type TableRow } from './row.ts'
+import { lines, openText, type Source } from './source.ts'
 import { readTable, type TableFormat } from './table.ts'
 
 /** Texts and their labels, in the order of the sources. */
 export interface Examples {
   texts: string[]
   labels: string[]
+  /** Rows left out by `skipMissing`. */
+  skipped: number
   /** Where example `i` comes from, for error messages: "reviews.csv, row 3 (line 4)". */
   where(i: number): string
 }
 
 /** Options of {@link readExamples}. */
 export interface ReadExamplesOptions {
-  /** The column with the texts. Default: 'text'. */
+  /** The column with the texts; a folder's is always 'text'. Default: 'text'. */
   text?: string
-  /** The column with the labels: strings, whole numbers or booleans. Default: 'label'. */
+  /**
+   * The column with the labels: strings, whole numbers or booleans; a folder's is always 'label'.
+   * Default: 'label'.
+   */
   label?: string
   /** How many different labels there must be at least. Default: 2; 1 suits an evaluation. */
   minLabels?: number
+  /** Leave out rows without a text or label instead of failing. Default: false. */
+  skipMissing?: boolean
+  /** The format of sources whose name does not tell it. */
+  format?: TableFormat
+}
+
+/** Options of {@link readTexts}. */
+export interface ReadTextsOptions {
+  /** The column with the texts; a folder's is always 'text'. Default: 'text'. */
+  text?: string
   /** The format of sources whose name does not tell it. */
   format?: TableFormat
 }
@@ -35,71 +51,161 @@ export async function readExamples(
   sources: Source | readonly Source[],
   options: ReadExamplesOptions = {},
 ): Promise<Examples> {
-  checkOptions('readExamples', options, ['text', 'label', 'minLabels', 'format'])
-  const { text = 'text', label = 'label', minLabels = 2, format } = options
+  checkOptions('readExamples', options, ['text', 'label', 'minLabels', 'skipMissing', 'format'])
+  const { text = 'text', label = 'label', minLabels = 2, skipMissing = false, format } = options
   if (text === label) {
     throw new RefrainError(
       'BAD_ARGUMENT',
-      `readExamples: expected two columns, got '${text}' for text and label`,
+      `--text and --label name the same column, '${text}'`,
+      'Name two columns',
     )
   }
   const texts: string[] = []
   const labels: string[] = []
   const places: Place[] = []
+  let lacking = 0
+  let firstLack = ''
   for await (const { values, ...place } of readTable(sources, { format })) {
+    const own = isOfFolder(place) ? { text: 'text', label: 'label' } : { text, label }
     if (place.row === 1) {
-      for (const column of [text, label]) checkColumn(column, values, place.file)
+      for (const what of ['text', 'label'] as const) {
+        checkColumn(what, own[what], values, place.file, format)
+      }
     }
-    texts.push(textOf(values[text], text, place))
-    labels.push(labelOf(values[label], label, place))
+    const lack = (['text', 'label'] as const).find((what) => absence(values[own[what]]))
+    if (lack) {
+      firstLack ||= describeAbsence(lack, own[lack], values[own[lack]], place)
+      lacking++
+      continue
+    }
+    texts.push(textOf(values[own.text], own.text, place))
+    labels.push(labelOf(values[own.label], own.label, place))
     places.push(place)
+  }
+  if (lacking > 0 && (!skipMissing || texts.length === 0)) {
+    const rows = lacking + texts.length
+    throw new RefrainError(
+      'BAD_DATA',
+      lacking === 1 ? firstLack : `${firstLack}, as in ${lacking} of ${rows} rows`,
+      skipMissing
+        ? 'No rows are left'
+        : `Fill ${lacking === 1 ? 'it in, remove the row' : 'them in, remove the rows'} or use ` +
+            '--skip-missing (skipMissing)',
+    )
   }
   const found = new Set(labels)
   if (found.size < minLabels) {
     const [only] = found
+    const rows = labels.length === 1 ? 'the only row' : `all ${labels.length} rows`
     throw new RefrainError(
       'BAD_DATA',
       `column '${label}': expected at least ${minLabels} different labels, got only ` +
-        `${show(only)} in all ${labels.length} rows`,
+        `${show(only)} in ${rows}`,
       'Add rows with another label',
     )
   }
-  return { texts, labels, where: (i) => locate(places[i]) }
+  return { texts, labels, skipped: lacking, where: (i) => locate(places[i]) }
 }
 
-/** The texts of a column of tables and folders, for prediction: labels are not looked at. */
+/**
+ * The texts of a column of tables and folders, for prediction: labels are not looked at. A text may
+ * be empty; of a row without the column, it is an error.
+ */
 export async function* readTexts(
   sources: Source | readonly Source[],
-  options: { text?: string; format?: TableFormat } = {},
+  options: ReadTextsOptions = {},
 ): AsyncGenerator<{ text: string; row: TableRow }> {
   checkOptions('readTexts', options, ['text', 'format'])
   const { text = 'text', format } = options
   for await (const row of readTable(sources, { format })) {
-    if (row.row === 1) checkColumn(text, row.values, row.file)
-    yield { text: textOf(row.values[text], text, row), row }
+    const column = isOfFolder(row) ? 'text' : text
+    if (row.row === 1) checkColumn('text', column, row.values, row.file, format)
+    yield { text: emptyOrText(row.values[column], column, row), row }
   }
 }
 
-function checkColumn(column: string, values: Record<string, unknown>, file: string): void {
-  if (Object.hasOwn(values, column)) return
-  const columns = Object.keys(values)
-  const hint = suggest(column, columns)
-  throw new RefrainError('BAD_DATA', `${file}: there is no column '${column}'`, hint)
+/**
+ * Texts from a stream of lines, each of which is a JSON object with the column `text`, a JSON string,
+ * or else a text as it stands, which gets the column 'text'. Blank lines are skipped.
+ */
+export async function* readTextLines(
+  source: Source,
+  { text = 'text' }: { text?: string } = {},
+): AsyncGenerator<{ text: string; row: TableRow }> {
+  const file = typeof source === 'string' ? source : source.name
+  let line = 0
+  let row = 0
+  for await (const content of lines(openText(source))) {
+    line++
+    const trimmed = content.trim()
+    if (trimmed === '') continue
+    row++
+    const place = { file, row, line }
+    if (row === 1 && /^\[\s*(\{|$)/.test(trimmed)) {
+      throw new RefrainError('BAD_DATA', `${file}: it is a JSON array`, 'Add --format json')
+    }
+    if (trimmed.startsWith('{')) {
+      const values = parseRow(trimmed, locate(place))
+      if (row === 1) checkColumn('text', text, values, file, 'jsonl')
+      yield { text: emptyOrText(values[text], text, place), row: { ...place, values } }
+    } else {
+      const own = jsonString(trimmed) ?? content
+      yield { text: own, row: { ...place, values: { text: own } } }
+    }
+  }
 }
 
-const isMissing = (value: unknown) =>
-  value === undefined || value === null || (typeof value === 'string' && value.trim() === '')
+/** The string that this JSON says; undefined if it is none. */
+function jsonString(content: string): string | undefined {
+  if (!content.startsWith('"')) return undefined
+  try {
+    return JSON.parse(content)
+  } catch {
+    return undefined
+  }
+}
 
-function missing(what: string, column: string, place: Place): RefrainError {
-  return new RefrainError(
+function checkColumn(
+  what: 'text' | 'label',
+  column: string,
+  values: Record<string, unknown>,
+  file: string,
+  format: TableFormat | undefined,
+): void {
+  if (Object.hasOwn(values, column)) return
+  const columns = Object.keys(values)
+  const close = nearest(column, columns)
+  const known = columns.slice(0, 20).join(', ') + (columns.length > 20 ? ', …' : '')
+  const hasHeader = /^[ct]sv$/.test(format ?? '') || /\.[ct]sv(\.gz)?$/i.test(file)
+  throw new RefrainError(
     'BAD_DATA',
-    `${locate(place)}: the ${what} (column '${column}') is missing`,
-    'Fill it in or remove the row',
+    `${file}: there is no column '${column}'`,
+    close
+      ? `did you mean '${close}'?`
+      : `Name the column with --${what}; known: ${known}` +
+          `${hasHeader ? '. Or is the first line no header?' : ''}`,
   )
 }
 
+/** In which way a cell holds nothing, if it does. */
+function absence(value: unknown): 'missing' | 'empty' | undefined {
+  if (value === undefined || value === null) return 'missing'
+  return typeof value === 'string' && value.trim() === '' ? 'empty' : undefined
+}
+
+const describeAbsence = (what: string, column: string, value: unknown, place: Place) =>
+  `${locate(place)}: the ${what} (column '${column}') is ${absence(value)}`
+
+/** A text to classify. Nothing is a text, too, as it is on the command line. */
+function emptyOrText(value: unknown, column: string, place: Place): string {
+  if (value === null) return ''
+  if (value === undefined) {
+    throw new RefrainError('BAD_DATA', describeAbsence('text', column, value, place))
+  }
+  return textOf(value, column, place)
+}
+
 function textOf(value: unknown, column: string, place: Place): string {
-  if (isMissing(value)) throw missing('text', column, place)
   if (typeof value === 'string') return value
   throw new RefrainError(
     'BAD_DATA',
@@ -108,7 +214,6 @@ function textOf(value: unknown, column: string, place: Place): string {
 }
 
 function labelOf(value: unknown, column: string, place: Place): string {
-  if (isMissing(value)) throw missing('label', column, place)
   if (typeof value === 'string') return value.trim()
   if (typeof value === 'boolean' || Number.isSafeInteger(value)) return String(value)
   throw new RefrainError(

@@ -18,7 +18,8 @@ export async function* readJsonLines(text: AsyncIterable<string>, name: string):
   if (row === 0) throw new RefrainError('BAD_DATA', `${name}: the file is empty`)
 }
 
-function parseRow(content: string, where: string): Record<string, unknown> {
+/** The columns of a row in JSON; `where` is for the error. */
+export function parseRow(content: string, where: string): Record<string, unknown> {
   let value: unknown
   try {
     value = JSON.parse(content)

@@ -10,7 +10,7 @@ export interface Place {
    * and blank lines. In a spreadsheet, which counts the header, the row is one further down.
    */
   row: number
-  /** The line on which the row begins, counted from 1, in formats that have lines. */
+  /** The line on which the row begins, counted from 1; of a folder's rows, each a file, undefined. */
   line?: number
 }
 
@@ -19,11 +19,14 @@ export interface TableRow extends Place {
   values: Record<string, unknown>
 }
 
-/** "reviews.csv, row 3 (line 4)" */
-export function locate({ file, row, line }: Place): string {
-  return line === undefined || line === row
-    ? `${file}, row ${row}`
-    : `${file}, row ${row} (line ${line})`
+/** Whether a row is a file in a folder. */
+export const isOfFolder = ({ line }: Place) => line === undefined
+
+/** "reviews.csv, row 3 (line 4)"; the line only where it helps: a JSON array often has just one. */
+export function locate(place: Place): string {
+  const { file, row, line } = place
+  if (isOfFolder(place)) return file
+  return line === row || line === 1 ? `${file}, row ${row}` : `${file}, row ${row} (line ${line})`
 }
 
 /** Fails on a value that is no row. */

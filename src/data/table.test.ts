@@ -180,10 +180,10 @@ describe('JSON', () => {
       `BAD_DATA bad.json, row 2 (line 3): not valid JSON. ${look}`,
     )
     expect(await failure(file('comma.json', '[{"a": 1},]'))).toBe(
-      `BAD_DATA comma.json, row 2 (line 1): not valid JSON. ${look}`,
+      `BAD_DATA comma.json, row 2: not valid JSON. ${look}`,
     )
     expect(await failure(file('number.json', '[{"a": 1}, 7]'))).toBe(
-      'BAD_DATA number.json, row 2 (line 1): expected an object of columns, got 7. ' +
+      'BAD_DATA number.json, row 2: expected an object of columns, got 7. ' +
         'Write each row as {"column": value, …}',
     )
     expect(await failure(file('cut.json', '[{"a": 1}, {"a": '))).toBe(

@@ -292,8 +292,12 @@ export async function train(
   const validated = parts.validation.length > 0
   const stop = stopping(settings.patience, parts.validation.length)
   const model = buildModel(vocabulary.size, labels.size, settings)
-  // Before training, so that a checkpoint can predict, too.
-  model.encoders = encodersOf({ vocabulary, labels, maxLength })
+  // Before training, so that a checkpoint can predict, too; the settings, to resume with the same.
+  const kept = Object.keys(defaults) as (keyof Settings)[]
+  model.encoders = {
+    ...encodersOf({ vocabulary, labels, maxLength }),
+    settings: Object.fromEntries(kept.map((name) => [name, settings[name]])),
+  }
   const history = await model.fit(ids, targets, {
     epochs: settings.epochs,
     batchSize: settings.batchSize,

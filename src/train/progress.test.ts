@@ -80,7 +80,7 @@ describe('progress', () => {
 it('numbers have four figures', () => {
   const numbers = [0, 1, 0.12345, 123.456, 99999, 123456, 0.00012, -2.5, Number.NaN]
   expect(numbers.map(formatNumber)).toEqual([
-    '0',
+    '0.0000',
     '1.0000',
     '0.1235',
     '123.5',

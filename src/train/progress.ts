@@ -88,9 +88,10 @@ function numbers(logs: Logs): string[] {
 
 /** Four significant figures, without an exponent where that is readable. */
 export function formatNumber(value: number): string {
-  if (value === 0) return '0'
   const size = Math.abs(value)
-  return size >= 1e-3 && size < 1e5 ? value.toFixed(size >= 100 ? 1 : 4) : value.toExponential(2)
+  return (size >= 1e-3 && size < 1e5) || size === 0
+    ? value.toFixed(size >= 100 ? 1 : 4)
+    : value.toExponential(2)
 }
 
 /** Seconds as "8.4 s", "2 min 05 s", "1 h 12 min". */
