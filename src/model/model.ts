@@ -281,7 +281,7 @@ export abstract class Model<Output extends Tensor | Tensor[] = Tensor> {
     this.#declare()
   }
 
-  /** A table of layers, output shapes and parameters. */
+  /** A table of layers, output shapes and parameters, as a string: `console.log(model.summary())`. */
   summary(): string {
     this.build()
     return summarize(this.name, this.graph!)
