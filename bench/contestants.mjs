@@ -18,7 +18,14 @@
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { availableBackends } from '../dist/index.js'
-import { compilerMissing, npmMissing, python, pythonMissing } from './rivals.mjs'
+import {
+  compilerMissing,
+  npmMissing,
+  oneDnnMissing,
+  oneDnnProgram,
+  python,
+  pythonMissing,
+} from './rivals.mjs'
 import { flopsOf } from './workloads.mjs'
 
 const worker = fileURLToPath(new URL('worker.mjs', import.meta.url))
@@ -94,6 +101,19 @@ const onnxRuntime = (build, threads) => ({
   runs: always,
 })
 
+/** @param {number} threads @returns {Contestant} */
+const oneDnn = (threads) => ({
+  product: 'oneDNN',
+  name: 'oneDNN',
+  threads,
+  rival: true,
+  command: [oneDnnProgram],
+  env: { OMP_NUM_THREADS: String(threads) },
+  engine: {},
+  missing: oneDnnMissing(),
+  runs: always,
+})
+
 /** @param {number[]} threads @param {{ compile: boolean }} options @returns {Contestant[]} */
 export function allContestants(threads, { compile }) {
   const counts = [...new Set(threads)].sort((a, b) => b - a)
@@ -101,6 +121,7 @@ export function allContestants(threads, { compile }) {
     ...counts.map((count) => refrain('native', count)),
     refrain('wasm:relaxed', 1, relaxedFlags()),
     refrain('wasm:simd128', 1),
+    ...counts.map((count) => oneDnn(count)),
     ...counts.map((count) => pytorch(count, false)),
     ...(compile ? counts.map((count) => pytorch(count, true)) : []),
     ...counts.map((count) => onnxRuntime('node', count)),

@@ -61,11 +61,10 @@ export async function main(args) {
   if (settings.build) await prepare(settings)
   const { allContestants } = await import('./contestants.mjs')
   const all = allContestants(settings.threads, settings)
+  const checked = await checkAll(all.filter(({ missing }) => !missing))
   const present = all.filter(({ missing }) => !missing)
   const missing = leftOut(all)
   for (const { name, why } of missing) console.log(`Left out: ${name}: ${why}`)
-
-  const checked = await checkAll(present)
   if (checked.wrong.length > 0) {
     console.error(`Nothing is timed: ${checked.wrong.join('; ')}`)
     return 1
@@ -146,6 +145,7 @@ async function prepare({ install }) {
     const args = ['ci', '--prefix', 'bench', '--ignore-scripts', '--no-audit', '--no-fund']
     await attempt('rivals', () => run('npm', args, { shell: process.platform === 'win32' }))
   }
+  if (rivals.oneDnnToBuild()) await attempt('oneDNN', () => run(...rivals.oneDnnBuild()))
   if (install && rivals.pythonMissing('torch')) {
     await attempt('PyTorch', async () => {
       for (const [program, args] of rivals.pythonInstall()) await run(program, args)
@@ -153,7 +153,7 @@ async function prepare({ install }) {
   }
 }
 
-/** Has everyone compute the same model. @param {Contestant[]} contestants */
+/** Has everyone compute the same model; rivals that fail become missing. @param {Contestant[]} contestants */
 async function checkAll(contestants) {
   /** @type {Record<string, string>} */
   const versions = {}
@@ -163,7 +163,17 @@ async function checkAll(contestants) {
   let truth
   const reference = { ...contestants[0], env: { REFRAIN_BACKEND: 'reference:float64' } }
   for (const contestant of [reference, ...contestants]) {
-    const result = await work(contestant, 'check', probe, 0)
+    /** @type {any} */
+    let result
+    try {
+      result = await work(contestant, 'check', probe, 0)
+    } catch (error) {
+      if (!contestant.rival) throw error
+      // The message may hold paths, which have no place in the results.
+      console.error(/** @type {Error} */ (error).message.trimEnd())
+      contestant.missing = 'it does not run'
+      continue
+    }
     truth ??= result
     for (const when of contestant.predictOnly ? ['before'] : ['before', 'after']) {
       const difference = Math.max(
