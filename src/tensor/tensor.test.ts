@@ -182,6 +182,15 @@ describe('parameters', () => {
     expect(parameter.version).toBeGreaterThan(version)
   })
 
+  it('hold no more than the kernels can count', () => {
+    const before = truth.heap.bytesInUse
+    expect(() => allocateTensor(truth.heap, [65536, 32768])).toThrow(
+      'a tensor holds at most 2147483647 elements, shape [65536, 32768] has 2147483648; ' +
+        'use smaller batches or shorter sequences',
+    )
+    expect(truth.heap.bytesInUse).toBe(before)
+  })
+
   it('may be none', () => {
     expect(new ParameterSet(truth, []).trainableSize).toBe(0)
     expect(new ParameterSet(truth, [make(false, 3)]).trainableSize).toBe(0)

@@ -9,6 +9,19 @@ export type DType = 'float' | 'int32'
 /** Kernels count elements in 32-bit integers. */
 const largestSize = 2 ** 31 - 1
 
+/** Number of elements of a shape, if the kernels can count them. */
+function checkedSize(shape: readonly number[]): number {
+  const size = sizeOf(shape)
+  if (size > largestSize) {
+    throw new RefrainError(
+      'BAD_SHAPE',
+      `a tensor holds at most ${largestSize} elements, shape ${show([...shape])} has ${size}`,
+      'use smaller batches or shorter sequences',
+    )
+  }
+  return size
+}
+
 /** Nested arrays of numbers, as deep as the tensor has dimensions. */
 export type NestedArray = number | NestedArray[]
 
@@ -52,14 +65,7 @@ export class Tensor {
   ) {
     this.shape = shape
     this.dtype = dtype
-    this.size = sizeOf(shape)
-    if (this.size > largestSize) {
-      throw new RefrainError(
-        'BAD_SHAPE',
-        `a tensor holds at most ${largestSize} elements, shape ${show([...shape])} has ${this.size}`,
-        'use smaller batches or shorter sequences',
-      )
-    }
+    this.size = checkedSize(shape)
     this.#owner = owner
     this.base = base
     this.#heap = heap
@@ -165,7 +171,7 @@ export function allocateTensor(
   shape: readonly number[],
   dtype: DType = 'float',
 ): Tensor {
-  const bytes = sizeOf(shape) * (dtype === 'float' ? heap.floatBytes : 4)
+  const bytes = checkedSize(shape) * (dtype === 'float' ? heap.floatBytes : 4)
   const block = heap.allocate(Math.max(bytes, 1))
   const tensor = new Tensor(heap, block, 0, shape, dtype)
   ownBlock(tensor, heap, block)
