@@ -1,5 +1,6 @@
 """PyTorch on the CPU: nn.LSTM, mean squared error on the last output, Adam; eager unless asked for
-torch.compile. Tensors exist already, Adam is the fused one.
+torch.compile. Tensors exist already, Adam is the fused one. A single step of a single sequence runs
+without oneDNN, whose packing of the weights on each call takes longer than the step.
 
 PyTorch has two bias vectors where Keras has one. The second is zero and frozen: trained, it would
 double each step of their sum.
@@ -17,6 +18,8 @@ from worker import main  # noqa: E402
 class Model:
     def __init__(self, workload, data, compiled):
         I, U, layers = workload["I"], workload["U"], workload["layers"]
+        if workload["B"] * workload["T"] == 1:
+            torch.backends.mkldnn.set_flags(False)
         self.lstm = torch.nn.LSTM(I, U, num_layers=layers, batch_first=True)
         with torch.no_grad():
             for k, (kernel, recurrent, bias) in enumerate(data["weights"]):
