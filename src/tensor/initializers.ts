@@ -176,11 +176,11 @@ export function orthogonal(options: { gain?: number } = {}): Initializer {
 
 /**
  * `short` orthonormal rows of `long` elements: the Q of a matrix of normals whose R has a positive
- * diagonal, so that all orientations are equally likely. Gram–Schmidt in blocks of rows: what a
- * block has in common with the rows before is taken out by two matrix products on the backend (a
- * [1024,4096] matrix takes 17 GFLOP), the rest in double precision. Near the square shape little may
- * be left of a row, and its rounding errors grow with it when it is made a unit again: there, both
- * are done twice ("twice is enough").
+ * diagonal, so that all orientations are equally likely. Gram–Schmidt in blocks of rows: a finished
+ * block is taken out of all rows after it by two matrix products on the backend (a [1024,4096] matrix
+ * takes 17 GFLOP), the rest is done in double precision. Near the square shape little may be left of a
+ * row, and its rounding errors grow with it when it is made a unit again: there, what it has in
+ * common with the rows before is taken out once more ("twice is enough").
  */
 function orthonormalRows(short: number, long: number, random: Random, backend: Backend): Floats {
   const { kernels, heap } = backend
@@ -188,26 +188,32 @@ function orthonormalRows(short: number, long: number, random: Random, backend: B
   const drawn = q.values
   for (let i = 0; i < drawn.length; i++) drawn[i] = random.normal()
   const height = Math.min(16, short)
-  const dots = allocateTensor(heap, [height, short])
-  const passes = 2 * short <= long ? 1 : 2
+  const dots = allocateTensor(heap, [short * height])
   const wide = new Float64Array(height * long)
-  /** block -= (block · Pᵀ) · P, P the `count` rows before it. */
-  const takeOut = (block: Tensor, count: number) => {
-    const [rows] = block.shape
-    kernels.matmul(block.values, q.values, dots.values, rows, long, count, 0, 1, 0)
+  const rowsFrom = (start: number, count: number) => q.part(start * long, [count, long])
+  /** rows -= (rows · Pᵀ) · P, for orthonormal rows P. */
+  const takeOut = (rows: Tensor, p: Tensor) => {
+    const [m] = rows.shape
+    const [n] = p.shape
+    kernels.matmul(rows.values, p.values, dots.values, m, long, n, 0, 1, 0)
     const values = dots.values
-    for (let i = 0; i < rows * count; i++) values[i] = -values[i]
-    kernels.matmul(dots.values, q.values, block.values, rows, count, long, 0, 0, 1)
+    for (let i = 0; i < m * n; i++) values[i] = -values[i]
+    kernels.matmul(dots.values, p.values, rows.values, m, n, long, 0, 0, 1)
+  }
+  const orthonormalize = (block: Tensor) => {
+    wide.set(block.values)
+    orthonormalizeRows(wide, block.shape[0], long)
+    block.values.set(wide.subarray(0, block.size))
   }
   for (let start = 0; start < short; start += height) {
-    const rows = Math.min(height, short - start)
-    const block = q.part(start * long, [rows, long])
-    for (let pass = 0; pass < (start > 0 ? passes : 1); pass++) {
-      if (start > 0) takeOut(block, start)
-      wide.set(block.values)
-      orthonormalizeRows(wide, rows, long)
-      block.values.set(wide.subarray(0, rows * long))
+    const end = Math.min(start + height, short)
+    const block = rowsFrom(start, end - start)
+    orthonormalize(block)
+    if (2 * short > long && start > 0) {
+      takeOut(block, rowsFrom(0, start))
+      orthonormalize(block)
     }
+    if (end < short) takeOut(rowsFrom(end, short - end), block)
   }
   return q.values
 }
