@@ -2,6 +2,8 @@
 //
 //   forward   for each block of W units: bias [4W], kernel [I][4W], recurrent kernel [U][4W], with
 //             the gates i, f, g, o of the same W units side by side, zeros past the last unit;
+// and, only where a backward pass may follow,
+//
 //   recurrent the transposed recurrent kernel [4U, U], in panels of tileColumns units;
 //   input     the transposed kernel [4U, I], in panels of tileColumns features.
 #pragma once
@@ -63,12 +65,13 @@ INLINE long sharesFor(long B, double operations) {
 
 }  // namespace
 
-double lstmPackSize(int32_t inputs, int32_t units) {
-  return Layout<double>{(double)inputs, (double)units}.size();
+double lstmPackSize(int32_t inputs, int32_t units, int32_t backward) {
+  Layout<double> layout{(double)inputs, (double)units};
+  return backward ? layout.size() : layout.recurrent();
 }
 
 void lstmPack(const float* kernel, const float* recurrentKernel, const float* bias, float* packed,
-              int32_t inputs, int32_t units) {
+              int32_t inputs, int32_t units, int32_t backward) {
   Packed layout{inputs, units};
   long I = inputs, U = units, G = 4 * U;
   double work = (double)(I + U) * G;
@@ -85,6 +88,7 @@ void lstmPack(const float* kernel, const float* recurrentKernel, const float* bi
     for (long k = 0; k < I; k++) packRow(kernel + k * G);
     for (long k = 0; k < U; k++) packRow(recurrentKernel + k * G);
   });
+  if (!backward) return;
   auto packTransposed = [&](const float* weights, long columns, float* to) {
     parallel((columns + tileColumns - 1) / tileColumns, work, [&](long panel) {
       long first = panel * tileColumns, rest = columns - first;

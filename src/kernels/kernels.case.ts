@@ -273,14 +273,14 @@ export function lstmProblem(
   }
 }
 
-/** Packs the weights; runs the forward pass. `keep` 0: without c and gates, as for inference. */
+/** Packs the weights; runs the forward pass. `keep` 0: as for inference, without c and gates. */
 export function lstmForward(backend: Backend, p: LstmProblem, keep = 1) {
   const { lstmPackSize, lstmScratchSize } = backend.kernels
   const { b, t, inputs, units } = p
   const optional = (values: Numbers | null) => values && floats(values)
   const weights = [floats(p.kernel), floats(p.recurrentKernel), optional(p.bias)]
-  const packedSize = lstmPackSize(inputs, units)
-  const [packed] = run(backend, 'lstmPack', [...weights, aligned(blank(packedSize)), inputs, units])
+  const room = aligned(blank(lstmPackSize(inputs, units, keep)))
+  const [packed] = run(backend, 'lstmPack', [...weights, room, inputs, units, keep])
   const inputArguments = [
     floats(p.x),
     aligned(floats(packed)),

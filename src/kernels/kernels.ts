@@ -219,9 +219,12 @@ export interface Kernels {
   // `order` lists the rows by descending length (stable); lengths null means T for every row, and
   // order may then be null.
 
-  /** Number of floats that `lstmPack` writes for these sizes on this backend; may be 2³¹ and more. */
-  lstmPackSize(inputs: Int, units: Int): Float
-  /** Rearranges the weights for `lstmForward` and `lstmBackward`; done once per optimizer step. */
+  /** Number of floats that `lstmPack` writes with these arguments on this backend; may be 2³¹ and more. */
+  lstmPackSize(inputs: Int, units: Int, backward: Int): Float
+  /**
+   * Rearranges the weights for `lstmForward` and, with `backward`, for `lstmBackward`; done once per
+   * optimizer step.
+   */
   lstmPack(
     kernel: Floats /* [I,4U] */,
     recurrentKernel: Floats /* [U,4U] */,
@@ -229,6 +232,7 @@ export interface Kernels {
     packed: FloatsOut,
     inputs: Int,
     units: Int,
+    backward: Int,
   ): void
   /** Number of floats of scratch that `lstmForward` and `lstmBackward` need for these sizes. */
   lstmScratchSize(b: Int, t: Int, inputs: Int, units: Int): Float

@@ -14,7 +14,9 @@ import { eachBackend, truth } from '../kernels/backends.case.ts'
 import { expectClose, Random } from '../kernels/kernels.case.ts'
 import type { Backend } from '../kernels/kernels.ts'
 import { wasmBackend, whyNoWasm } from '../kernels/wasm/wasm.ts'
+import type { Context } from '../tensor/context.ts'
 import { Random as TensorRandom } from '../tensor/random.ts'
+import type { Tensor } from '../tensor/tensor.ts'
 import { bidirectional } from './bidirectional.ts'
 import type { Layer } from './layer.ts'
 import { Lstm, type LstmOptions, lstm } from './lstm.ts'
@@ -191,6 +193,38 @@ describe('packed weights', () => {
       expect(run()).toEqual(outputOf(before))
       layer.setWeights(after)
       expect(run()).toEqual(outputOf(after))
+    })
+
+    it('serve a backward pass after a prediction, and a prediction after that', () => {
+      const layer = lstm({ units: 5 })
+      const weights = weightsOf(backend, [layer], inputs[0].shape, before)
+      const step = {
+        inputs,
+        weights,
+        compute: (ctx: Context, x: readonly Tensor[]) => layer.call(ctx, x),
+      }
+      const predicted = () => runStep(backend, step, false).outputs
+      expect(predicted()).toEqual(outputOf(before))
+      const trained = () => {
+        const { outputs, inputGradients, weightGradients } = runStep(backend, step)
+        return { outputs, inputGradients, weightGradients }
+      }
+      const first = trained()
+      expect(first.inputGradients[0].some((x) => x !== 0)).toBe(true)
+      layer.setWeights(after)
+      expect(predicted()).toEqual(outputOf(after))
+      trained()
+      layer.setWeights(before)
+      expect(trained()).toEqual(first)
+      const fresh = lstm({ units: 5 })
+      const compute = (ctx: Context, x: readonly Tensor[]) => fresh.call(ctx, x)
+      const own = weightsOf(backend, [fresh], inputs[0].shape, before)
+      const { outputs, inputGradients, weightGradients } = runStep(backend, {
+        ...step,
+        weights: own,
+        compute,
+      })
+      expect(first).toEqual({ outputs, inputGradients, weightGradients })
     })
 
     it.each(weightNames)('follow a step of the optimizer on %s', (name) => {

@@ -130,7 +130,7 @@ export class Lstm<State extends boolean = boolean> extends RecurrentLayer {
   #kernel!: Parameter
   #recurrent!: Parameter
   #bias: Parameter | null = null
-  #packed: { tensor: Tensor; version: number; backend: Backend } | null = null
+  #packed: { tensor: Tensor; version: number; backend: Backend; backward: boolean } | null = null
 
   constructor(options: LstmOptions) {
     super(options, checkInteger("lstm 'units'", options.units))
@@ -252,26 +252,32 @@ export class Lstm<State extends boolean = boolean> extends RecurrentLayer {
     return dropped
   }
 
-  /** The weights as the kernels want them, rearranged again only after they have changed. */
-  #pack(ctx: Context): Tensor {
+  /**
+   * The weights as the kernels want them, for the backward pass too if there may be one; rearranged
+   * again only after they have changed.
+   */
+  #pack({ backend }: Context, backward: boolean): Tensor {
     const kernel = this.#kernel.value
     const [inputs] = kernel.shape
     const version =
       this.#kernel.version + this.#recurrent.version + (this.#bias ? this.#bias.version : 0)
-    const { backend } = ctx
     const old = this.#packed?.backend === backend ? this.#packed : null
-    if (old?.version === version) return old.tensor
-    const size = ctx.kernels.lstmPackSize(inputs, this.units)
-    const tensor = old?.tensor ?? allocateTensor(backend.heap, [size])
-    ctx.kernels.lstmPack(
+    if (old?.version === version && (old.backward || !backward)) return old.tensor
+    const { kernels, heap } = backend
+    const flag = backward ? 1 : 0
+    const size = kernels.lstmPackSize(inputs, this.units, flag)
+    const fits = old !== null && old.tensor.size >= size
+    const tensor = fits ? old.tensor : allocateTensor(heap, [size])
+    kernels.lstmPack(
       kernel.values,
       this.#recurrent.value.values,
       this.#bias?.value.values ?? null,
       tensor.values,
       inputs,
       this.units,
+      flag,
     )
-    this.#packed = { tensor, version, backend }
+    this.#packed = { tensor, version, backend, backward }
     return tensor
   }
 
@@ -283,11 +289,11 @@ export class Lstm<State extends boolean = boolean> extends RecurrentLayer {
     if (inputs !== this.#kernel.shape[0]) {
       throw shapeError(`${this.name} input`, [b, t, this.#kernel.shape[0]], x.shape)
     }
-    const packed = this.#pack(ctx)
     const [h0 = null, c0 = null] = initial
     const weights = [this.#kernel, this.#recurrent, this.#bias].map((p) => p?.value ?? null)
     const sources = [x, h0, c0, ...weights]
     const keep = ctx.recording && sources.some((source) => source?.tracked)
+    const packed = this.#pack(ctx, keep)
     const h = ctx.empty([b, t, units])
     const c = keep ? ctx.empty([b, t, units]) : null
     const gates = keep ? ctx.empty([b, t, 4 * units]) : null

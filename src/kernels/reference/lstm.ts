@@ -20,7 +20,7 @@ export const lstmKernels: Pick<
   Kernels,
   'lstmPackSize' | 'lstmPack' | 'lstmScratchSize' | 'lstmForward' | 'lstmBackward'
 > = {
-  // Packed here means: W, R and b one after the other, as they are.
+  // The same for both passes. Packed here means: W, R and b one after the other, as they are.
   lstmPackSize: (inputs, units) => (inputs + units + 1) * 4 * units,
 
   lstmPack(kernel, recurrentKernel, bias, packed, inputs, units) {
