@@ -8,6 +8,7 @@ export {
   setBackend,
 } from './kernels/backend.ts'
 export type { Backend, BackendName } from './kernels/kernels.ts'
+export { type MeasuredPeak, measurePeak } from './kernels/peak.ts'
 export {
   type ActivationName,
   activation,

@@ -379,6 +379,16 @@ export interface Kernels {
     epsilon: Float,
     decay: Float,
   ): void
+
+  // ---- the machine's measure; see peak.ts ----------------------------------------------------
+
+  /**
+   * On each of `tasks` tasks (at most 1024) 192 numbers, 0 to 191 at first, become x · factor + term,
+   * `rounds` times, in registers; as many threads as tasks work. Returns the sum of all.
+   */
+  peakMultiplyAdd(factor: Float, term: Float, rounds: Int, tasks: Int): Float
+  /** Σ x[i], by all threads: nothing but reading. */
+  peakRead(x: Floats, n: Int): Float
 }
 
 /** A piece of a backend's heap; see {@link Heap}. */

@@ -10,6 +10,7 @@ import { arrayKernels } from './reference/arrays.ts'
 import { lossKernels } from './reference/losses.ts'
 import { lstmKernels } from './reference/lstm.ts'
 import { optimizerKernels } from './reference/optimizers.ts'
+import { peakKernels } from './reference/peak.ts'
 import { sequenceKernels } from './reference/sequences.ts'
 
 /** A buffer of its own for each block. */
@@ -66,6 +67,7 @@ const kernels: Kernels = {
   ...lstmKernels,
   ...lossKernels,
   ...optimizerKernels,
+  ...peakKernels,
 }
 
 /** The reference backend, with floats of 4 bytes or, for checking, of 8. Always one thread. */
