@@ -12,6 +12,7 @@
  * @property {Record<string, string>} env
  * @property {Record<string, unknown>} engine which engine the worker opens, and its options
  * @property {boolean} [predictOnly] it cannot train
+ * @property {boolean} [other] it computes another network, so its numbers are not compared
  * @property {string} [missing] why it cannot run here, and the command that changes that
  * @property {(workload: Workload) => boolean} runs
  */
@@ -87,6 +88,41 @@ const pytorch = (threads, compile) => ({
   runs: always,
 })
 
+/**
+ * @param {'tensorflow' | 'jax'} backend @param {number} threads @param {number} [stepsPerExecution]
+ * @returns {Contestant}
+ */
+const keras = (backend, threads, stepsPerExecution = 1) => {
+  const name = `Keras ${backend === 'jax' ? 'JAX' : 'TensorFlow'}`
+  const together = stepsPerExecution > 1
+  return {
+    product: name,
+    name: together ? `${name}, ${stepsPerExecution} steps a call` : name,
+    threads,
+    rival: true,
+    command: [python, fileURLToPath(new URL('engines/keras.py', import.meta.url))],
+    env: {},
+    engine: { backend, threads, stepsPerExecution },
+    missing: pythonMissing('keras') ?? pythonMissing(backend),
+    // Calls take longer than the step only where that is short.
+    runs: together ? ({ B, T }) => B * T <= 50 : always,
+  }
+}
+
+/** @returns {Contestant} */
+const brainJs = () => ({
+  product: 'brain.js',
+  name: 'brain.js',
+  threads: 1,
+  rival: true,
+  command: [process.execPath, worker],
+  env: {},
+  engine: { module: 'brainjs' },
+  other: true,
+  missing: npmMissing('brain.js'),
+  runs: (workload) => !workload.predictOnly && flopsOf(workload, 'train') < 3e8,
+})
+
 /** @param {'node' | 'web'} build @param {number} threads @returns {Contestant} */
 const onnxRuntime = (build, threads) => ({
   product: 'ONNX Runtime',
@@ -124,10 +160,14 @@ export function allContestants(threads, { compile }) {
     ...counts.map((count) => oneDnn(count)),
     ...counts.map((count) => pytorch(count, false)),
     ...(compile ? counts.map((count) => pytorch(count, true)) : []),
+    ...counts.map((count) => keras('tensorflow', count)),
+    ...counts.map((count) => keras('jax', count)),
+    keras('jax', 1, 20),
     ...counts.map((count) => onnxRuntime('node', count)),
     onnxRuntime('web', 1),
     // A step of more would take minutes.
     tfjs('wasm', (workload) => flopsOf(workload, 'train') < 3e10),
     tfjs('cpu', (workload) => flopsOf(workload, 'train') < 3e8),
+    brainJs(),
   ]
 }

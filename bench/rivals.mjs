@@ -14,6 +14,7 @@ const oneDnnSource = here('engines/onednn.cc')
 const packages = [
   '@tensorflow/tfjs',
   '@tensorflow/tfjs-backend-wasm',
+  'brain.js',
   'onnxruntime-node',
   'onnxruntime-web',
 ]
@@ -65,12 +66,35 @@ export function oneDnnBuild() {
   return ['g++', ['-std=c++17', '-O3', oneDnnSource, '-o', oneDnnProgram, '-ldnnl']]
 }
 
-/** Programs that make the bench's Python and install PyTorch there. @returns {[string, string[]][]} */
-export function pythonInstall() {
-  const name = windows ? 'python' : 'python3'
-  /** @type {[string, string[]][]} */
-  const environment = existsSync(python) ? [] : [[name, ['-m', 'venv', here('.venv')]]]
+/** What the bench's Python is given, and what of it a rival imports. */
+const linux = process.platform === 'linux'
+const pythonPackages = [
+  { name: 'PyTorch', imports: ['torch', 'numpy'], wanted: ['torch>=2.13', 'numpy'] },
+  {
+    name: 'Keras TensorFlow',
+    imports: ['keras', 'tensorflow'],
+    wanted: ['keras>=3', linux ? 'tensorflow-cpu' : 'tensorflow'],
+  },
+  { name: 'Keras JAX', imports: ['keras', 'jax'], wanted: ['keras>=3', 'jax'] },
+]
+
+/**
+ * For each rival in Python that is not there, the programs that install it.
+ *
+ * @returns {{ name: string, programs: [string, string[]][] }[]}
+ */
+export function pythonInstalls() {
+  /** @type {[string, string[]]} */
+  const environment = [windows ? 'python' : 'python3', ['-m', 'venv', here('.venv')]]
   // One try: a machine without access should hear so at once.
-  const wanted = ['torch>=2.13', 'numpy']
-  return [...environment, [python, ['-m', 'pip', 'install', '--retries', '0', ...wanted]]]
+  const install = ['-m', 'pip', 'install', '--retries', '0']
+  return pythonPackages
+    .filter(({ imports }) => imports.some(pythonMissing))
+    .map(({ name, wanted }, i) => ({
+      name,
+      programs: [
+        ...(existsSync(python) || i > 0 ? [] : [environment]),
+        [python, [...install, ...wanted]],
+      ],
+    }))
 }

@@ -21,7 +21,7 @@ const help = `npm run bench speed -- [options]
   --threads 1,2        threads of native programs; default 1,2
   --rounds N           processes for each contestant; default 5
   --patience N         seconds to wait, in all, for others to leave the machine alone; default 300
-  --install            also tries to install PyTorch into bench/.venv
+  --install            also tries to install PyTorch and Keras into bench/.venv
   --compile            PyTorch also with torch.compile, where there is a C++ compiler
   --no-build           takes dist/ and the installed rivals as they are`
 
@@ -146,9 +146,9 @@ async function prepare({ install }) {
     await attempt('rivals', () => run('npm', args, { shell: process.platform === 'win32' }))
   }
   if (rivals.oneDnnToBuild()) await attempt('oneDNN', () => run(...rivals.oneDnnBuild()))
-  if (install && rivals.pythonMissing('torch')) {
-    await attempt('PyTorch', async () => {
-      for (const [program, args] of rivals.pythonInstall()) await run(program, args)
+  for (const { name, programs } of install ? rivals.pythonInstalls() : []) {
+    await attempt(name, async () => {
+      for (const [program, args] of programs) await run(program, args)
     })
   }
 }
@@ -174,6 +174,8 @@ async function checkAll(contestants) {
       contestant.missing = 'it does not run'
       continue
     }
+    versions[contestant.product] = result.version
+    if (contestant.other) continue
     truth ??= result
     for (const when of contestant.predictOnly ? ['before'] : ['before', 'after']) {
       const difference = Math.max(
@@ -187,7 +189,6 @@ async function checkAll(contestants) {
       }
       largest = Math.max(largest, difference)
     }
-    versions[contestant.product] = result.version
   }
   console.log(`Everyone computes the same within ${largest.toExponential(1)}`)
   return { versions, wrong, largest }

@@ -1,5 +1,7 @@
 """What worker.mjs is in JavaScript: does the job in the last argument and prints the result as its last
-line. An engine is a function from a workload and its data to a model with `train(steps)` and `predict()`.
+line. An engine's "make" is a function from a workload and its data to a model with `predict()` and
+`prepare_training(steps)`, which gets the data ready for about as many steps and returns their number
+and the function that does them, and returns seconds if not all of its time counts.
 """
 
 import json
@@ -47,24 +49,29 @@ def generator(seed):
     return uniform
 
 
-def measure(seconds, run):
-    """Milliseconds a call of run(calls), found as `time` in worker.mjs does."""
+def measure(seconds, prepare):
+    """Milliseconds a call, found as `time` in worker.mjs does; prepare(calls) returns (calls, run)."""
     budget = seconds * 1000
 
-    def clock(count):
+    def clock(prepared):
+        count, run = prepared
         start = perf_counter()
-        run(count)
-        return (perf_counter() - start) * 1000 / count
+        counted = run()
+        seconds = perf_counter() - start if counted is None else counted
+        return seconds * 1000 / count
 
+    # The first call may compile.
+    clock(prepare(1))
     calls = 1
-    spent = warm = clock(1)
+    spent = warm = clock(prepare(1))
     while warm < budget / 2:
         calls = max(calls, min(2 * calls, int(np.ceil(budget / SAMPLES / spent))))
-        spent = clock(calls)
+        spent = clock(prepare(calls))
         warm += spent * calls
     each = max(1, round(budget / SAMPLES / spent))
+    prepared = prepare(each)
     wanted = min(SAMPLES, max(1, round(budget / (spent * each))))
-    times = sorted(clock(each) for _ in range(wanted))
+    times = sorted(clock(prepared) for _ in range(wanted))
     return times[len(times) // 2]
 
 
@@ -75,18 +82,22 @@ def main(open_engine):
     model = engine["make"](workload, make_data(workload))
     result = {key: engine[key] for key in ("runs", "threads", "version")}
 
-    def predict(count):
-        for _ in range(count):
-            model.predict()
+    def prepare_prediction(count):
+        def run():
+            for _ in range(count):
+                model.predict()
+
+        return count, run
 
     if job["task"] == "check":
         result["before"] = model.predict().reshape(-1).tolist()
-        model.train(5)
+        _, train = model.prepare_training(5)
+        train()
         result["after"] = model.predict().reshape(-1).tolist()
     else:
         if not workload.get("predictOnly"):
-            result["train"] = measure(job["seconds"], model.train)
-        result["predict"] = measure(job["seconds"], predict)
+            result["train"] = measure(job["seconds"], model.prepare_training)
+        result["predict"] = measure(job["seconds"], prepare_prediction)
     used = resource.getrusage(resource.RUSAGE_SELF)
     result["cpuSeconds"] = used.ru_utime + used.ru_stime
     # Kilobytes on Linux, bytes on macOS.

@@ -37,13 +37,16 @@ class Model:
     def last(self, x):
         return self.lstm(x)[0][:, -1]
 
-    def train(self, steps):
-        self.lstm.train()
-        for _ in range(steps):
-            self.adam.zero_grad(set_to_none=True)
-            loss = torch.nn.functional.mse_loss(self.forward(self.x), self.y)
-            loss.backward()
-            self.adam.step()
+    def prepare_training(self, steps):
+        def run():
+            self.lstm.train()
+            for _ in range(steps):
+                self.adam.zero_grad(set_to_none=True)
+                loss = torch.nn.functional.mse_loss(self.forward(self.x), self.y)
+                loss.backward()
+                self.adam.step()
+
+        return steps, run
 
     def predict(self):
         self.lstm.eval()
