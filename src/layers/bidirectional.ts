@@ -89,14 +89,10 @@ export class Bidirectional extends Layer {
     const half = initial.length / 2
     // As Keras: masked steps of a bidirectional sequence are zeros.
     const zeroMasked = this.forward.returnSequences
-    const forward = this.forward.output(ctx, x, initial.slice(0, half), {
-      reverse: false,
-      zeroMasked,
-    })
-    const backward = this.backward.output(ctx, x, initial.slice(half), {
-      reverse: true,
-      zeroMasked,
-    })
+    const run = (layer: RecurrentLayer, states: readonly Tensor[], reverse: boolean) =>
+      ctx.within(layer, () => layer.output(ctx, x, states, { reverse, zeroMasked }))
+    const forward = run(this.forward, initial.slice(0, half), false)
+    const backward = run(this.backward, initial.slice(half), true)
     const outputs = this.#merge(ctx, [forward.output, backward.output])
     for (const output of outputs) output.mask = forward.output.mask
     return this.forward.returnState ? [...outputs, ...forward.states, ...backward.states] : outputs

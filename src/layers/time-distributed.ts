@@ -43,7 +43,8 @@ class TimeDistributed extends SimpleLayer {
 
   forward(ctx: Context, x: Tensor): Tensor {
     const [batch, time, ...rest] = x.shape
-    const [inner] = this.layer.call(ctx, [x.view([batch * time, ...rest])])
+    const rows = x.view([batch * time, ...rest])
+    const [inner] = ctx.within(this.layer, () => this.layer.call(ctx, [rows]))
     const y = inner.view([batch, time, ...inner.shape.slice(1)])
     if (inner.logits) {
       const { tensor, activation } = inner.logits

@@ -23,7 +23,7 @@ type Predicted<Outputs> = Outputs extends SymbolicTensor | readonly [SymbolicTen
 export class Functional<
   Output extends Tensor | Tensor[] = Tensor | Tensor[],
 > extends Model<Output> {
-  protected graph: Graph | null
+  graph: Graph | null
 
   constructor(graph: Graph, options: ModelOptions) {
     super('model', options)

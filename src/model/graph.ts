@@ -56,10 +56,8 @@ export function runGraph(graph: Graph, ctx: Context, inputs: readonly Tensor[]):
     values.set(input, inputs[i])
   })
   for (const { layer, inputs: sources, outputs } of graph.calls) {
-    const results = layer.call(
-      ctx,
-      sources.map((source) => values.get(source)!),
-    )
+    const given = sources.map((source) => values.get(source)!)
+    const results = ctx.within(layer, () => layer.call(ctx, given))
     outputs.forEach((output, i) => {
       values.set(output, results[i])
     })

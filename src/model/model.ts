@@ -128,7 +128,7 @@ export abstract class Model<Output extends Tensor | Tensor[] = Tensor> {
   }
 
   /** The graph, made when the input shape becomes known; null before. */
-  protected abstract graph: Graph | null
+  abstract graph: Graph | null
   /** Makes the graph for an input shape, the batch included. */
   protected abstract makeGraph(inputShape: Shape): void
   /** The architecture as it stands in files. */

@@ -6,7 +6,7 @@ import { Model, type ModelOptions } from './model.ts'
 
 /** Layers one after the other. */
 export class Sequential extends Model {
-  protected graph: Graph | null = null
+  graph: Graph | null = null
   readonly #layers: readonly Layer[]
 
   constructor(layers: readonly Layer[], options: ModelOptions) {

@@ -94,6 +94,7 @@ export class Trainer {
   readonly #metrics: Metric[]
   readonly #slots: Tensor[]
   readonly #arena: Arena
+  readonly #Context: typeof Context
   #iteration = 0
   /** Learning rate set by a callback; null: the optimizer's own. */
   #learningRate: number | null = null
@@ -101,7 +102,9 @@ export class Trainer {
   constructor(
     model: Trainable,
     compiled: { loss: LossConfig; optimizer: Optimizer; metrics: readonly MetricName[] },
+    StepContext = Context,
   ) {
+    this.#Context = StepContext
     this.#model = model
     this.#loss = compiled.loss
     this.#optimizer = compiled.optimizer
@@ -125,18 +128,32 @@ export class Trainer {
     parameters.claim()
     this.#arena.reset()
     const random = { seed, step: this.#iteration }
-    const ctx = new Context(backend, this.#arena, { training: true, random })
-    const batch = makeBatch(this.#arena, data, rows)
-    kernels.fill(parameters.gradients.values, 0, parameters.trainableSize)
+    const ctx = new this.#Context(backend, this.#arena, { training: true, random })
+    const batch = ctx.within('batching', () => makeBatch(this.#arena, data, rows))
+    ctx.within('optimizer', () => {
+      kernels.fill(parameters.gradients.values, 0, parameters.trainableSize)
+    })
     const prediction = this.#model.forward(ctx, batch.inputs)
-    const weights = rowWeights(batch.weights, prediction)
-    const loss = computeLoss(ctx, this.#loss, prediction, batch.target, weights)
-    // As Keras's `metrics`: weights are for the loss alone.
-    for (const metric of this.#metrics) metric.update(prediction, batch.target, null)
-    loss.seedGradient()
+    const loss = ctx.within('loss', () => {
+      const weights = rowWeights(batch.weights, prediction)
+      const loss = computeLoss(ctx, this.#loss, prediction, batch.target, weights)
+      // As Keras's `metrics`: weights are for the loss alone.
+      for (const metric of this.#metrics) metric.update(prediction, batch.target, null)
+      loss.seedGradient()
+      return loss.value
+    })
     ctx.backward()
+    const clipped = ctx.within('optimizer', () => this.#update(loss))
+    this.#iteration++
+    return { loss, clipped }
+  }
+
+  /** Moves the weights by the gradients; returns whether clipping changed them. */
+  #update(loss: number): boolean {
+    const { backend, parameters } = this.#model
+    const { kernels } = backend
     const { scale, norm, acted } = clipGradients(kernels, parameters, this.#optimizer.options)
-    if (!Number.isFinite(loss.value) || !Number.isFinite(norm)) this.#failNotFinite(loss.value)
+    if (!Number.isFinite(loss) || !Number.isFinite(norm)) this.#failNotFinite(loss)
     this.#optimizer.apply(kernels, {
       weights: parameters.values,
       gradients: parameters.gradients,
@@ -146,8 +163,7 @@ export class Trainer {
       scale,
     })
     parameters.touch()
-    this.#iteration++
-    return { loss: loss.value, clipped: acted }
+    return acted
   }
 
   #currentRate(): number {
