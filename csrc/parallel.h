@@ -1,35 +1,37 @@
 // Splitting work into tasks. The kernels know no threads: the addon lends them its pool through
-// `threads`; in WebAssembly tasks run one after the other. No result depends on who runs a task.
+// `threads`; WebAssembly has one of its own. No result depends on who runs a task.
 #pragma once
 #include "table.h"
 #include "vec.h"
+#if defined(__wasm__)
+#include "wasm_pool.h"
+#endif
 
 namespace {
 
-[[maybe_unused]] Threads threads = {nullptr, nullptr};
+#if defined(__wasm__)
+constexpr Threads threads = {
+    [] { return pool.count(); },
+    [](int tasks, Pool::Body body, void* context) { pool.run(tasks, body, context); },
+};
+#else
+Threads threads = {nullptr, nullptr};
+#endif
 
 /** Below this many elementary operations a second thread costs more than it brings. */
 constexpr double worthwhile = 3e5;
 
-INLINE int threadsFor([[maybe_unused]] double operations) {
-#if defined(__wasm__)
-  return 1;
-#endif
+INLINE int threadsFor(double operations) {
   return threads.count && operations > worthwhile ? threads.count() : 1;
 }
 
 /** Runs body(task) for every task < tasks, on several threads if `operations` are enough. */
 template <class Body>
 INLINE void parallel(long tasks, double operations, Body body) {
-#if defined(__wasm__)
-  (void)operations;
-  for (long task = 0; task < tasks; task++) body(task);
-#else
   // One copy of the body's code for both ways.
   auto run = [](void* context, int task) NOT_INLINE { (*(Body*)context)(task); };
   if (tasks > 1 && threadsFor(operations) > 1) return threads.run((int)tasks, run, &body);
   for (long task = 0; task < tasks; task++) run(&body, (int)task);
-#endif
 }
 
 /** Element-wise work: body(i, lanes) as in `forVectors`, in chunks. */

@@ -15,7 +15,8 @@ export function addDoctor(program: Command, io: Io): void {
       'after',
       `
 REFRAIN_BACKEND chooses another backend: native, wasm, reference, or one of them with its
-instruction set, such as wasm:simd128.
+instruction set, such as wasm:simd128. REFRAIN_THREADS is the number of threads, by default one for
+each processor.
 
 Examples:
   $ refrain doctor

@@ -18,7 +18,8 @@ import {
 import type { Backend, Kernels } from './kernels.ts'
 import { nativeBackend, nativeVariants } from './native/native.ts'
 import { referenceBackend } from './reference.ts'
-import { wasmBackend, wasmVariants, whyNoWasm } from './wasm/wasm.ts'
+import { threadedWasm } from './wasm/threads.case.ts'
+import { wasmVariants, whyNoWasm } from './wasm/wasm.ts'
 
 export const truth = referenceBackend({ float: 'float64' })
 
@@ -36,7 +37,7 @@ else {
 // Node 20 has relaxed SIMD behind a flag.
 if (whyNoWasm('relaxed')) setFlagsFromString('--experimental-wasm-relaxed-simd')
 for (const variant of wasmVariants) {
-  backends[`wasm ${variant}`] = whyNoWasm(variant) ?? wasmBackend({ variant })
+  backends[`wasm ${variant}`] = whyNoWasm(variant) ?? (await threadedWasm({ variant, threads: 3 }))
 }
 
 /** Runs a suite on each backend; one that this machine lacks shows as skipped, with the reason. */

@@ -43,5 +43,20 @@ export const platform: Platform = {
     setTimeout(() => URL.revokeObjectURL(url), 60_000)
   },
 
+  sharesMemory: globalThis.crossOriginIsolated === true,
+
+  startWorker(source, data, failed) {
+    const code = `onmessage = ({ data }) => (${source})(data)`
+    const url = URL.createObjectURL(new Blob([code], { type: 'text/javascript' }))
+    const worker = new Worker(url)
+    URL.revokeObjectURL(url)
+    worker.onerror = (event) => {
+      event.preventDefault()
+      failed()
+    }
+    worker.postMessage(data)
+    return worker
+  },
+
   loadAddon: () => ({ reason: 'a browser has no native addon' }),
 }

@@ -4,6 +4,7 @@ import { createRequire } from 'node:module'
 import { availableParallelism } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { Worker } from 'node:worker_threads'
 import { RefrainError, show } from '../errors.ts'
 import type { Platform } from './platform.ts'
 
@@ -138,6 +139,18 @@ export const platform: Platform = {
   },
 
   writeFile,
+
+  get sharesMemory() {
+    return true
+  },
+
+  startWorker(source, data, failed) {
+    const code = `(${source})(require('node:worker_threads').workerData)`
+    const worker = new Worker(code, { eval: true, workerData: data, execArgv: [], env: {} })
+    worker.unref()
+    worker.on('error', failed)
+    return { terminate: () => void worker.terminate() }
+  },
 
   loadAddon() {
     try {

@@ -12,6 +12,14 @@ export interface Platform {
    * any moment leaves the old file or the new one. Browser: offers it as a download.
    */
   writeFile(path: string, bytes: Uint8Array): Promise<void>
+  /** Whether workers may share memory: always in Node, in pages that are cross-origin isolated. */
+  readonly sharesMemory: boolean
+  /**
+   * Starts a worker that evaluates the text of a function and calls it with `data`, which is cloned.
+   * It does not keep the process alive. Where workers of generated code are forbidden it throws, or
+   * calls `failed` later, as it does after an error in the worker.
+   */
+  startWorker(source: string, data: unknown, failed: () => void): { terminate(): void }
   /** The native addon's exports, or why it cannot be used here, in one line. */
   loadAddon(): { addon: unknown } | { reason: string }
 }

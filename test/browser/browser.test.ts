@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Bundle, bundleForBrowser } from './bundle.ts'
 import * as cases from './cases.ts'
-import { findChromium, openPage, type Page } from './chromium.ts'
+import { findChromium, isolation, openPage, type Page } from './chromium.ts'
 
 describe('the browser bundle', () => {
   let library: Bundle
@@ -47,9 +47,10 @@ if (!chromium) {
 
 describe.skipIf(!chromium)('in Chromium', () => {
   let page: Page
+  let files: Map<string, Uint8Array>
 
   beforeAll(async () => {
-    const { files } = await bundleForBrowser({ path: 'test/browser/cases.ts' })
+    files = (await bundleForBrowser({ path: 'test/browser/cases.ts' })).files
     page = await openPage(chromium!, files)
   })
 
@@ -78,6 +79,39 @@ describe.skipIf(!chromium)('in Chromium', () => {
     expect(before.every((p) => p > 0 && p < 1)).toBe(true)
     expect(after).toEqual(before)
     expect((await cases.predictFromFile()).before).toEqual(before)
+  })
+
+  describe('threads', () => {
+    const trained = (on: Page) =>
+      on.call<Awaited<ReturnType<typeof cases.trainOnThreads>>>('trainOnThreads', 2)
+    let expected: string[]
+
+    beforeAll(async () => {
+      expected = (await cases.trainOnThreads(1)).weights
+    })
+
+    test('are workers where the page is isolated; the bits stay the same', async () => {
+      expect(await trained(page)).toEqual({ weights: expected, threads: 2, workers: 1 })
+    })
+
+    test.each([
+      ['the page is not isolated', {}, []],
+      [
+        'workers are forbidden',
+        { ...isolation, 'content-security-policy': "worker-src 'none'" },
+        [expect.stringMatching(/violates.*Content Security Policy/)],
+      ],
+    ])('are one where %s', async (_, headers, complaints) => {
+      const other = await openPage(chromium!, files, headers)
+      try {
+        const { weights, threads } = await trained(other)
+        expect(weights).toEqual(expected)
+        expect(threads).toBe(1)
+        expect(other.complaints).toEqual(complaints)
+      } finally {
+        await other.close()
+      }
+    })
   })
 
   test('errors read as they do in Node', async () => {

@@ -71,6 +71,42 @@ export async function trainTwentySteps() {
   return { steps, loss: history.loss, weights, predictions: await digest(await predictions.data()) }
 }
 
+/**
+ * Trains a model that is large enough for several threads: a sum of the bits of its weights, the
+ * threads that the backend says it has, and the workers of this page that were started for it.
+ */
+export async function trainOnThreads(threads: number) {
+  const page = globalThis as unknown as { Worker?: new (...args: unknown[]) => object }
+  const { Worker } = page
+  let workers = 0
+  if (Worker) {
+    page.Worker = class extends Worker {
+      constructor(...args: unknown[]) {
+        super(...args)
+        workers++
+      }
+    }
+  }
+  const backend = setBackend('wasm:simd128')
+  backend.threads = threads
+  const model = sequential([lstm({ units: 64 }), dense({ units: 4 })], { seed: 3 })
+  model.compile({ optimizer: adam(), loss: 'meanSquaredError' })
+  const x = {
+    data: Float32Array.from({ length: 64 * 20 * 32 }, (_, i) => (i % 7) - 3),
+    shape: [64, 20, 32],
+  }
+  const y = { data: Float32Array.from({ length: 64 * 4 }, (_, i) => i % 3), shape: [64, 4] }
+  await model.fit(x, y, { epochs: 10, batchSize: 32 })
+  if (Worker) page.Worker = Worker
+  // A worker that is forbidden fails a little later.
+  await new Promise((done) => setTimeout(done, 50))
+  const weights = []
+  for (const { data } of model.layers.flatMap((layer) => layer.getWeights())) {
+    weights.push(await digest(data))
+  }
+  return { weights, threads: backend.threads, workers }
+}
+
 /** Predictions before and after a model went through the bytes of its file. */
 export async function predictFromFile() {
   const model = await train()

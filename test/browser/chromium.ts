@@ -43,16 +43,21 @@ const flags = [
 const html = `<!doctype html><title>Refrain</title><link rel="icon" href="data:,">
 <script type="module">import * as entry from './entry.js'; globalThis.entry = entry</script>`
 
-/** Serves the page and the files by name, isolated so that shared memory is allowed. */
-async function serve(files: Map<string, Uint8Array>) {
+/** With these a page is cross-origin isolated, so that shared memory is allowed. */
+export const isolation = {
+  'cross-origin-opener-policy': 'same-origin',
+  'cross-origin-embedder-policy': 'require-corp',
+}
+
+/** Serves the page and the files by name, with further headers. */
+async function serve(files: Map<string, Uint8Array>, headers: Record<string, string>) {
   const types: Record<string, string> = { js: 'text/javascript', wasm: 'application/wasm' }
   const server = createServer((request, response) => {
     const name = (request.url ?? '/').slice(1)
     const body = name === '' ? html : files.get(name)
     response.writeHead(body === undefined ? 404 : 200, {
       'content-type': types[name.split('.').at(-1) ?? ''] ?? 'text/html',
-      'cross-origin-opener-policy': 'same-origin',
-      'cross-origin-embedder-policy': 'require-corp',
+      ...headers,
     })
     response.end(body)
   })
@@ -70,13 +75,14 @@ export interface Page {
   close(): Promise<void>
 }
 
-/** Opens a page that imports `entry.js` from the given files. */
+/** Opens a page that imports `entry.js` from the given files, all served with these headers. */
 export async function openPage(
   executablePath: string,
   files: Map<string, Uint8Array>,
+  headers: Record<string, string> = isolation,
 ): Promise<Page> {
   const { chromium } = await import('playwright-core')
-  const server = await serve(files)
+  const server = await serve(files, headers)
   const browser = await chromium.launch({ executablePath, args: flags })
   const page = await browser.newPage()
   const complaints: string[] = []

@@ -1,7 +1,8 @@
 /** The native backend: the Node-API addon of csrc/, for the best instruction set of the machine. */
 import { platform } from '#platform'
-import { RefrainError, show } from '../../errors.ts'
+import { RefrainError } from '../../errors.ts'
 import type { Backend, Block, Heap, Kernels } from '../kernels.ts'
+import { checkThreads, defaultThreads } from '../threads.ts'
 
 /** What the addon exports. */
 interface Addon {
@@ -72,21 +73,6 @@ function load(): { addon: Addon } | { reason: string } {
 export function nativeVariants(): { variants: string[] } | { reason: string } {
   const result = load()
   return 'addon' in result ? { variants: result.addon.variants() } : result
-}
-
-/** REFRAIN_THREADS, or one for each core. */
-function defaultThreads(): number {
-  const wanted = platform.env('REFRAIN_THREADS')
-  if (wanted === undefined || wanted === '') return Math.min(platform.cores, 64)
-  return checkThreads('REFRAIN_THREADS', Number(wanted))
-}
-
-function checkThreads(where: string, count: number): number {
-  if (Number.isInteger(count) && count >= 1 && count <= 1024) return count
-  throw new RefrainError(
-    'BAD_ARGUMENT',
-    `${where}: expected a whole number from 1 to 1024, got ${show(count)}`,
-  )
 }
 
 export interface NativeOptions {

@@ -16,6 +16,11 @@ export class WasmHeap implements Heap {
   readonly floatBytes = 4
   bytesInUse = 0
   readonly #memory: WebAssembly.Memory
+  /**
+   * Buffers of a shared memory. Each is its memory for ever, but the engine makes a new one when the
+   * memory has grown, at a moment of its choice.
+   */
+  readonly #buffers = new WeakSet<ArrayBufferLike>()
   /** Free ranges in ascending order; no two touch. */
   readonly #holes: Hole[] = []
 
@@ -61,12 +66,23 @@ export class WasmHeap implements Heap {
     if (joinsBefore && joinsAfter) this.#holes.splice(index, 1)
   }
 
+  /** Whether a view of this buffer is a view of the heap. Growing detaches those of unshared memory. */
+  owns(buffer: ArrayBufferLike): boolean {
+    return buffer === this.#memory.buffer || this.#buffers.has(buffer)
+  }
+
   floats(block: Block, byteOffset: number, length: number): Float32Array {
-    return new Float32Array(this.#memory.buffer, block.byteOffset + byteOffset, length)
+    return new Float32Array(this.#buffer(), block.byteOffset + byteOffset, length)
   }
 
   ints(block: Block, byteOffset: number, length: number): Int32Array {
-    return new Int32Array(this.#memory.buffer, block.byteOffset + byteOffset, length)
+    return new Int32Array(this.#buffer(), block.byteOffset + byteOffset, length)
+  }
+
+  #buffer(): ArrayBuffer {
+    const { buffer } = this.#memory
+    if (!(buffer instanceof ArrayBuffer)) this.#buffers.add(buffer)
+    return buffer
   }
 
   /** Makes the last hole at least `size` bytes long, doubling the memory if it may. */

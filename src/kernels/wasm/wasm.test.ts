@@ -1,6 +1,9 @@
 /** What the suite of all backends does not cover: the wasm heap, stale views, the module's imports. */
-import { describe, expect, it } from 'vitest'
+import { spawnSync } from 'node:child_process'
+import { afterEach, describe, expect, it, vi } from 'vitest'
+import { platform } from '#platform'
 import { WasmHeap } from './heap.ts'
+import { runLargeKernel, threadedWasm } from './threads.case.ts'
 import { wasmBackend, whyNoWasm } from './wasm.ts'
 
 describe('the wasm heap', () => {
@@ -59,7 +62,10 @@ describe('the wasm heap', () => {
 })
 
 describe.skipIf(whyNoWasm('simd128'))('wasm', () => {
-  it('refuses views of memory that has grown since', () => {
+  afterEach(() => void vi.restoreAllMocks())
+
+  it('refuses views of memory that has grown since, where memory is not shared', () => {
+    vi.spyOn(platform, 'sharesMemory', 'get').mockReturnValue(false)
     const { heap, kernels } = wasmBackend({ variant: 'simd128' })
     const block = heap.allocate(64)
     const view = heap.floats(block, 0, 16)
@@ -69,6 +75,16 @@ describe.skipIf(whyNoWasm('simd128'))('wasm', () => {
       'wasm: an array does not lie in the current memory of this backend',
     )
     expect([...heap.floats(block, 0, 2)]).toEqual([1, 1])
+    expect(() => kernels.fill(new Float32Array(16), 2, 16)).toThrow('wasm: an array does not lie')
+  })
+
+  it('takes old views of shared memory', () => {
+    const { heap, kernels } = wasmBackend({ variant: 'simd128' })
+    const block = heap.allocate(64)
+    const view = heap.floats(block, 0, 16)
+    heap.allocate(64 << 20)
+    kernels.fill(view, 2, 16)
+    expect([...heap.floats(block, 0, 2)]).toEqual([2, 2])
     expect(() => kernels.fill(new Float32Array(16), 2, 16)).toThrow('wasm: an array does not lie')
   })
 
@@ -87,5 +103,107 @@ describe.skipIf(whyNoWasm('simd128'))('wasm', () => {
     const [a, b] = [wasmBackend(), wasmBackend()]
     const view = a.heap.floats(a.heap.allocate(64), 0, 16)
     expect(() => b.kernels.fill(view, 1, 16)).toThrow('wasm: an array does not lie')
+  })
+})
+
+describe.skipIf(whyNoWasm('simd128'))('threads of wasm', () => {
+  afterEach(() => {
+    vi.restoreAllMocks()
+    vi.unstubAllEnvs()
+  })
+
+  it('start with the first kernel that is worth it, as many as are wanted', async () => {
+    const startWorker = vi.spyOn(platform, 'startWorker')
+    const backend = wasmBackend({ variant: 'simd128', threads: 3 })
+    expect(backend.threads).toBe(3)
+    backend.kernels.fill(backend.heap.floats(backend.heap.allocate(64), 0, 16), 1, 16)
+    expect(startWorker).not.toHaveBeenCalled()
+    runLargeKernel(backend)
+    expect(startWorker).toHaveBeenCalledTimes(2)
+    backend.threads = 1
+    backend.threads = 2
+    runLargeKernel(backend)
+    expect(startWorker).toHaveBeenCalledTimes(2)
+    backend.threads = 4
+    runLargeKernel(backend)
+    expect(startWorker).toHaveBeenCalledTimes(3)
+  })
+
+  it('share the work, and see memory that grows', async () => {
+    const backend = await threadedWasm({ variant: 'simd128', threads: 2 })
+    for (let i = 0; i < 20; i++) {
+      backend.heap.allocate(8 << 20)
+      expect(runLargeKernel(backend).every((value) => value === 2)).toBe(true)
+    }
+  })
+
+  it('are as many as REFRAIN_THREADS says', () => {
+    vi.stubEnv('REFRAIN_THREADS', '3')
+    expect(wasmBackend().threads).toBe(3)
+    vi.stubEnv('REFRAIN_THREADS', '0')
+    expect(() => wasmBackend()).toThrow(
+      'REFRAIN_THREADS: expected a whole number from 1 to 1024, got 0',
+    )
+  })
+
+  it('are one where memory is not shared or workers are forbidden', () => {
+    const shares = vi.spyOn(platform, 'sharesMemory', 'get').mockReturnValue(false)
+    expect(wasmBackend({ threads: 2 }).threads).toBe(1)
+    shares.mockReturnValue(true)
+    const startWorker = vi.spyOn(platform, 'startWorker').mockImplementation(() => {
+      throw new Error('forbidden')
+    })
+    const backend = wasmBackend({ threads: 4 })
+    expect(runLargeKernel(backend).every((value) => value === 2)).toBe(true)
+    expect(backend.threads).toBe(1)
+    runLargeKernel(backend)
+    expect(startWorker).toHaveBeenCalledTimes(1)
+  })
+
+  const dist = (path: string) =>
+    JSON.stringify(new URL(`../../../dist/${path}`, import.meta.url).href)
+  const runScript = (script: string, ...flags: string[]) => {
+    const args = [...flags, '--input-type=module', '-e', script]
+    const options = { encoding: 'utf8', timeout: 10_000 } as const
+    const { stdout, stderr, status } = spawnSync(process.execPath, args, options)
+    return { stdout, stderr, status }
+  }
+
+  it('let the process end', () => {
+    const script = `
+      import { wasmBackend } from ${dist('kernels/wasm/wasm.js')}
+      const { heap, kernels } = wasmBackend({ threads: 2 })
+      const n = 1 << 20
+      const view = heap.floats(heap.allocate(4 * n), 0, n)
+      kernels.fill(view, 1, n)
+      setTimeout(() => { kernels.fill(view, 2, n); console.log(view[n - 1]) }, 100)`
+    expect(runScript(script)).toEqual({ stdout: '2\n', stderr: '', status: 0 })
+  })
+
+  it('end when the backend is collected', () => {
+    const script = `
+      import { setTimeout } from 'node:timers/promises'
+      import { wasmBackend } from ${dist('kernels/wasm/wasm.js')}
+      import { platform } from ${dist('platform/node.js')}
+      const { startWorker } = platform
+      let running = 0
+      platform.startWorker = (...args) => {
+        const worker = startWorker(...args)
+        running++
+        return { terminate() { running--; worker.terminate() } }
+      }
+      const use = () => {
+        const { heap, kernels } = wasmBackend({ threads: 3 })
+        const n = 1 << 20
+        kernels.fill(heap.floats(heap.allocate(4 * n), 0, n), 1, n)
+      }
+      use()
+      const before = running
+      for (let i = 0; i < 100 && running > 0; i++) {
+        gc()
+        await setTimeout(20)
+      }
+      console.log(before, running)`
+    expect(runScript(script, '--expose-gc')).toEqual({ stdout: '2 0\n', stderr: '', status: 0 })
   })
 })

@@ -1,52 +1,94 @@
 /**
  * The WebAssembly backend. Instantiation is synchronous: the modules are embedded and small. The
  * relaxed-SIMD module is faster (fused multiply-add); the simd128 one gives the same bits everywhere.
+ *
+ * Where workers may share memory the backend has threads: further instances of the module over its
+ * memory. Elsewhere the same module gets a memory of its own kind, one flag in its bytes being
+ * changed: atomic instructions work on either.
  */
+import { platform } from '#platform'
 import { RefrainError } from '../../errors.ts'
 import type { Backend, Floats, Ints } from '../kernels.ts'
+import { checkThreads, defaultThreads } from '../threads.ts'
 import { bindKernels } from './exports.generated.ts'
 import { WasmHeap } from './heap.ts'
 import { relaxed } from './relaxed.generated.ts'
 import { simd128 } from './simd128.generated.ts'
+import { stacksBytes, Workers } from './workers.ts'
 
 /** The builds, fastest first. */
 export const wasmVariants = ['relaxed', 'simd128'] as const
 export type WasmVariant = (typeof wasmVariants)[number]
 
-const encoded: Record<WasmVariant, string> = { relaxed, simd128 }
+const modules: Record<WasmVariant, typeof relaxed> = { relaxed, simd128 }
+const pageBytes = 65536
 const initialPages = 32
+/** 4 GiB: what 32-bit addresses reach. */
+const maximumPages = 65536
 
-function decode(base64: string): Uint8Array<ArrayBuffer> {
+function decode(variant: WasmVariant, shared: boolean): Uint8Array<ArrayBuffer> {
+  const { base64, memoryFlags } = modules[variant]
   const text = atob(base64)
   const bytes = new Uint8Array(text.length)
   for (let i = 0; i < bytes.length; i++) bytes[i] = text.charCodeAt(i)
+  bytes[memoryFlags] = shared ? 3 : 1
   return bytes
+}
+
+/** A memory that workers can share, or undefined where there is none. */
+function sharedMemory(): WebAssembly.Memory | undefined {
+  if (!platform.sharesMemory) return undefined
+  const initial = initialPages + stacksBytes / pageBytes
+  try {
+    return new WebAssembly.Memory({ initial, maximum: maximumPages, shared: true })
+  } catch {
+    // Some systems have no room for all the addresses that it might grow to.
+    return undefined
+  }
+}
+
+/** Whether this thread may sleep; a page's main thread may not. */
+function maySleep(memory: WebAssembly.Memory): boolean {
+  try {
+    Atomics.wait(new Int32Array(memory.buffer, 0, 1), 0, 0, 0)
+    return true
+  } catch {
+    return false
+  }
 }
 
 /** Why a build cannot run here, or undefined if it can. */
 export function whyNoWasm(variant: WasmVariant): string | undefined {
   if (typeof WebAssembly === 'undefined') return 'there is no WebAssembly here'
-  if (WebAssembly.validate(decode(encoded[variant]))) return undefined
+  if (WebAssembly.validate(decode(variant, false))) return undefined
   return variant === 'relaxed' ? 'no relaxed SIMD here' : 'no 128-bit SIMD in WebAssembly here'
 }
 
 export interface WasmOptions {
   /** Default: relaxed SIMD where it is accepted, else simd128. */
   variant?: WasmVariant
+  /** Default: REFRAIN_THREADS, or one for each core; 1 where workers cannot share memory. */
+  threads?: number
 }
 
-/** Kernels in WebAssembly, single-threaded, in a linear memory of their own. */
-export function wasmBackend({ variant }: WasmOptions = {}): Backend {
+/** Kernels in WebAssembly, in a linear memory of their own. */
+export function wasmBackend({ variant, threads }: WasmOptions = {}): Backend {
   const chosen = variant ?? wasmVariants.find((name) => !whyNoWasm(name)) ?? 'simd128'
   const reason = whyNoWasm(chosen)
   if (reason) {
     throw new RefrainError('BACKEND_UNAVAILABLE', `wasm:${chosen}: ${reason}`)
   }
-  const memory = new WebAssembly.Memory({ initial: initialPages, maximum: 65536 })
-  const module = new WebAssembly.Module(decode(encoded[chosen]))
-  const { exports } = new WebAssembly.Instance(module, { env: { memory } })
-  const base = exports.__heap_base as WebAssembly.Global
+  let wanted = checkThreads('threads', threads ?? defaultThreads())
+  const shared = sharedMemory()
+  const memory = shared ?? new WebAssembly.Memory({ initial: initialPages, maximum: maximumPages })
+  const module = new WebAssembly.Module(decode(chosen, shared !== undefined))
+  let workers: Workers | undefined
+  const env = { memory, startWorkers: () => workers?.start(wanted - 1) }
+  const { exports } = new WebAssembly.Instance(module, { env })
+  const functions = exports as unknown as Record<string, (...values: number[]) => number>
+  const base = (exports.__heap_base as WebAssembly.Global).value
 
+  const heap = new WasmHeap(memory, shared ? base + stacksBytes : base)
   const stale = () =>
     new RefrainError(
       'BAD_ARGUMENT',
@@ -54,11 +96,11 @@ export function wasmBackend({ variant }: WasmOptions = {}): Backend {
       'ask the heap for views again after every allocation',
     )
   const floats = (array: Floats): number => {
-    if (array.buffer !== memory.buffer || !(array instanceof Float32Array)) throw stale()
+    if (!heap.owns(array.buffer) || !(array instanceof Float32Array)) throw stale()
     return array.byteOffset
   }
   const ints = (array: Ints): number => {
-    if (array.buffer !== memory.buffer || !(array instanceof Int32Array)) throw stale()
+    if (!heap.owns(array.buffer) || !(array instanceof Int32Array)) throw stale()
     return array.byteOffset
   }
   const int = (value: number): number => {
@@ -66,17 +108,20 @@ export function wasmBackend({ variant }: WasmOptions = {}): Backend {
     if (value !== (value | 0)) throw new RangeError(`wasm: ${value} is not a 32-bit integer`)
     return value
   }
-  const functions = exports as unknown as Record<string, (...values: number[]) => number>
-  return {
+  const backend: Backend = {
     name: 'wasm',
     variant: chosen,
     kernels: bindKernels(functions, floats, ints, int),
-    heap: new WasmHeap(memory, base.value),
+    heap,
     get threads() {
-      return 1
+      return workers ? Math.min(wanted, 1 + workers.most) : 1
     },
-    set threads(_count: number) {
-      // One thread for now.
+    set threads(count: number) {
+      wanted = checkThreads('threads', count)
+      functions.setThreads(shared ? wanted : 1, Number(shared && maySleep(memory)))
     },
   }
+  if (shared) workers = new Workers(exports, module, memory, base)
+  backend.threads = wanted
+  return backend
 }
