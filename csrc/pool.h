@@ -23,11 +23,8 @@ class Pool {
   typedef void (*Body)(void* context, int task);
 
   ~Pool() {
-    {
-      std::lock_guard<std::mutex> lock(mutex_);
-      stopping_ = true;
-    }
-    for (auto& worker : workers_) worker->wake.notify_one();
+    stopping_ = true;
+    for (auto& worker : workers_) call(*worker);
     for (auto& worker : workers_) worker->thread.join();
   }
 
@@ -39,43 +36,74 @@ class Pool {
       return;
     }
     int helpers = start((threads < tasks ? threads : tasks) - 1);
-    {
-      std::lock_guard<std::mutex> lock(mutex_);
-      body_ = body;
-      context_ = context;
-      tasks_ = tasks;
-      next_.store(0, std::memory_order_relaxed);
-      busy_.store(helpers, std::memory_order_relaxed);
-      for (int i = 0; i < helpers; i++) workers_[i]->called.store(true, std::memory_order_release);
-    }
+    body_ = body;
+    context_ = context;
+    tasks_ = tasks;
+    next_.store(0, std::memory_order_relaxed);
+    busy_.store(helpers, std::memory_order_relaxed);
     // Each by itself: of many workers that another backend started, only these wake.
-    for (int i = 0; i < helpers; i++) workers_[i]->wake.notify_one();
+    for (int i = 0; i < helpers; i++) call(*workers_[i]);
     work();
-    if (spin([&] { return busy_.load(std::memory_order_acquire) == 0; })) return;
-    std::unique_lock<std::mutex> lock(mutex_);
-    done_.wait(lock, [&] { return busy_.load(std::memory_order_acquire) == 0; });
+    done_.wait([&] { return busy_.load() == 0; });
   }
 
  private:
+  /**
+   * Where one thread waits until another says that something is ready.
+   *
+   * It spins for a while before it sleeps: a kernel often follows right behind another, and waking a
+   * thread takes longer (50 to 100 µs in a virtual machine) than a small kernel. After the first
+   * moment it yields, so that any other program that wants the core has it.
+   */
+  class Signal {
+   public:
+    template <class Ready>
+    void wait(Ready ready) {
+      if (spin(ready)) return;
+      std::unique_lock<std::mutex> lock(mutex_);
+      asleep_ = true;
+      wake_.wait(lock, ready);
+      asleep_ = false;
+    }
+
+    /** To be called after what the waiting thread waits for has become true. */
+    void notify() {
+      if (!asleep_) return;
+      std::lock_guard<std::mutex> lock(mutex_);
+      wake_.notify_one();
+    }
+
+   private:
+    template <class Ready>
+    static bool spin(Ready ready) {
+      auto start = std::chrono::steady_clock::now();
+      for (;;) {
+        for (int i = 0; i < 32; i++) {
+          if (ready()) return true;
+#if defined(__x86_64__)
+          _mm_pause();
+#endif
+        }
+        auto waited = std::chrono::steady_clock::now() - start;
+        if (waited > std::chrono::microseconds(400)) return false;
+        if (waited > std::chrono::microseconds(20)) std::this_thread::yield();
+      }
+    }
+
+    std::mutex mutex_;
+    std::condition_variable wake_;
+    std::atomic<bool> asleep_{false};
+  };
+
   struct Worker {
     std::thread thread;
-    std::condition_variable wake;
+    Signal signal;
     std::atomic<bool> called{false};
   };
 
-  /** Waits for a moment without sleeping: a kernel often follows right behind another. */
-  template <class Ready>
-  static bool spin(Ready ready) {
-    auto end = std::chrono::steady_clock::now() + std::chrono::microseconds(20);
-    do {
-      for (int i = 0; i < 32; i++) {
-        if (ready()) return true;
-#if defined(__x86_64__)
-        _mm_pause();
-#endif
-      }
-    } while (std::chrono::steady_clock::now() < end);
-    return false;
+  static void call(Worker& worker) {
+    worker.called = true;
+    worker.signal.notify();
   }
 
   /** Starts workers up to `helpers` and returns how many of these there are. */
@@ -103,31 +131,21 @@ class Pool {
 
   void serve(Worker& self) {
     for (;;) {
-      auto called = [&] { return self.called.load(std::memory_order_acquire); };
-      spin(called);
-      {
-        // The run's fields are read under the lock under which they were written.
-        std::unique_lock<std::mutex> lock(mutex_);
-        self.wake.wait(lock, [&] { return stopping_ || called(); });
-        if (stopping_) return;
-        self.called.store(false, std::memory_order_relaxed);
-      }
+      self.signal.wait([&] { return self.called.load(); });
+      if (stopping_) return;
+      self.called = false;
       work();
-      if (busy_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
-        std::lock_guard<std::mutex> lock(mutex_);
-        done_.notify_one();
-      }
+      if (busy_.fetch_sub(1) == 1) done_.notify();
     }
   }
 
   std::mutex owner_;  // held for the length of a run
-  std::mutex mutex_;
-  std::condition_variable done_;
+  Signal done_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::atomic<int> next_{0}, busy_{0};
   Body body_ = nullptr;
   void* context_ = nullptr;
   int tasks_ = 0;
   int limit_ = INT_MAX;  // workers that the system allows, as far as is known
-  bool stopping_ = false;
+  std::atomic<bool> stopping_{false};
 };
