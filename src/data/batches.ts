@@ -17,7 +17,7 @@ export function epochBatches(
   seed: number | null,
   epoch: number,
 ): Int32Array[] {
-  const order = Int32Array.from({ length: column.rows }, (_, row) => row)
+  const order = inOrder(column.rows)
   if (seed === null) return cut(order, batchSize)
   const random = new Random(seed, `shuffle epoch ${epoch}`)
   random.shuffle(order)
@@ -31,11 +31,20 @@ export function epochBatches(
   return random.shuffle(batches)
 }
 
-/** Batches for prediction: the longest rows first, so that memory is taken once. */
+/**
+ * Batches for prediction: of ragged sequences the longest first, so that memory is taken once; other
+ * rows in their order.
+ */
 export function lengthBatches(column: Column, batchSize: number): Int32Array[] {
-  const order = Int32Array.from({ length: column.rows }, (_, row) => row)
+  const order = inOrder(column.rows)
   if (column.offsets) sortByLength(column, order)
   return cut(order, batchSize)
+}
+
+function inOrder(rows: number): Int32Array {
+  const order = new Int32Array(rows)
+  for (let row = 0; row < rows; row++) order[row] = row
+  return order
 }
 
 function sortByLength(column: Column, rows: Int32Array): void {
@@ -45,7 +54,7 @@ function sortByLength(column: Column, rows: Int32Array): void {
 function cut(order: Int32Array, batchSize: number): Int32Array[] {
   const batches: Int32Array[] = []
   for (let start = 0; start < order.length; start += batchSize) {
-    batches.push(order.slice(start, start + batchSize))
+    batches.push(order.subarray(start, start + batchSize))
   }
   return batches
 }

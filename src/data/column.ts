@@ -3,6 +3,7 @@
  * Rows are cut out, padded and masked when a batch is made.
  */
 import { RefrainError, show } from '../errors.ts'
+import type { Backend } from '../kernels/kernels.ts'
 import type { Arena } from '../tensor/arena.ts'
 import { maskFromLengths } from '../tensor/mask.ts'
 import { type DType, Tensor } from '../tensor/tensor.ts'
@@ -50,13 +51,20 @@ const isNumbers = (value: unknown): value is Numbers =>
  * and the position.
  *
  * @param dtype int32 for token ids and class numbers, which must be whole
+ * @param backend if given, a Float32Array becomes the column's data uncopied, and this backend's
+ *   kernels look for numbers that are not finite
  */
-export function toColumn(where: string, data: ArrayData, dtype: DType): Column {
+export function toColumn(
+  where: string,
+  data: ArrayData,
+  dtype: DType,
+  backend: Backend | null = null,
+): Column {
   if (data instanceof Tensor) {
     const flat = data.dtype === 'float' ? data.values : data.ints
-    return denseColumn(where, flat, data.shape, dtype)
+    return denseColumn(where, flat, data.shape, dtype, null)
   }
-  if (isNumbers(data)) return denseColumn(where, data, [data.length], dtype)
+  if (isNumbers(data)) return denseColumn(where, data, [data.length], dtype, backend)
   if (!Array.isArray(data)) {
     if (typeof data !== 'object' || data === null || !('shape' in data) || !('data' in data)) {
       throw new RefrainError(
@@ -78,7 +86,7 @@ export function toColumn(where: string, data: ArrayData, dtype: DType): Column {
           `the data has ${data.data.length}`,
       )
     }
-    return denseColumn(where, data.data, data.shape, dtype)
+    return denseColumn(where, data.data, data.shape, dtype, backend)
   }
   return nestedColumn(where, data, dtype)
 }
@@ -88,6 +96,7 @@ function denseColumn(
   flat: Numbers,
   [rows, ...shape]: readonly number[],
   dtype: DType,
+  backend: Backend | null,
 ): Column {
   if (!(rows > 0)) {
     throw new RefrainError(
@@ -96,8 +105,11 @@ function denseColumn(
     )
   }
   const size = sizeOf(shape)
-  const data = makeArray(dtype, flat.length, flat)
-  if (!isFloats(flat) || !copyFinite(flat, data)) {
+  const bulk = dtype === 'float' && isFloats(flat)
+  const shared = bulk && backend !== null && flat instanceof Float32Array
+  const data = shared ? flat : makeArray(dtype, flat.length, flat)
+  if (bulk && !shared) data.set(flat)
+  if (!bulk || !allFinite(flat, shared ? backend : null)) {
     let i = 0
     const place = () => (shape.length === 0 ? [i] : [Math.floor(i / size), i % size])
     for (; i < data.length; i++) data[i] = checked(where, flat[i], data, place)
@@ -117,16 +129,15 @@ function denseColumn(
 const isFloats = (flat: Numbers): flat is Float32Array | Float64Array =>
   flat instanceof Float32Array || flat instanceof Float64Array
 
-/**
- * Copies floats in bulk; false if any is not a finite 32-bit number, or if `into` holds integers. The
- * sum of x - x is 0 for finite numbers and NaN otherwise.
- */
-function copyFinite(from: Float32Array | Float64Array, into: Kind): boolean {
-  if (into instanceof Int32Array) return false
-  into.set(from)
+/** Whether all are finite 32-bit numbers; by the backend's kernels if they can read them. */
+function allFinite(floats: Float32Array | Float64Array, backend: Backend | null): boolean {
+  if (backend?.heap.borrow(floats)) {
+    return backend.kernels.firstNonFinite(floats, floats.length) === -1
+  }
+  // The sum of x - x is 0 for finite numbers and NaN otherwise.
   let sum = 0
-  for (let i = 0; i < into.length; i++) {
-    const x = Math.fround(into[i])
+  for (let i = 0; i < floats.length; i++) {
+    const x = Math.fround(floats[i])
     sum += x - x
   }
   return sum === 0
@@ -262,8 +273,8 @@ export function sliceColumn(column: Column, from: number, to: number): Column {
 }
 
 /**
- * The given rows of a column as a batch in the arena: ragged sequences padded with zeros at the end
- * and masked.
+ * The given rows of a column as a batch, in the arena or, if they stand together where kernels can
+ * read them, in place. Ragged sequences are padded with zeros at the end and masked.
  *
  * @param steps length to pad to; by default the longest of these rows, at least 1
  */
@@ -271,8 +282,17 @@ export function batchOf(arena: Arena, column: Column, rows: Int32Array, steps?: 
   const { data, offsets, shape, dtype } = column
   if (!offsets) {
     const size = sizeOf(shape as number[])
-    const batch = arena.tensor([rows.length, ...(shape as number[])], dtype)
+    const wanted = [rows.length, ...(shape as number[])]
+    const start = rows[0] * size
+    const together = rows.every((row, r) => row === rows[0] + r)
+    const place = together && dtype === 'float' ? arena.borrow(data, start, wanted, dtype) : null
+    if (place) return place
+    const batch = arena.tensor(wanted, dtype)
     const out = dtype === 'float' ? batch.values : batch.ints
+    if (together) {
+      out.set(data.subarray(start, start + rows.length * size))
+      return batch
+    }
     for (let r = 0; r < rows.length; r++) {
       const from = rows[r] * size
       if (size === 1) out[r] = data[from]

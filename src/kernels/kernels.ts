@@ -412,6 +412,11 @@ export interface Heap<B extends Block = Block> {
   floats(block: B, byteOffset: number, length: number): Floats
   /** `length` 32-bit integers from `byteOffset` within the block. */
   ints(block: B, byteOffset: number, length: number): Int32Array
+  /**
+   * A block over an array's own memory, for kernels that only read it; null where they cannot reach
+   * it. It is not freed.
+   */
+  borrow(array: Floats | Int32Array): B | null
   /** Bytes allocated and not freed. */
   readonly bytesInUse: number
 }

@@ -4,7 +4,7 @@
  * ground for finite-difference checks. Sums are taken in double precision and rounded when stored.
  */
 import { RefrainError } from '../errors.ts'
-import type { Backend, Block, Heap, Kernels } from './kernels.ts'
+import type { Backend, Block, Floats, Heap, Kernels } from './kernels.ts'
 import { activationKernels } from './reference/activations.ts'
 import { arrayKernels } from './reference/arrays.ts'
 import { lossKernels } from './reference/losses.ts'
@@ -52,11 +52,17 @@ class BufferHeap implements Heap<BufferBlock> {
 
   floats(block: BufferBlock, byteOffset: number, length: number): Float32Array | Float64Array {
     const Floats = this.floatBytes === 8 ? Float64Array : Float32Array
-    return new Floats(block.buffer, byteOffset, length)
+    return new Floats(block.buffer, block.byteOffset + byteOffset, length)
   }
 
   ints(block: BufferBlock, byteOffset: number, length: number): Int32Array {
-    return new Int32Array(block.buffer, byteOffset, length)
+    return new Int32Array(block.buffer, block.byteOffset + byteOffset, length)
+  }
+
+  borrow(array: Floats | Int32Array): BufferBlock | null {
+    const { buffer, byteOffset, byteLength } = array
+    const fits = array instanceof Int32Array || array.BYTES_PER_ELEMENT === this.floatBytes
+    return fits && buffer instanceof ArrayBuffer ? { buffer, byteOffset, byteLength } : null
   }
 }
 

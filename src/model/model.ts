@@ -1,28 +1,26 @@
 /** Models: layers in a graph, with memory, an optimizer and data: fit, evaluate, predict, save. */
-import { lengthBatches } from '../data/batches.ts'
-import { type ArrayData, batchOf, type Column, toColumn } from '../data/column.ts'
+import { type ArrayData, type Column, toColumn } from '../data/column.ts'
 import { RefrainError, show } from '../errors.ts'
 import { defaultBackend } from '../kernels/backend.ts'
 import type { Backend } from '../kernels/kernels.ts'
 import { checkInputShape } from '../layers/input.ts'
 import type { Layer, Shape } from '../layers/layer.ts'
 import { Arena } from '../tensor/arena.ts'
-import { Context } from '../tensor/context.ts'
+import type { Context } from '../tensor/context.ts'
 import { type Parameter, ParameterSet } from '../tensor/parameter.ts'
 import { Random } from '../tensor/random.ts'
-import { shapeError, type Tensor, tensor } from '../tensor/tensor.ts'
+import { shapeError, type Tensor } from '../tensor/tensor.ts'
 import type { Callback, Logs } from '../train/callbacks.ts'
 import { type LossConfig, type LossName, resolveLoss } from '../train/losses.ts'
 import { checkMetric, type MetricName, resolveMetric } from '../train/metrics.ts'
 import { type Optimizer, resolveOptimizer } from '../train/optimizers.ts'
-import { pauser } from '../train/pause.ts'
 import { type History, Trainer, type TrainingData } from '../train/trainer.ts'
 import { checkInteger, checkNumber, checkOptions, suggest } from '../util/check.ts'
 import { readCheckpoint, writeModelFile } from './file.ts'
 import { type Graph, runGraph } from './graph.ts'
 import { checkNesting, nameLayers } from './names.ts'
+import { predictRows } from './predict.ts'
 import { fitInput, severalInputs, sliceData, withClassWeights, withTargets } from './prepare.ts'
-import { fitResult, placeRows, type Result } from './result.ts'
 import { summarize } from './summary.ts'
 
 export interface ModelOptions {
@@ -291,7 +289,8 @@ export abstract class Model<Output extends Tensor | Tensor[] = Tensor> {
    * Trains the model. Losses and metrics of every epoch are in the result; with validation data also
    * `valLoss` and so on. Throws `BAD_DATA`, `BAD_SHAPE` or `NOT_FINITE` before the first step if the
    * data cannot be used; class numbers of sequences in which steps may be masked are checked with
-   * each batch. Throws `BAD_ARGUMENT` while another `fit` of this model runs.
+   * each batch. Throws `BAD_ARGUMENT` while another `fit` of this model runs. Float32Arrays in `x`
+   * are read in place: they must not change before the promise resolves.
    */
   async fit(
     x: ArrayData | readonly ArrayData[],
@@ -388,7 +387,8 @@ export abstract class Model<Output extends Tensor | Tensor[] = Tensor> {
 
   /**
    * The model's output for each row, [N,…]; for ragged sequences of outputs, padded with zeros to
-   * the longest. A model with several outputs gives an array of tensors.
+   * the longest. A model with several outputs gives an array of tensors. `batchSize` 128 by default.
+   * A Float32Array in `x` may be read in place: it must not change before the promise resolves.
    */
   async predict(
     x: ArrayData | readonly ArrayData[],
@@ -397,31 +397,9 @@ export abstract class Model<Output extends Tensor | Tensor[] = Tensor> {
     checkOptions('predict', options, ['batchSize'])
     const batchSize = checkInteger("predict 'batchSize'", options.batchSize ?? 128)
     const inputs = this.#inputs('predict', x)
-    const { backend } = this
     this.parameters.bringHome()
-    this.#arena ??= new Arena(backend.heap)
-    const arena = this.#arena
-    const rows = inputs[0].rows
-    const ragged = inputs.find((column) => column.offsets) ?? inputs[0]
-    const results: Result[] = []
-    const pause = pauser()
-    for (const batch of lengthBatches(ragged, batchSize)) {
-      arena.reset()
-      const ctx = new Context(backend, arena)
-      const outputs = runGraph(
-        this.graph!,
-        ctx,
-        inputs.map((column) => batchOf(arena, column, batch)),
-      )
-      outputs.forEach((output, i) => {
-        // Longest rows come first, so a batch is longer than the first only with several inputs.
-        results[i] = fitResult(results[i], rows, output)
-        placeRows(results[i], output, batch, inputs)
-      })
-      await pause()
-    }
-    arena.reset()
-    const tensors = results.map(({ shape, data }) => tensor(data, shape))
+    this.#arena ??= new Arena(this.backend.heap)
+    const tensors = await predictRows(this.graph!, this.backend, this.#arena, inputs, batchSize)
     return (tensors.length === 1 ? tensors[0] : tensors) as Output
   }
 
@@ -474,10 +452,10 @@ export abstract class Model<Output extends Tensor | Tensor[] = Tensor> {
     const symbols = this.graph?.inputs
     let columns: Column[]
     if (symbols && symbols.length > 1) {
-      columns = severalInputs(where, x, symbols)
+      columns = severalInputs(where, x, symbols, this.backend)
     } else {
       const dtype = symbols?.[0].dtype ?? this.layers[0]?.inputType ?? 'float'
-      const column = toColumn(`${where} 'x'`, x as ArrayData, dtype)
+      const column = toColumn(`${where} 'x'`, x as ArrayData, dtype, this.backend)
       if (!this.graph) this.#makeGraphFrom(column)
       columns = [fitInput(`${where} 'x'`, column, this.graph!.inputs[0].shape)]
     }

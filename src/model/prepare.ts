@@ -4,6 +4,7 @@
  */
 import { type ArrayData, type Column, rowLength, sliceColumn, toColumn } from '../data/column.ts'
 import { RefrainError, show } from '../errors.ts'
+import type { Backend } from '../kernels/kernels.ts'
 import type { Layer, Shape, SymbolicTensor } from '../layers/layer.ts'
 import { type LossConfig, takesLabels } from '../train/losses.ts'
 import { argmax } from '../train/metrics.ts'
@@ -15,6 +16,7 @@ export function severalInputs(
   where: string,
   x: ArrayData | readonly ArrayData[],
   symbols: readonly SymbolicTensor[],
+  backend: Backend,
 ): Column[] {
   if (!Array.isArray(x) || x.length !== symbols.length) {
     throw new RefrainError(
@@ -24,7 +26,7 @@ export function severalInputs(
     )
   }
   const columns = (x as readonly ArrayData[]).map((data, i) =>
-    toColumn(`${where} 'x' ${i}`, data, symbols[i].dtype),
+    toColumn(`${where} 'x' ${i}`, data, symbols[i].dtype, backend),
   )
   columns.forEach((column, i) => {
     checkRows(`${where} 'x' ${i}`, column, columns[0].rows)

@@ -5,7 +5,7 @@ import type { Tensor } from '../tensor/tensor.ts'
 import { sizeOf } from '../util/check.ts'
 
 export interface Result {
-  shape: number[]
+  shape: readonly number[]
   data: Float32Array | Float64Array
 }
 
@@ -44,7 +44,12 @@ export function placeRows(
   const stride = sizeOf(result.shape.slice(1))
   const size = sizeOf(shape.slice(1))
   const ragged = inputs.filter(({ offsets }) => offsets)
-  if (ragged.length === 0 || !mask || mask.steps !== shape[1]) {
+  if (ragged.length === 0) {
+    // Such rows stay in their order.
+    result.data.set(values, rows[0] * stride)
+    return
+  }
+  if (!mask || mask.steps !== shape[1]) {
     rows.forEach((row, r) => {
       result.data.set(values.subarray(r * size, (r + 1) * size), row * stride)
     })

@@ -1,4 +1,4 @@
-import type { Block, Heap } from '../kernels/kernels.ts'
+import type { Block, Floats, Heap } from '../kernels/kernels.ts'
 import { sizeOf } from '../util/check.ts'
 import { type DType, disownBlock, ownBlock, Tensor } from './tensor.ts'
 
@@ -37,6 +37,17 @@ export class Arena {
     const tensor = new Tensor(this.#heap, chunk, this.#offset, shape, dtype)
     this.#offset += padded
     return tensor
+  }
+
+  /** Elements of an array from `start` on as a tensor, where kernels can read them in place. */
+  borrow(
+    array: Floats | Int32Array,
+    start: number,
+    shape: readonly number[],
+    dtype: DType,
+  ): Tensor | null {
+    const block = this.#heap.borrow(array)
+    return block && new Tensor(this.#heap, block, start * array.BYTES_PER_ELEMENT, shape, dtype)
   }
 
   /** Ends the life of every tensor made since the last reset. */

@@ -178,28 +178,44 @@ export function allocateTensor(
   return tensor
 }
 
-const plainHeap: Heap<Block & { buffer: ArrayBuffer }> = {
-  floatBytes: 4,
+interface PlainBlock extends Block {
+  readonly buffer: ArrayBuffer
+}
+
+/** Ordinary JavaScript memory, for the tensors of the public API. */
+const plainHeap = (
+  Floats: typeof Float32Array | typeof Float64Array,
+  floatBytes: 4 | 8,
+): Heap<PlainBlock> => ({
+  floatBytes,
   bytesInUse: 0,
   allocate: (bytes) => ({ buffer: new ArrayBuffer(bytes), byteOffset: 0, byteLength: bytes }),
   free: () => {},
-  floats: (block, offset, length) => new Float32Array(block.buffer, offset, length),
-  ints: (block, offset, length) => new Int32Array(block.buffer, offset, length),
+  floats: (block, offset, length) => new Floats(block.buffer, block.byteOffset + offset, length),
+  ints: (block, offset, length) => new Int32Array(block.buffer, block.byteOffset + offset, length),
+  borrow: ({ buffer, byteOffset, byteLength }) => ({
+    buffer: buffer as ArrayBuffer,
+    byteOffset,
+    byteLength,
+  }),
+})
+
+const heap32 = plainHeap(Float32Array, 4) as Heap
+const heap64 = plainHeap(Float64Array, 8) as Heap
+
+/** A tensor that takes the array itself, uncopied, as its memory. */
+export function tensorOver(
+  values: Float32Array | Float64Array | Int32Array,
+  shape: readonly number[],
+): Tensor {
+  const heap = values instanceof Float64Array ? heap64 : heap32
+  const dtype: DType = values instanceof Int32Array ? 'int32' : 'float'
+  return new Tensor(heap, heap.borrow(values)!, 0, shape, dtype)
 }
 
 function tensorOf(values: ArrayLike<number>, shape: readonly number[]): Tensor {
-  const dtype: DType = values instanceof Int32Array ? 'int32' : 'float'
-  const wide = values instanceof Float64Array
-  const heap = (wide ? { ...plainHeap, floatBytes: 8, floats: wideFloats } : plainHeap) as Heap
-  const block = heap.allocate(values.length * (wide ? 8 : 4))
-  const copy = new Tensor(heap, block, 0, shape, dtype)
-  if (dtype === 'float') copy.values.set(values)
-  else copy.ints.set(values)
-  return copy
-}
-
-function wideFloats(block: Block, offset: number, length: number): Float64Array {
-  return new Float64Array((block as Block & { buffer: ArrayBuffer }).buffer, offset, length)
+  const keep = values instanceof Int32Array || values instanceof Float64Array
+  return tensorOver(keep ? values.slice() : new Float32Array(values), shape)
 }
 
 /**
@@ -253,7 +269,7 @@ export function tensor(values: NestedArray | ArrayLike<number>, shape?: readonly
     for (const inner of level) walk(inner, axis + 1)
   }
   walk(values as NestedArray, 0)
-  return tensorOf(flat, found)
+  return tensorOver(flat, found)
 }
 
 function checkElement(value: unknown): number {

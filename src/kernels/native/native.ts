@@ -1,7 +1,7 @@
 /** The native backend: the Node-API addon of csrc/, for the best instruction set of the machine. */
 import { platform } from '#platform'
 import { RefrainError } from '../../errors.ts'
-import type { Backend, Block, Heap, Kernels } from '../kernels.ts'
+import type { Backend, Block, Floats, Heap, Kernels } from '../kernels.ts'
 import { checkThreads, defaultThreads } from '../threads.ts'
 
 /** What the addon exports. */
@@ -17,7 +17,7 @@ const alignment = 64
 
 interface NativeBlock extends Block {
   readonly buffer: ArrayBuffer
-  /** Where the first multiple of 64 lies in the buffer. */
+  /** Where the block begins in the buffer: of allocated ones, at a multiple of 64 in memory. */
   readonly start: number
 }
 
@@ -59,6 +59,12 @@ class NativeHeap implements Heap<NativeBlock> {
 
   ints(block: NativeBlock, byteOffset: number, length: number): Int32Array {
     return new Int32Array(block.buffer, block.start + byteOffset, length)
+  }
+
+  borrow(array: Floats | Int32Array): NativeBlock | null {
+    const { buffer, byteOffset, byteLength } = array
+    if (array instanceof Float64Array || !(buffer instanceof ArrayBuffer)) return null
+    return { byteOffset: 0, byteLength, buffer, start: byteOffset }
   }
 }
 

@@ -85,6 +85,11 @@ export class WasmHeap implements Heap {
     return buffer
   }
 
+  /** Memory outside of WebAssembly's is out of reach. */
+  borrow(): null {
+    return null
+  }
+
   /** Makes the last hole at least `size` bytes long, doubling the memory if it may. */
   #grow(size: number): void {
     const end = this.#memory.buffer.byteLength

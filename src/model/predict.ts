@@ -1,0 +1,42 @@
+/** Predictions: a graph over all rows of its inputs, a batch at a time. */
+import { lengthBatches } from '../data/batches.ts'
+import { batchOf, type Column } from '../data/column.ts'
+import type { Backend } from '../kernels/kernels.ts'
+import type { Arena } from '../tensor/arena.ts'
+import { Context } from '../tensor/context.ts'
+import { type Tensor, tensorOver } from '../tensor/tensor.ts'
+import { pauser } from '../train/pause.ts'
+import { type Graph, runGraph } from './graph.ts'
+import { fitResult, placeRows, type Result } from './result.ts'
+
+/** One tensor for each of the graph's outputs, in memory of its own. */
+export async function predictRows(
+  graph: Graph,
+  backend: Backend,
+  arena: Arena,
+  inputs: readonly Column[],
+  batchSize: number,
+): Promise<Tensor[]> {
+  const { rows } = inputs[0]
+  const ragged = inputs.find((column) => column.offsets)
+  const batches = lengthBatches(ragged ?? inputs[0], batchSize)
+  const results: Result[] = []
+  const pause = pauser()
+  for (const batch of batches) {
+    arena.reset()
+    const ctx = new Context(backend, arena)
+    const tensors = inputs.map((column) => batchOf(arena, column, batch))
+    runGraph(graph, ctx, tensors).forEach((output, i) => {
+      if (!ragged && batches.length === 1) {
+        results[i] = { shape: output.shape, data: output.values.slice() }
+        return
+      }
+      // Longest rows come first, so a batch is longer than the first only with several inputs.
+      results[i] = fitResult(results[i], rows, output)
+      placeRows(results[i], output, batch, inputs)
+    })
+    await pause()
+  }
+  arena.reset()
+  return results.map(({ shape, data }) => tensorOver(data, shape))
+}
