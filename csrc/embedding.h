@@ -7,6 +7,11 @@ void gather(const float* table, const int32_t* ids, float* out, int32_t n, int32
   forRows(n, (double)n * dim, [&](long i) { copyRow(table + ids[i] * D, out + i * D, D, false); });
 }
 
+void scatter(const float* x, const int32_t* ids, float* table, int32_t n, int32_t dim) {
+  long D = dim;
+  forRows(n, (double)n * dim, [&](long i) { copyRow(x + i * D, table + ids[i] * D, D, false); });
+}
+
 /** Threads take columns: each column receives its sums in the order of i. */
 void gatherBackward(const float* dOut, const int32_t* ids, float* dTable, int32_t n, int32_t dim) {
   long D = dim;

@@ -102,6 +102,132 @@ void adam(float* w, const float* g, float* m, float* v, float* vMax, int32_t n, 
   });
 }
 
+namespace {
+
+/** `adam`'s steps with gradient 0, from which rows take those that they have missed. */
+struct Missed {
+  const float *rates, *keeps;
+  long count;
+  V new1, new2, epsilon;
+  float largestRate;
+  /** Weights are taken off: in each step, too, in which `adam` moves them no more. */
+  bool decays;
+  /** m/√v falls so fast that an update too small to change a weight is followed by such alone. */
+  bool fades;
+};
+
+/** Steps x -= share·x; ends early where that changes nothing any more. */
+template <int N>
+INLINE void fade(V (&x)[N], V share, long steps) {
+  while (steps > 0) {
+    long some = steps < 16 ? steps : 16;
+    V before[N];
+    UNROLL
+    for (int k = 0; k < N; k++) before[k] = x[k];
+    for (long s = 0; s < some; s++) {
+      UNROLL
+      for (int k = 0; k < N; k++) x[k] = fma(share, 0.0f - x[k], x[k]);
+    }
+    VI changed = {};
+    UNROLL
+    for (int k = 0; k < N; k++) changed |= bits(x[k]) ^ bits(before[k]);
+    if (!anyLane(changed)) return;
+    steps -= some;
+  }
+}
+
+/** The steps from `s` on for N vectors, in registers. vMax null: none. */
+template <int N>
+INLINE void replay(float* w, float* m, float* v, const float* vMax, int lanes, long s,
+                   const Missed& missed) {
+  V weight[N], mean[N], square[N], root[N];
+  VI live = {};
+  UNROLL
+  for (int k = 0; k < N; k++) {
+    weight[k] = load(w + k * W, lanes);
+    mean[k] = load(m + k * W, lanes);
+    square[k] = load(v + k * W, lanes);
+    if (vMax) root[k] = squareRoot(load(vMax + k * W, lanes)) + missed.epsilon;
+    live |= bits(mean[k]) | bits(square[k]);
+  }
+  // A row that no gradient has reached.
+  if (!missed.decays && !anyLane(live)) return;
+  V shift = splat(missed.largestRate), smallest = 1e-37f * shift / missed.epsilon;
+  while (s < missed.count) {
+    long left = missed.count - s;
+    if (missed.fades && left > 8) {
+      // Below 2^-25 of a weight, a step leaves it as it is. `smallest` is for means that have become
+      // denormal, which no longer fade.
+      VI moves = {};
+      UNROLL
+      for (int k = 0; k < N; k++) {
+        V bottom = vMax ? root[k] : squareRoot(square[k]) + missed.epsilon;
+        V step = absolute(shift * mean[k] / bottom) + smallest;
+        VI rests = (step <= absolute(weight[k]) * 7.4505806e-9f) | (mean[k] == 0.0f);
+        moves |= ~rests;
+      }
+      if (!anyLane(moves)) break;
+    }
+    long end = s + (left < 16 ? left : 16);
+    for (; s < end; s++) {
+      V rate = splat(missed.rates[s]), keep = splat(missed.keeps[s]);
+      UNROLL
+      for (int k = 0; k < N; k++) {
+        mean[k] = fma(missed.new1, 0.0f - mean[k], mean[k]);
+        square[k] = fma(missed.new2, 0.0f - square[k], square[k]);
+        V bottom = vMax ? root[k] : squareRoot(square[k]) + missed.epsilon;
+        weight[k] = weight[k] * keep - rate * mean[k] / bottom;
+      }
+    }
+  }
+  fade(mean, missed.new1, missed.count - s);
+  fade(square, missed.new2, missed.count - s);
+  if (missed.decays) {
+    for (; s < missed.count; s++) {
+      UNROLL
+      for (int k = 0; k < N; k++) weight[k] *= missed.keeps[s];
+    }
+  }
+  UNROLL
+  for (int k = 0; k < N; k++) {
+    store(w + k * W, weight[k], lanes);
+    store(m + k * W, mean[k], lanes);
+    store(v + k * W, square[k], lanes);
+  }
+}
+
+}  // namespace
+
+/**
+ * A row is read and written once for all the steps that it has missed. After some 150 of them its
+ * update no longer reaches the last bit of its weights; from there on only m and v are followed.
+ */
+void adamReplay(float* w, float* m, float* v, const float* vMax, int32_t* done, const int32_t* rows,
+                int32_t n, int32_t dim, const float* rates, const float* keeps, int32_t count,
+                double beta1, double beta2, double epsilon) {
+  float largest = 0, leastKept = 1;
+  for (long s = 0; s < count; s++) {
+    float rate = rates[s] < 0 ? -rates[s] : rates[s];
+    if (!(rate <= largest)) largest = rate;
+    if (!(keeps[s] >= leastKept)) leastKept = keeps[s];
+  }
+  Missed missed = {rates, keeps, count, splat((float)(1.0 - beta1)), splat((float)(1.0 - beta2)),
+                   splat((float)epsilon), largest, leastKept != 1.0f,
+                   beta1 < 0.99 * leastKept * __builtin_sqrt(beta2)};
+  long D = dim;
+  forRows(n, 64.0 * n * dim, [&](long i) {
+    long row = rows ? rows[i] : i, from = done[row], at = row * D, end = at + D;
+    done[row] = count;
+    if (from == count) return;
+    for (; at + 4 * W <= end; at += 4 * W) {
+      replay<4>(w + at, m + at, v + at, vMax ? vMax + at : vMax, W, from, missed);
+    }
+    forVectors(at, end, [&](long j, int lanes) LANES {
+      replay<1>(w + j, m + j, v + j, vMax ? vMax + j : vMax, lanes, from, missed);
+    });
+  });
+}
+
 void rmsprop(float* w, const float* g, float* meanSquare, float* mean, float* velocity, int32_t n,
              double scale, double rate, double rho, double momentum, double epsilon, double decay) {
   V keep = splat((float)(1.0 - decay)), s = splat((float)scale), step = splat((float)rate);

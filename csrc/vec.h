@@ -153,6 +153,14 @@ INLINE float sumLanes(V v) {
   return part[0];
 }
 
+/** Whether any lane has a bit set. */
+INLINE bool anyLane(VI v) {
+  int32_t lane[W], any = 0;
+  __builtin_memcpy(lane, &v, sizeof v);
+  for (int i = 0; i < W; i++) any |= lane[i];
+  return any != 0;
+}
+
 /** Calls body(i, lanes) for every vector of begin <= i < end; only the last has fewer lanes. */
 template <class Body>
 INLINE void forVectors(long begin, long end, Body body) {

@@ -73,7 +73,7 @@ export function runStep(backend: Backend, step: Step, gradients = true): StepRes
   const { inputs, compute, weights = null, training = false, random } = step
   const arena = poisonedArena(backend)
   const ctx = new Context(backend, arena, { training, gradients, random })
-  weights?.gradients.values.fill(0)
+  weights?.clearGradients()
   const tensors = inputs.map(({ shape, data, mask, dtype = 'float' }) => {
     const tensor = arena.tensor(shape, dtype)
     if (dtype === 'int32') tensor.ints.set(data)

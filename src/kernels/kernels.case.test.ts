@@ -436,6 +436,11 @@ eachBackend((backend) => {
       ['dropout', [a, blank(n), n, 0.4, 1, 2, 3, 4, 0], elementwise],
       ['gather', [a, ids, blank(n), rows, cols], exact],
       ['gatherBackward', [b, ids, add, rows, cols]],
+      [
+        'scatter',
+        [b, ints(Int32Array.from({ length: rows }, (_, i) => rows - 1 - i)), ...[add, rows, cols]],
+        exact,
+      ],
       ['poolMean', [a, null, blank(1000 * 10), 1000, 5, 10]],
       ['poolMeanBackward', [a, null, add, 1000, 5, 10]],
       ['poolMax', [a, null, blank(1000 * 10), intsOut(new Int32Array(10_000)), 1000, 5, 10], exact],

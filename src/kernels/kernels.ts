@@ -168,6 +168,14 @@ export interface Kernels {
   ): void
   /** dTable[ids[i],:] += dOut[i,:], in the order of i. */
   gatherBackward(dOut: Floats, ids: Ints, dTable: FloatsOut, n: Int, dim: Int): void
+  /** table[ids[i],:] = x[i,:]; no id twice. */
+  scatter(
+    x: Floats /* [n, dim] */,
+    ids: Ints,
+    table: FloatsOut /* [V, dim] */,
+    n: Int,
+    dim: Int,
+  ): void
   /** out[b,f] = mean over the valid t of x[b,t,f]; 0 where a row has none. valid null: all. */
   poolMean(x: Floats, valid: Ints | null /* [B,T] */, out: FloatsOut, b: Int, t: Int, f: Int): void
   poolMeanBackward(dOut: Floats, valid: Ints | null, dx: FloatsOut, b: Int, t: Int, f: Int): void
@@ -359,6 +367,27 @@ export interface Kernels {
     beta2: Float,
     epsilon: Float,
     decay: Float,
+  ): void
+  /**
+   * What rows of a table have missed: row r (r = rows[i], no row twice; or i, where rows is null)
+   * takes `adam`'s steps done[r] … count-1 with gradient 0, to the very bits that `adam` gives; then
+   * done[r] = count. Step s has rates[s], `adam`'s rate, and keeps[s] = 1 - its decay, in [0, 1].
+   */
+  adamReplay(
+    w: FloatsOut /* [V, dim] */,
+    m: FloatsOut /* [V, dim] */,
+    v: FloatsOut /* [V, dim] */,
+    vMax: Floats | null /* [V, dim] */,
+    done: IntsOut /* [V] */,
+    rows: Ints | null /* [n] */,
+    n: Int,
+    dim: Int,
+    rates: Floats /* [count] */,
+    keeps: Floats /* [count] */,
+    count: Int,
+    beta1: Float,
+    beta2: Float,
+    epsilon: Float,
   ): void
   /**
    * Keras 3's RMSprop. g' = scale·g; w -= decay·w; s += (1-ρ)(g'²-s); centered: a += (1-ρ)(g'-a),

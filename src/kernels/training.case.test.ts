@@ -1,5 +1,5 @@
 /** Losses and the optimizer's step of every backend against the float64 reference. */
-import { describe, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { checkerOf, eachBackend, flags, sizes, start } from './backends.case.ts'
 import {
   type Argument,
@@ -10,6 +10,7 @@ import {
   floats,
   floatsOut,
   ints,
+  intsOut,
   Random,
   run,
   sums,
@@ -147,6 +148,84 @@ eachBackend((backend) => {
       const zeros = () => floatsOut([0, 0])
       const g = floats([0, Math.fround(1e-25)])
       check('adam', [zeros(), g, zeros(), zeros(), null, 2, ...step, 0.9, 0.999, 1e-7, 0], updates)
+    })
+
+    describe('adamReplay', () => {
+      const [beta1, beta2, epsilon] = [0.9, 0.999, 1e-7]
+      /** Moments as an update leaves them, and rows that were never moved. */
+      const rowsOf = (random: Random, v: number, dim: number) => {
+        const still = (values: Float64Array) => values.fill(0, 0, dim)
+        return {
+          w: random.uniform(v * dim, -0.1, 0.1),
+          m: still(random.uniform(v * dim, -0.01, 0.01)),
+          square: still(random.uniform(v * dim, 0, 1e-4)),
+          vMax: still(random.uniform(v * dim, 1e-4, 2e-4)),
+        }
+      }
+
+      it.each([
+        ['plain', 0, 0],
+        ['with decay', 1e-3, 0],
+        ['amsgrad', 0, 1],
+        ['amsgrad with decay', 1e-4, 1],
+      ])('%s: the bits of adam with gradient 0', (_name, decay, amsgrad) => {
+        for (const [dim, count] of [
+          [3, 5],
+          [33, 40],
+          [64, 400],
+          [150, 1500],
+        ]) {
+          const random = new Random(31)
+          const { w, m, square, vMax } = rowsOf(random, 4, dim)
+          // The rate falls, rises beyond where it began, and stands at 0 for a while.
+          const rates = Float64Array.from({ length: count }, (_, s) =>
+            Math.fround(s % 97 < 5 ? 0 : 1e-3 * (1 + 10 * Math.sin(s / 60) ** 2)),
+          )
+          const keeps = new Float64Array(count).fill(Math.fround(1 - decay))
+          const done = [0, count >> 1, count - 1, count]
+          const found = run(backend, 'adamReplay', [
+            ...[floatsOut(w), floatsOut(m), floatsOut(square), amsgrad ? floats(vMax) : null],
+            ...[intsOut(done), null, 4, dim, floats(rates), floats(keeps), count],
+            ...[beta1, beta2, epsilon],
+          ])
+          expect(found[3]).toEqual(new Float64Array(4).fill(count))
+          done.forEach((first, row) => {
+            const part = (values: Float64Array) => values.slice(row * dim, (row + 1) * dim)
+            let state: Float64Array[] = [w, m, square, vMax].map(part)
+            for (let s = first; s < count; s++) {
+              const [a, b, c, d] = state.map(floatsOut)
+              const given = [a, floats(new Float64Array(dim)), b, c, amsgrad ? d : null, dim, 1]
+              const now = run(backend, 'adam', [
+                ...[...given, rates[s], beta1, beta2, epsilon, 1 - keeps[s]],
+              ])
+              state = amsgrad ? now : [...now, state[3]]
+            }
+            for (let k = 0; k < 3; k++) expect(part(found[k]), `${row} ${k}`).toEqual(state[k])
+          })
+        }
+      })
+
+      it('takes the rows that it is given, and means that never fade', () => {
+        const random = new Random(32)
+        const dim = 20
+        const { w, m, square } = rowsOf(random, 6, dim)
+        const rates = floats(new Float64Array(30).fill(0.5))
+        const keeps = floats(new Float64Array(30).fill(1))
+        const shared = [rates, keeps, 30, 0.9995, 0.9, 1e-4]
+        const of = (rows: Argument | null, n: number) => [
+          ...[floatsOut(w), floatsOut(m), floatsOut(square), null],
+          ...[intsOut([0, 1, 2, 3, 4, 5]), rows, n, dim, ...shared],
+        ]
+        const some = run(backend, 'adamReplay', of(ints([4, 1]), 2))
+        const all = run(backend, 'adamReplay', of(null, 6))
+        expect(some[3]).toEqual(Float64Array.of(0, 30, 2, 3, 30, 5))
+        for (const row of [1, 4]) {
+          const part = (values: Float64Array) => values.slice(row * dim, (row + 1) * dim)
+          for (let k = 0; k < 3; k++) expect(part(some[k])).toEqual(part(all[k]))
+        }
+        expect(some[0].slice(0, dim)).toEqual(w.slice(0, dim))
+        check('adamReplay', of(null, 6), { relative: 1e-4, absolute: 1e-6 })
+      })
     })
 
     it('rmsprop', () => {

@@ -64,11 +64,14 @@ class Embedding extends SimpleLayer {
   protected override declare() {
     const shape = [this.inputDim, this.outputDim]
     this.#embeddings = this.addWeight('embeddings', shape, this.embeddingsInitializer)
+    this.#embeddings.byRows = true
   }
 
   forward(ctx: Context, ids: Tensor): Tensor {
     this.#check(ids)
-    const y = gather(ctx, this.#embeddings.value, ids)
+    const used = ctx.recording ? this.#embeddings.usedRows : null
+    const table = used ? this.#embeddings.memory : this.#embeddings.value
+    const y = gather(ctx, table, ids, used)
     y.mask = ids.mask
     if (this.maskZero && ids.shape.length === 2) {
       const valid = ctx.empty(ids.shape, 'int32')

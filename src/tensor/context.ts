@@ -98,7 +98,10 @@ export class Context {
   /** The accumulator of ∂loss/∂tensor, zeros at first. */
   gradientOf(tensor: Tensor): Tensor {
     const owner = tensor.base ?? tensor
-    owner.gradient ??= this.zeros(owner.shape)
+    if (!owner.gradient) {
+      owner.gradient = owner.gradientHome ?? this.empty(owner.shape)
+      this.kernels.fill(owner.gradient.values, 0, owner.size)
+    }
     return owner === tensor ? owner.gradient : owner.gradient.view(tensor.shape)
   }
 

@@ -57,7 +57,7 @@ const table: Record<
   'poolMax, mask': [[sequence], one(ops.poolMax)],
   gather: [
     [floats(5, 3), { shape: [2, 3], dtype: 'int32', data: [4, 0, 4, 2, 4, 0] }],
-    one(ops.gather),
+    one((ctx, table, ids) => ops.gather(ctx, table, ids)),
   ],
   'a tensor used three times, once under another shape': [
     [floats(2, 6), floats(6, 2)],

@@ -6,6 +6,7 @@
 import { activationCodes } from '../kernels/kernels.ts'
 import type { Context } from './context.ts'
 import { hash32 } from './random.ts'
+import type { UsedRows } from './rows.ts'
 import { shapeError, type Tensor } from './tensor.ts'
 
 const last = (x: Tensor) => x.shape[x.shape.length - 1]
@@ -246,16 +247,29 @@ export function reverseTime(ctx: Context, x: Tensor): Tensor {
   })
 }
 
-/** Rows of table [V,D] by ids […] : […,D]. The ids have been checked. */
-export function gather(ctx: Context, table: Tensor, ids: Tensor): Tensor {
+/**
+ * Rows of table [V,D] by ids […] : […,D]. The ids have been checked. With `used`, the gradient has a
+ * row for each row used instead of one for each row of the table.
+ */
+export function gather(
+  ctx: Context,
+  table: Tensor,
+  ids: Tensor,
+  used: UsedRows | null = null,
+): Tensor {
   const { kernels } = ctx
   const dim = table.shape[1]
+  used?.read(ctx, ids.ints)
   const y = ctx.empty([...ids.shape, dim])
   kernels.gather(table.values, ids.ints, y.values, ids.size, dim)
   return ctx.record(y, [table], () => {
     const dy = ctx.gradientOf(y)
-    const dTable = ctx.gradientOf(table)
-    kernels.gatherBackward(dy.values, ids.ints, dTable.values, ids.size, dim)
+    if (used) {
+      used.addGradient(ctx, ids, dy)
+    } else {
+      const dTable = ctx.gradientOf(table)
+      kernels.gatherBackward(dy.values, ids.ints, dTable.values, ids.size, dim)
+    }
   })
 }
 

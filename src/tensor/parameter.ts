@@ -1,6 +1,7 @@
 import type { Backend } from '../kernels/kernels.ts'
 import { sizeOf } from '../util/check.ts'
 import type { Initializer } from './initializers.ts'
+import type { UsedRows } from './rows.ts'
 import { allocateTensor, type Tensor } from './tensor.ts'
 
 /** A weight of a layer: declared when the layer is built, given memory with all of its model's. */
@@ -14,6 +15,12 @@ export class Parameter {
   trainable = true
   /** Counts changes of the value, so that derived data (packed weights) knows when it is stale. */
   version = 0
+  /** True for a table [V,D] of which a batch reads only some rows, by `gather`. */
+  byRows = false
+  /** Set while a trainer moves the table's rows one by one: those that the present step uses. */
+  usedRows: UsedRows | null = null
+  /** Makes up for what the optimizer has put off; null: the value is what it should be. */
+  settle: (() => void) | null = null
   #value: Tensor | null = null
 
   constructor(name: string, shape: readonly number[], initializer: Initializer) {
@@ -27,10 +34,10 @@ export class Parameter {
     return sizeOf(this.shape)
   }
 
-  /** The weights; null until the model has been built. */
+  /** The weights. An error until the model has been built. */
   get value(): Tensor {
-    if (!this.#value) throw new Error(`parameter ${this.path} has no memory yet`)
-    return this.#value
+    this.settle?.()
+    return this.memory
   }
 
   set value(tensor: Tensor) {
@@ -38,25 +45,35 @@ export class Parameter {
     this.version++
   }
 
+  /** As `value`, but rows of a table may lag behind: for those who bring them up to date. */
+  get memory(): Tensor {
+    if (!this.#value) throw new Error(`parameter ${this.path} has no memory yet`)
+    return this.#value
+  }
+
   get hasValue(): boolean {
     return this.#value !== null
   }
 }
 
+/** A trainable parameter and where it lies in a set's values. */
+export interface Place {
+  readonly parameter: Parameter
+  readonly start: number
+  readonly size: number
+}
+
 /**
- * The memory of a model's parameters: one flat array of values and one of gradients, the trainable
- * parameters first, so that the optimizer and the gradient's norm each take one pass.
+ * The memory of a model's parameters: one flat array of values, the trainable parameters first, so
+ * that an optimizer's step takes few passes.
  */
 export class ParameterSet {
   readonly parameters: readonly Parameter[]
-  /** [N] every parameter, trainable ones first. */
-  readonly values: Tensor
-  /** [number of trainable elements] */
-  readonly gradients: Tensor
-  /** Where each trainable parameter lies in `gradients` and `values`. */
-  readonly trainable: readonly { parameter: Parameter; start: number; size: number }[]
+  readonly trainable: readonly Place[]
 
   readonly #backend: Backend
+  /** [N] every parameter, trainable ones first. */
+  readonly #values: Tensor
   readonly #homes: readonly { parameter: Parameter; value: Tensor }[]
 
   constructor(backend: Backend, parameters: readonly Parameter[]) {
@@ -64,28 +81,55 @@ export class ParameterSet {
     const rest = parameters.filter((parameter) => !parameter.trainable)
     const size = parameters.reduce((sum, parameter) => sum + parameter.size, 0)
     this.parameters = parameters
-    this.values = allocateTensor(backend.heap, [size])
-    const trainable: { parameter: Parameter; start: number; size: number }[] = []
+    this.#values = allocateTensor(backend.heap, [size])
+    const trainable: Place[] = []
     const homes: { parameter: Parameter; value: Tensor }[] = []
     let start = 0
     for (const parameter of [...first, ...rest]) {
-      const value = this.values.part(start, parameter.shape)
+      const value = this.#values.part(start, parameter.shape)
       value.tracked = parameter.trainable
       homes.push({ parameter, value })
       if (parameter.trainable) trainable.push({ parameter, start, size: parameter.size })
       start += parameter.size
     }
     this.trainable = trainable
-    const last = trainable.at(-1)
-    this.gradients = allocateTensor(backend.heap, [last ? last.start + last.size : 0])
-    trainable.forEach(({ parameter, start }, i) => {
-      homes[i].value.gradient = this.gradients.part(start, parameter.shape)
-    })
     this.#backend = backend
     this.#homes = homes
     for (const { parameter, value } of homes) {
       if (!parameter.hasValue) parameter.value = value
     }
+  }
+
+  /** [N] every parameter's weights, trainable ones first. */
+  get values(): Tensor {
+    for (const { settle } of this.parameters) settle?.()
+    return this.#values
+  }
+
+  /** As `values`, but rows of tables may lag behind. */
+  get memory(): Tensor {
+    return this.#values
+  }
+
+  /**
+   * Memory for the gradients of some of the trainable parameters, side by side; those of others, and
+   * of all before this is called, lie in the step's arena.
+   */
+  allocateGradients(places: readonly Place[]): Tensor {
+    const size = places.reduce((sum, place) => sum + place.size, 0)
+    const gradients = allocateTensor(this.#backend.heap, [size])
+    let start = 0
+    for (const { parameter, size } of places) {
+      const home = this.#homes.find((home) => home.parameter === parameter)!
+      home.value.gradientHome = gradients.part(start, parameter.shape)
+      start += size
+    }
+    return gradients
+  }
+
+  /** Forgets the gradients of the last step. */
+  clearGradients(): void {
+    for (const { value } of this.#homes) value.gradient = null
   }
 
   /**
@@ -95,9 +139,11 @@ export class ParameterSet {
   claim(): void {
     for (const { parameter, value } of this.#homes) {
       if (parameter.hasValue) {
-        if (parameter.value === value) continue
+        if (parameter.memory === value) continue
         value.values.set(parameter.value.values)
       }
+      parameter.settle = null
+      parameter.usedRows = null
       parameter.value = value
     }
   }
@@ -105,12 +151,13 @@ export class ParameterSet {
   /** Claims the parameters whose values a model on another backend holds, out of reach for this one. */
   bringHome(): void {
     const { heap } = this.#backend
-    if (this.#homes.some(({ parameter }) => !parameter.value.isIn(heap))) this.claim()
+    if (this.#homes.some(({ parameter }) => !parameter.memory.isIn(heap))) this.claim()
   }
 
   /** Number of trainable elements. */
   get trainableSize(): number {
-    return this.gradients.size
+    const last = this.trainable.at(-1)
+    return last ? last.start + last.size : 0
   }
 
   /** Tells every parameter that its value has changed. */

@@ -43,6 +43,8 @@ export class Tensor {
   tracked = false
   /** The gradient's accumulator, once something added to it. */
   gradient: Tensor | null = null
+  /** Where the accumulator lies, for weights; null: in the step's arena. */
+  gradientHome: Tensor | null = null
   /** For outputs of a sigmoid or softmax: what went in, so that a loss can start from there. */
   logits: { tensor: Tensor; activation: string } | null = null
   /** The tensor whose memory and gradient this one shares under another shape. */

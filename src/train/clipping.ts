@@ -1,6 +1,6 @@
 import type { Kernels } from '../kernels/kernels.ts'
-import type { ParameterSet } from '../tensor/parameter.ts'
 import type { OptimizerOptions } from './optimizers.ts'
+import type { Gradients } from './updater.ts'
 
 /** What clipping did in one step. */
 export interface Clipped {
@@ -18,24 +18,26 @@ export interface Clipped {
  */
 export function clipGradients(
   kernels: Kernels,
-  set: ParameterSet,
+  { arrays, each }: Gradients,
   { clipValue, clipNorm, globalClipNorm }: OptimizerOptions,
 ): Clipped {
-  const { gradients } = set
-  const norm = Math.sqrt(kernels.sumSquares(gradients.values, gradients.size))
+  let squares = 0
+  for (const { values, size } of arrays) squares += kernels.sumSquares(values, size)
+  const norm = Math.sqrt(squares)
   if (clipValue !== undefined) {
-    const cut = kernels.clipValue(gradients.values, clipValue, gradients.size)
+    let cut = 0
+    for (const { values, size } of arrays) cut += kernels.clipValue(values, clipValue, size)
     return { acted: cut > 0, scale: 1, norm }
   }
   if (clipNorm !== undefined) {
     let acted = false
-    for (const { parameter, size } of set.trainable) {
-      const gradient = parameter.value.gradient!
-      const own = Math.sqrt(kernels.sumSquares(gradient.values, size))
+    for (const { gradient } of each) {
+      const { values, size } = gradient
+      const own = Math.sqrt(kernels.sumSquares(values, size))
       if (own <= clipNorm) continue
       acted = true
       // g += (clipNorm/own - 1)·g scales in place.
-      kernels.addScaled(gradient.values, gradient.values, clipNorm / own - 1, size)
+      kernels.addScaled(values, values, clipNorm / own - 1, size)
     }
     return { acted, scale: 1, norm }
   }

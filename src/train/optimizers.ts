@@ -31,6 +31,33 @@ export interface Optimizer {
   readonly slots: readonly string[]
   /** Moves the weights; `step` counts from 0. */
   apply(kernels: Kernels, update: Update): void
+  /**
+   * What a step does to rows of a table in which the gradient is zero: 'nothing', something that can
+   * be made up for when they are read, or null: what only `apply` knows, to the whole table.
+   */
+  readonly idle: 'nothing' | Idle | null
+}
+
+/** Steps that rows have missed, made up for in one go. */
+export interface Idle {
+  /** What must be known of a step later on: the factor on the move, and the share of a weight kept. */
+  factors(step: number, rate: number): [rate: number, keep: number]
+  /** Takes the steps that each of the rows lacks, to the very bits that `apply` gives. */
+  replay(kernels: Kernels, missed: MissedSteps): void
+}
+
+/** Rows of a table [V,D] and the steps that they lack. */
+export interface MissedSteps {
+  readonly weights: Tensor
+  readonly slots: readonly Tensor[]
+  /** [V] the first step of each row that is still to be taken */
+  readonly done: Tensor
+  /** [n], or null for all rows */
+  readonly rows: Tensor | null
+  /** `factors` of each step */
+  readonly rates: Tensor
+  readonly keeps: Tensor
+  readonly count: number
 }
 
 /** One step's arrays, all of the same length, and numbers. */
@@ -110,6 +137,7 @@ export function sgd(
     name: 'sgd',
     options,
     slots: options.momentum > 0 ? ['velocity'] : [],
+    idle: options.momentum === 0 && !options.weightDecay ? 'nothing' : null,
     apply(kernels, { weights, gradients, slots: [velocity], scale, rate }) {
       kernels.sgd(
         weights.values,
@@ -148,6 +176,7 @@ export function rmsprop(
     name: 'rmsprop',
     options,
     slots,
+    idle: null,
     apply(kernels, { weights, gradients, slots: arrays, scale, rate }) {
       const slot = (name: string) => arrays[slots.indexOf(name)]?.values ?? null
       kernels.rmsprop(
@@ -173,6 +202,13 @@ type AdamOptions = OptimizerOptions & {
   beta2?: number
   epsilon?: number
   amsgrad?: boolean
+  /**
+   * Rows of an embedding that a batch does not use stay as they are, their moments, too ("lazy
+   * Adam", as in TensorFlow Addons); no weight decay acts on them. Default false: exactly Adam, whose
+   * moments of such rows fade and move them on. That costs little more, as it is put off until the
+   * rows are read.
+   */
+  sparse?: boolean
 }
 
 function adamLike(
@@ -186,19 +222,46 @@ function adamLike(
     beta2: 0.999,
     epsilon: 1e-7,
     amsgrad: false,
+    sparse: false,
     ...defaults,
-    ...check(name, given, ['beta1', 'beta2', 'epsilon', 'amsgrad']),
+    ...check(name, given, ['beta1', 'beta2', 'epsilon', 'amsgrad', 'sparse']),
   }
-  checkDecay(`${name} 'beta1'`, options.beta1)
-  checkDecay(`${name} 'beta2'`, options.beta2)
-  checkNumber(`${name} 'epsilon'`, options.epsilon, 0)
+  const { beta1, beta2, epsilon } = options
+  checkDecay(`${name} 'beta1'`, beta1)
+  checkDecay(`${name} 'beta2'`, beta2)
+  checkNumber(`${name} 'epsilon'`, epsilon, 0)
+  const correctionOf = (step: number) =>
+    Math.sqrt(1 - beta2 ** (step + 1)) / (1 - beta1 ** (step + 1))
+  const factors = (step: number, rate: number): [number, number] => [
+    rate * correctionOf(step),
+    1 - decayOf(options, rate),
+  ]
+  const replay = (kernels: Kernels, missed: MissedSteps) => {
+    const [rows, dim] = missed.weights.shape
+    const [m, v, vMax] = missed.slots
+    kernels.adamReplay(
+      missed.weights.values,
+      m.values,
+      v.values,
+      vMax?.values ?? null,
+      missed.done.ints,
+      missed.rows?.ints ?? null,
+      missed.rows?.size ?? rows,
+      dim,
+      missed.rates.values,
+      missed.keeps.values,
+      missed.count,
+      beta1,
+      beta2,
+      epsilon,
+    )
+  }
   return {
     name,
     options,
     slots: options.amsgrad ? ['m', 'v', 'vMax'] : ['m', 'v'],
+    idle: options.sparse ? 'nothing' : epsilon < 1e-30 ? null : { factors, replay },
     apply(kernels, { weights, gradients, slots: [m, v, vMax], scale, rate, step }) {
-      const correction =
-        Math.sqrt(1 - options.beta2 ** (step + 1)) / (1 - options.beta1 ** (step + 1))
       kernels.adam(
         weights.values,
         gradients.values,
@@ -207,10 +270,10 @@ function adamLike(
         vMax?.values ?? null,
         gradients.size,
         scale,
-        rate * correction,
-        options.beta1,
-        options.beta2,
-        options.epsilon,
+        rate * correctionOf(step),
+        beta1,
+        beta2,
+        epsilon,
         decayOf(options, rate),
       )
     },

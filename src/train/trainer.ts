@@ -9,7 +9,7 @@ import type { Backend } from '../kernels/kernels.ts'
 import { Arena } from '../tensor/arena.ts'
 import { Context } from '../tensor/context.ts'
 import type { ParameterSet } from '../tensor/parameter.ts'
-import { allocateTensor, type Tensor } from '../tensor/tensor.ts'
+import type { Tensor } from '../tensor/tensor.ts'
 import { sizeOf } from '../util/check.ts'
 import type { Callback, Logs, Run } from './callbacks.ts'
 import { clipGradients } from './clipping.ts'
@@ -17,6 +17,7 @@ import { computeLoss, type LossConfig } from './losses.ts'
 import { Metric, type MetricName } from './metrics.ts'
 import { learningRateOf, type Optimizer } from './optimizers.ts'
 import { pauser } from './pause.ts'
+import { type Gradients, Updater } from './updater.ts'
 
 /** What can be trained: parameters, and predictions from inputs. */
 export interface Trainable {
@@ -92,9 +93,9 @@ export class Trainer {
   readonly #loss: LossConfig
   readonly #optimizer: Optimizer
   readonly #metrics: Metric[]
-  readonly #slots: Tensor[]
   readonly #arena: Arena
   readonly #Context: typeof Context
+  #updater: Updater | null = null
   #iteration = 0
   /** Learning rate set by a callback; null: the optimizer's own. */
   #learningRate: number | null = null
@@ -109,10 +110,14 @@ export class Trainer {
     this.#loss = compiled.loss
     this.#optimizer = compiled.optimizer
     this.#metrics = compiled.metrics.map((name) => new Metric(name, compiled.loss))
-    const { heap } = model.backend
-    const size = model.parameters.trainableSize
-    this.#slots = compiled.optimizer.slots.map(() => allocateTensor(heap, [size]))
-    this.#arena = new Arena(heap)
+    this.#arena = new Arena(model.backend.heap)
+  }
+
+  /** Gradients and the optimizer's memory, from the first training on. */
+  get #moving(): Updater {
+    const { backend, parameters } = this.#model
+    this.#updater ??= new Updater(backend, parameters, this.#optimizer)
+    return this.#updater
   }
 
   /** Bytes of the step's memory. */
@@ -123,16 +128,13 @@ export class Trainer {
   /** One optimizer step; returns the batch's loss and the predictions' metrics through `metrics`. */
   #step(data: TrainingData, rows: Int32Array, seed: number): { loss: number; clipped: boolean } {
     const { backend, parameters } = this.#model
-    const { kernels } = backend
     // A callback may have built or trained a model that shares layers with this one.
     parameters.claim()
     this.#arena.reset()
     const random = { seed, step: this.#iteration }
     const ctx = new this.#Context(backend, this.#arena, { training: true, random })
     const batch = ctx.within('batching', () => makeBatch(this.#arena, data, rows))
-    ctx.within('optimizer', () => {
-      kernels.fill(parameters.gradients.values, 0, parameters.trainableSize)
-    })
+    ctx.within('optimizer', () => this.#moving.begin())
     const prediction = this.#model.forward(ctx, batch.inputs)
     const loss = ctx.within('loss', () => {
       const weights = rowWeights(batch.weights, prediction)
@@ -143,26 +145,18 @@ export class Trainer {
       return loss.value
     })
     ctx.backward()
-    const clipped = ctx.within('optimizer', () => this.#update(loss))
+    const clipped = ctx.within('optimizer', () => this.#update(ctx, loss))
     this.#iteration++
     return { loss, clipped }
   }
 
   /** Moves the weights by the gradients; returns whether clipping changed them. */
-  #update(loss: number): boolean {
-    const { backend, parameters } = this.#model
-    const { kernels } = backend
-    const { scale, norm, acted } = clipGradients(kernels, parameters, this.#optimizer.options)
-    if (!Number.isFinite(loss) || !Number.isFinite(norm)) this.#failNotFinite(loss)
-    this.#optimizer.apply(kernels, {
-      weights: parameters.values,
-      gradients: parameters.gradients,
-      slots: this.#slots,
-      step: this.#iteration,
-      rate: this.#currentRate(),
-      scale,
-    })
-    parameters.touch()
+  #update(ctx: Context, loss: number): boolean {
+    const updater = this.#moving
+    const gradients = updater.gradients(ctx)
+    const { scale, norm, acted } = clipGradients(ctx.kernels, gradients, this.#optimizer.options)
+    if (!Number.isFinite(loss) || !Number.isFinite(norm)) this.#failNotFinite(loss, gradients)
+    updater.apply(ctx, { step: this.#iteration, rate: this.#currentRate(), scale })
     return acted
   }
 
@@ -182,12 +176,11 @@ export class Trainer {
   }
 
   /** Names where the number that is not finite was born; the weights are still those before. */
-  #failNotFinite(loss: number): never {
-    const { backend, parameters } = this.#model
-    const bad = parameters.trainable.find(({ parameter, size }) => {
-      const gradient = parameter.value.gradient!.values
-      return backend.kernels.firstNonFinite(gradient, size) >= 0
-    })
+  #failNotFinite(loss: number, { each }: Gradients): never {
+    const { kernels } = this.#model.backend
+    const bad = each.find(
+      ({ gradient }) => kernels.firstNonFinite(gradient.values, gradient.size) >= 0,
+    )
     const where = bad
       ? `the gradient of '${bad.parameter.path}' is not finite`
       : 'the norm overflows'
@@ -371,7 +364,7 @@ export class Trainer {
     history: History,
   ): TrainerState {
     const arrays: TrainerState['arrays'] = {}
-    this.#slots.forEach((slot, i) => {
+    this.#moving.slots.forEach((slot, i) => {
       arrays[`optimizer/${this.#optimizer.slots[i]}`] = slot.values.slice()
     })
     const callbacks = plan.callbacks.map((callback, i) => {
@@ -431,7 +424,7 @@ export class Trainer {
       }
       callback.writeState?.({ json, weights })
     }
-    this.#slots.forEach((slot, i) => {
+    this.#moving.slots.forEach((slot, i) => {
       slot.values.set(arrays[`optimizer/${this.#optimizer.slots[i]}`])
     })
     this.#iteration = json.iteration

@@ -3,7 +3,7 @@ import type { Kernels } from '../kernels.ts'
 
 export const optimizerKernels: Pick<
   Kernels,
-  'sumSquares' | 'firstNonFinite' | 'clipValue' | 'sgd' | 'adam' | 'rmsprop'
+  'sumSquares' | 'firstNonFinite' | 'clipValue' | 'sgd' | 'adam' | 'adamReplay' | 'rmsprop'
 > = {
   sumSquares(x, n) {
     let sum = 0
@@ -39,13 +39,31 @@ export const optimizerKernels: Pick<
   },
 
   adam(w, g, m, v, vMax, n, scale, rate, beta1, beta2, epsilon, decay) {
+    // As `adamReplay` reads them: in the arrays' precision.
+    const round = w instanceof Float32Array ? Math.fround : Number
+    const [step, keep] = [round(rate), round(1 - decay)]
     for (let i = 0; i < n; i++) {
       const gradient = scale * g[i]
       m[i] += (1 - beta1) * (gradient - m[i])
       v[i] += (1 - beta2) * (gradient * gradient - v[i])
       if (vMax) vMax[i] = Math.max(vMax[i], v[i])
       const root = Math.sqrt(vMax ? vMax[i] : v[i])
-      w[i] = w[i] - decay * w[i] - (rate * m[i]) / (root + epsilon)
+      w[i] = w[i] * keep - (step * m[i]) / (root + epsilon)
+    }
+  },
+
+  adamReplay(w, m, v, vMax, done, rows, n, dim, rates, keeps, count, beta1, beta2, epsilon) {
+    for (let i = 0; i < n; i++) {
+      const row = rows ? rows[i] : i
+      for (let s = done[row]; s < count; s++) {
+        for (let j = row * dim; j < (row + 1) * dim; j++) {
+          m[j] += (1 - beta1) * (0 - m[j])
+          v[j] += (1 - beta2) * (0 - v[j])
+          const root = Math.sqrt(vMax ? vMax[j] : v[j])
+          w[j] = w[j] * keeps[s] - (rates[s] * m[j]) / (root + epsilon)
+        }
+      }
+      done[row] = count
     }
   },
 

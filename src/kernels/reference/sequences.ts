@@ -5,6 +5,7 @@ export const sequenceKernels: Pick<
   Kernels,
   | 'gather'
   | 'gatherBackward'
+  | 'scatter'
   | 'poolMean'
   | 'poolMeanBackward'
   | 'poolMax'
@@ -21,6 +22,12 @@ export const sequenceKernels: Pick<
   gatherBackward(dOut, ids, dTable, n, dim) {
     for (let i = 0; i < n; i++) {
       for (let d = 0; d < dim; d++) dTable[ids[i] * dim + d] += dOut[i * dim + d]
+    }
+  },
+
+  scatter(x, ids, table, n, dim) {
+    for (let i = 0; i < n; i++) {
+      for (let d = 0; d < dim; d++) table[ids[i] * dim + d] = x[i * dim + d]
     }
   },
 

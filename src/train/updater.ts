@@ -1,0 +1,192 @@
+/**
+ * Moves a model's weights after each step's gradients are known. Large tables (embeddings) are moved
+ * a row at a time where the optimizer allows it: only the rows that the batch has used. What it would
+ * have done to the other rows is put off until they are read, so a step costs what its batch holds,
+ * not what the table holds, and the weights are those of the plain method, bit for bit.
+ */
+import type { Backend } from '../kernels/kernels.ts'
+import type { Context } from '../tensor/context.ts'
+import type { Parameter, ParameterSet, Place } from '../tensor/parameter.ts'
+import { UsedRows } from '../tensor/rows.ts'
+import { allocateTensor, type Tensor } from '../tensor/tensor.ts'
+import type { Optimizer, Update } from './optimizers.ts'
+
+/** Tables of fewer elements lie in the cache and are moved as a whole. */
+const smallestTable = 1 << 16
+/** Steps that may be put off. */
+const longestDelay = 1024
+
+/** A table whose rows are moved one by one. */
+interface Table {
+  readonly parameter: Parameter
+  readonly start: number
+  readonly used: UsedRows
+  /** [V] the first step, of those put off, that each row lacks */
+  readonly done: Tensor
+}
+
+/** Neighbouring parameters, moved by one call. */
+interface Run {
+  readonly weights: Tensor
+  readonly gradients: Tensor
+  readonly slots: readonly Tensor[]
+}
+
+/** A step's gradients, complete after the backward pass. */
+export interface Gradients {
+  /** All of them in few arrays. */
+  readonly arrays: readonly Tensor[]
+  /** Each parameter's; of a table, those of the rows used. */
+  readonly each: readonly { parameter: Parameter; gradient: Tensor }[]
+}
+
+export class Updater {
+  readonly #backend: Backend
+  readonly #parameters: ParameterSet
+  readonly #optimizer: Optimizer
+  readonly #tables: readonly Table[]
+  readonly #runs: readonly Run[]
+  readonly #slots: readonly Tensor[]
+  /** The optimizer's factors of the steps put off, and their number. */
+  readonly #rates: Tensor
+  readonly #keeps: Tensor
+  #count = 0
+
+  constructor(backend: Backend, parameters: ParameterSet, optimizer: Optimizer) {
+    this.#backend = backend
+    this.#parameters = parameters
+    this.#optimizer = optimizer
+    const { heap } = backend
+    const inTable = ({ parameter, size }: Place) =>
+      optimizer.idle !== null && parameter.byRows && size >= smallestTable
+    this.#slots = optimizer.slots.map(() => allocateTensor(heap, [parameters.trainableSize]))
+    this.#tables = parameters.trainable.filter(inTable).map(({ parameter, start }) => {
+      const done = allocateTensor(heap, [parameter.shape[0]], 'int32')
+      const used = new UsedRows(parameter.shape, (rows) => this.#catchUp(table, rows))
+      const table: Table = { parameter, start, used, done }
+      return table
+    })
+    const delay = this.#tables.length > 0 ? longestDelay : 0
+    this.#rates = allocateTensor(heap, [delay])
+    this.#keeps = allocateTensor(heap, [delay])
+    const whole = parameters.trainable.filter((place) => !inTable(place))
+    const gradients = parameters.allocateGradients(whole)
+    const runs: { start: number; size: number }[] = []
+    for (const { start, size } of whole) {
+      const last = runs.at(-1)
+      if (last && last.start + last.size === start) last.size += size
+      else runs.push({ start, size })
+    }
+    let at = 0
+    this.#runs = runs.map(({ start, size }) => {
+      const run = {
+        weights: parameters.memory.part(start, [size]),
+        gradients: gradients.part(at, [size]),
+        slots: this.#slots.map((slot) => slot.part(start, [size])),
+      }
+      at += size
+      return run
+    })
+  }
+
+  /** The optimizer's arrays as a checkpoint holds them, in the order of its slots. */
+  get slots(): readonly Tensor[] {
+    this.settle()
+    return this.#slots
+  }
+
+  /** Before a step: forgets the gradients of the last one. */
+  begin(): void {
+    if (this.#count === longestDelay) this.settle()
+    this.#parameters.clearGradients()
+    for (const { parameter, used } of this.#tables) {
+      // Another model's trainer, or one before this, may have put something off.
+      if (parameter.settle !== this.settle) parameter.settle?.()
+      parameter.settle = this.settle
+      used.reset()
+      parameter.usedRows = used
+    }
+  }
+
+  /** After the backward pass: the step's gradients. */
+  gradients(ctx: Context): Gradients {
+    const each: { parameter: Parameter; gradient: Tensor }[] = []
+    const arrays = this.#runs.map(({ gradients }) => gradients)
+    for (const { parameter, used } of this.#tables) {
+      parameter.usedRows = null
+      if (used.gradient) arrays.push(used.gradient)
+    }
+    for (const { parameter } of this.#parameters.trainable) {
+      const table = this.#tables.find((table) => table.parameter === parameter)
+      const gradient = table ? table.used.gradient : ctx.gradientOf(parameter.memory)
+      if (gradient) each.push({ parameter, gradient })
+    }
+    return { arrays, each }
+  }
+
+  /** Moves the weights; `step` counts from 0. */
+  apply(ctx: Context, moved: Pick<Update, 'step' | 'rate' | 'scale'>): void {
+    const { kernels } = this.#backend
+    for (const run of this.#runs) this.#optimizer.apply(kernels, { ...moved, ...run })
+    if (this.#tables.length > 0) {
+      const { idle } = this.#optimizer
+      if (idle !== null && idle !== 'nothing') {
+        const [rate, keep] = idle.factors(moved.step, moved.rate)
+        this.#rates.values[this.#count] = rate
+        this.#keeps.values[this.#count] = keep
+        this.#count++
+      }
+      for (const table of this.#tables) this.#moveRows(ctx, table, moved)
+    }
+    this.#parameters.touch()
+  }
+
+  /** Takes the rows used out of the table, moves them and puts them back. */
+  #moveRows(ctx: Context, table: Table, moved: Pick<Update, 'step' | 'rate' | 'scale'>): void {
+    const { kernels } = this.#backend
+    const { used } = table
+    const [, dim] = table.parameter.shape
+    if (!used.gradient) return
+    const rows = used.rows(ctx)
+    const wholes = [this.#parameters.memory, ...this.#slots].map((whole) =>
+      whole.part(table.start, table.parameter.shape),
+    )
+    const parts = wholes.map((whole) => {
+      const part = ctx.empty([used.count, dim])
+      kernels.gather(whole.values, rows.ints, part.values, used.count, dim)
+      return part
+    })
+    const [weights, ...slots] = parts
+    this.#optimizer.apply(kernels, { ...moved, weights, gradients: used.gradient, slots })
+    parts.forEach((part, i) => {
+      kernels.scatter(part.values, rows.ints, wholes[i].values, used.count, dim)
+    })
+    const done = table.done.ints
+    for (const row of rows.ints) done[row] = this.#count
+  }
+
+  /** Makes up for all that has been put off. */
+  readonly settle = (): void => {
+    if (this.#count === 0) return
+    for (const table of this.#tables) {
+      this.#catchUp(table, null)
+      table.done.ints.fill(0)
+    }
+    this.#count = 0
+  }
+
+  /** Makes up for what has been put off in some rows of a table, or in all. */
+  #catchUp({ parameter, start, done }: Table, rows: Tensor | null): void {
+    const { idle } = this.#optimizer
+    if (idle === null || idle === 'nothing' || this.#count === 0) return
+    idle.replay(this.#backend.kernels, {
+      weights: this.#parameters.memory.part(start, parameter.shape),
+      slots: this.#slots.map((slot) => slot.part(start, parameter.shape)),
+      done,
+      rows,
+      rates: this.#rates,
+      keeps: this.#keeps,
+      count: this.#count,
+    })
+  }
+}
