@@ -91,8 +91,14 @@ INLINE V fma(V a, V b, V c) {
   return (V)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
 #elif defined(__aarch64__)
   return (V)vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b);
-#elif defined(__wasm_relaxed_simd__)
-  return (V)__builtin_wasm_relaxed_madd_f32x4(a, b, c);
+#elif defined(__wasm__)
+  // The loader makes a relaxed multiply-add of these bytes where there is one (wasm.ts); the nop
+  // tells them from a product and a sum that just follow each other.
+  V y;
+  __asm__("local.get %1\nlocal.get %2\nf32x4.mul\nlocal.get %3\nnop\nf32x4.add\nlocal.set %0"
+          : "=r"(y)
+          : "r"(a), "r"(b), "r"(c));
+  return y;
 #else
   return a * b + c;
 #endif

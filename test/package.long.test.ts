@@ -67,7 +67,7 @@ describe('the packed files', () => {
       'dist/index.js',
       'dist/index.d.ts',
       'dist/platform/browser.js',
-      'dist/kernels/wasm/simd128.generated.js',
+      'dist/kernels/wasm/kernels.generated.js',
       'csrc/addon.cc',
       'csrc/generated/exports.h',
       'binding.gyp',

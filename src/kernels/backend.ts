@@ -9,7 +9,8 @@ import { suggest } from '../util/check.ts'
 import type { Backend, BackendName } from './kernels.ts'
 import { nativeBackend, nativeVariants } from './native/native.ts'
 import { referenceBackend } from './reference.ts'
-import { type WasmVariant, wasmBackend, wasmVariants, whyNoWasm } from './wasm/wasm.ts'
+import { type WasmVariant, wasmVariants } from './wasm/module.ts'
+import { wasmBackend, whyNoWasm } from './wasm/wasm.ts'
 
 /** One line of `availableBackends`. */
 export interface BackendInfo {

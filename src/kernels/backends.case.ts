@@ -18,8 +18,9 @@ import {
 import type { Backend, Kernels } from './kernels.ts'
 import { nativeBackend, nativeVariants } from './native/native.ts'
 import { referenceBackend } from './reference.ts'
+import { wasmVariants } from './wasm/module.ts'
 import { threadedWasm } from './wasm/threads.case.ts'
-import { wasmVariants, whyNoWasm } from './wasm/wasm.ts'
+import { whyNoWasm } from './wasm/wasm.ts'
 
 export const truth = referenceBackend({ float: 'float64' })
 

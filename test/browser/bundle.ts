@@ -18,6 +18,18 @@ export interface Bundle {
   gzip: number
 }
 
+/** What the budget of bytes is for: a model that is trained and used, with its kernels. */
+export const smallProgram = {
+  text: `import { adam, dense, embedding, lstm, sequential } from 'refrain'
+const model = sequential([
+  embedding({ inputDim: 1000, outputDim: 16 }),
+  lstm({ units: 32 }),
+  dense({ units: 1, activation: 'sigmoid' }),
+])
+model.compile({ optimizer: adam(), loss: 'binaryCrossentropy' })
+globalThis.trained = model.fit(x, y).then(() => model.predict(x))`,
+}
+
 /** Bundles a file (by `path` from the root) or a source text. */
 export async function bundleForBrowser(
   source: { path: string } | { text: string },

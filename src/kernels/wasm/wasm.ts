@@ -1,10 +1,7 @@
 /**
- * The WebAssembly backend. Instantiation is synchronous: the modules are embedded and small. The
- * relaxed-SIMD module is faster (fused multiply-add); the simd128 one gives the same bits everywhere.
- *
- * Where workers may share memory the backend has threads: further instances of the module over its
- * memory. Elsewhere the same module gets a memory of its own kind, one flag in its bytes being
- * changed: atomic instructions work on either.
+ * The WebAssembly backend. Instantiation is synchronous: the module is embedded and small. Its relaxed
+ * variant is faster (fused multiply-add); the simd128 one gives the same bits everywhere. Where workers
+ * may share memory the backend has threads: further instances of the module over its memory.
  */
 import { platform } from '#platform'
 import { RefrainError } from '../../errors.ts'
@@ -12,28 +9,13 @@ import type { Backend, Floats, Ints } from '../kernels.ts'
 import { checkThreads, defaultThreads } from '../threads.ts'
 import { bindKernels } from './exports.generated.ts'
 import { WasmHeap } from './heap.ts'
-import { relaxed } from './relaxed.generated.ts'
-import { simd128 } from './simd128.generated.ts'
+import { moduleBytes, type WasmVariant, wasmVariants } from './module.ts'
 import { stacksBytes, Workers } from './workers.ts'
 
-/** The builds, fastest first. */
-export const wasmVariants = ['relaxed', 'simd128'] as const
-export type WasmVariant = (typeof wasmVariants)[number]
-
-const modules: Record<WasmVariant, typeof relaxed> = { relaxed, simd128 }
 const pageBytes = 65536
 const initialPages = 32
 /** 4 GiB: what 32-bit addresses reach. */
 const maximumPages = 65536
-
-function decode(variant: WasmVariant, shared: boolean): Uint8Array<ArrayBuffer> {
-  const { base64, memoryFlags } = modules[variant]
-  const text = atob(base64)
-  const bytes = new Uint8Array(text.length)
-  for (let i = 0; i < bytes.length; i++) bytes[i] = text.charCodeAt(i)
-  bytes[memoryFlags] = shared ? 3 : 1
-  return bytes
-}
 
 /** A memory that workers can share, or undefined where there is none. */
 function sharedMemory(): WebAssembly.Memory | undefined {
@@ -60,12 +42,12 @@ function maySleep(memory: WebAssembly.Memory): boolean {
 /** Why a build cannot run here, or undefined if it can. */
 export function whyNoWasm(variant: WasmVariant): string | undefined {
   if (typeof WebAssembly === 'undefined') return 'there is no WebAssembly here'
-  if (WebAssembly.validate(decode(variant, false))) return undefined
+  if (WebAssembly.validate(moduleBytes(variant, false))) return undefined
   return variant === 'relaxed' ? 'no relaxed SIMD here' : 'no 128-bit SIMD in WebAssembly here'
 }
 
 export interface WasmOptions {
-  /** Default: relaxed SIMD where it is accepted, else simd128. */
+  /** Default: relaxed where it is accepted, else simd128. */
   variant?: WasmVariant
   /** Default: REFRAIN_THREADS, or one for each core; 1 where workers cannot share memory. */
   threads?: number
@@ -81,7 +63,7 @@ export function wasmBackend({ variant, threads }: WasmOptions = {}): Backend {
   let wanted = checkThreads('threads', threads ?? defaultThreads())
   const shared = sharedMemory()
   const memory = shared ?? new WebAssembly.Memory({ initial: initialPages, maximum: maximumPages })
-  const module = new WebAssembly.Module(decode(chosen, shared !== undefined))
+  const module = new WebAssembly.Module(moduleBytes(chosen, shared !== undefined))
   let workers: Workers | undefined
   const env = { memory, startWorkers: () => workers?.start(wanted - 1) }
   const { exports } = new WebAssembly.Instance(module, { env })
