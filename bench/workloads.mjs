@@ -19,7 +19,7 @@ export const workloads = [
   { name: 'ptb', B: 20, T: 35, I: 650, U: 650, layers: 2 },
   { name: 'wide', B: 64, T: 100, I: 512, U: 512, layers: 1 },
   { name: 'large', B: 128, T: 32, I: 256, U: 1024, layers: 1 },
-  // One step of a stream; the state starts at zero each time.
+  // One step of a stream. Rivals start from zeros each time, Refrain from where it was.
   { name: 'step-128', B: 1, T: 1, I: 128, U: 128, layers: 1, predictOnly: true },
   { name: 'step-512', B: 1, T: 1, I: 512, U: 512, layers: 1, predictOnly: true },
 ]

@@ -1,4 +1,7 @@
-/** Refrain, through its public API: `fit` and `predict`. REFRAIN_BACKEND says on which backend. */
+/**
+ * Refrain, through its public API: `fit` and `predict`, and `step` for the steps of a stream.
+ * REFRAIN_BACKEND says on which backend.
+ */
 import { readFileSync } from 'node:fs'
 import { adam, defaultBackend, lstm, sequential } from '../../dist/index.js'
 import { inputsOf } from '../workloads.mjs'
@@ -17,7 +20,7 @@ export function open() {
     threads: backend.threads,
     version,
     make(workload, { x, y, weights }) {
-      const { B, T, I, U, layers } = workload
+      const { B, T, I, U, layers, predictOnly } = workload
       const stack = Array.from({ length: layers }, (_, k) =>
         lstm({ units: U, returnSequences: k < layers - 1 }),
       )
@@ -33,6 +36,7 @@ export function open() {
       })
       model.compile({ optimizer: adam({ learningRate: 1e-3 }), loss: 'meanSquaredError' })
       const input = { data: x, shape: [B, T, I] }
+      const stream = predictOnly ? model.initialState(B) : null
       return {
         /** One epoch of as many equal batches as there are steps, as far as memory allows. */
         prepareTraining(steps) {
@@ -51,6 +55,7 @@ export function open() {
           }
         },
         async predict() {
+          if (stream) return model.step(x, stream).y
           const output = await model.predict(input, { batchSize: B })
           return output.data()
         },

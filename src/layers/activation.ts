@@ -36,6 +36,10 @@ class Activation extends SimpleLayer {
     this.activation = checkActivation("activation 'activation'", options.activation)
   }
 
+  override get wholeSequence() {
+    return ''
+  }
+
   options() {
     return { activation: this.activation }
   }

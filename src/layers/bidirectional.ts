@@ -51,6 +51,10 @@ export class Bidirectional extends Layer {
     ]
   }
 
+  override get wholeSequence() {
+    return 'it also reads the sequence from its end'
+  }
+
   options() {
     return { layer: this.forward.config, mergeMode: this.mergeMode }
   }

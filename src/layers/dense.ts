@@ -50,6 +50,10 @@ class Dense extends SimpleLayer {
     )
   }
 
+  override get wholeSequence() {
+    return ''
+  }
+
   options() {
     return {
       units: this.units,

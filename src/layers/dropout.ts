@@ -18,6 +18,10 @@ class Dropout extends SimpleLayer {
     this.rate = checkRate("dropout 'rate'", options.rate)
   }
 
+  override get wholeSequence() {
+    return ''
+  }
+
   options() {
     return { rate: this.rate }
   }

@@ -7,7 +7,7 @@ import {
   randomUniform,
   resolveInitializer,
 } from '../tensor/initializers.ts'
-import { bothMasks, makeMask } from '../tensor/mask.ts'
+import { bothMasks, makeMask, renewMask } from '../tensor/mask.ts'
 import { gather } from '../tensor/ops.ts'
 import type { Parameter } from '../tensor/parameter.ts'
 import type { DType, Tensor } from '../tensor/tensor.ts'
@@ -48,6 +48,10 @@ class Embedding extends SimpleLayer {
     return 'int32'
   }
 
+  override get wholeSequence() {
+    return ''
+  }
+
   options() {
     return {
       inputDim: this.inputDim,
@@ -68,17 +72,22 @@ class Embedding extends SimpleLayer {
   }
 
   forward(ctx: Context, ids: Tensor): Tensor {
-    this.#check(ids)
+    ctx.perform(() => this.#check(ids))
     const used = ctx.recording ? this.#embeddings.usedRows : null
     const table = used ? this.#embeddings.memory : this.#embeddings.value
     const y = gather(ctx, table, ids, used)
     y.mask = ids.mask
     if (this.maskZero && ids.shape.length === 2) {
       const valid = ctx.empty(ids.shape, 'int32')
-      const flags = valid.ints
-      const given = ids.ints
-      for (let i = 0; i < flags.length; i++) flags[i] = given[i] === 0 ? 0 : 1
-      y.mask = bothMasks(ctx.arena, ids.mask, makeMask(ctx.arena, valid))
+      ctx.perform(() => {
+        const flags = valid.ints
+        const given = ids.ints
+        for (let i = 0; i < flags.length; i++) flags[i] = given[i] === 0 ? 0 : 1
+      })
+      const mask = makeMask(ctx.arena, valid)
+      // A stream's step is traced with ids of 0, so the mask has lengths, which later steps renew.
+      if (ctx.streaming) ctx.perform(() => renewMask(mask))
+      y.mask = bothMasks(ctx.arena, ids.mask, mask)
     }
     return y
   }

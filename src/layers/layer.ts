@@ -140,6 +140,11 @@ export abstract class Layer {
     return null
   }
 
+  /** Why the layer cannot take a sequence a step at a time, for `model.step`; '' if it can. */
+  get wholeSequence(): string {
+    return 'it needs the whole sequence'
+  }
+
   /** Gives each parameter its path, and takes `trainable` down to the layers inside. */
   nameParameters(prefix: string, trainable = true): void {
     const mine = trainable && this.trainable

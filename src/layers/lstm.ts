@@ -213,13 +213,30 @@ export class Lstm<State extends boolean = boolean> extends RecurrentLayer {
     return result as State extends true ? LstmOutputs : SymbolicTensor
   }
 
+  override get wholeSequence() {
+    return this.goBackwards ? 'goBackwards reads the sequence from its end' : ''
+  }
+
   call(ctx: Context, [x, ...initial]: readonly Tensor[]): Tensor[] {
+    if (ctx.streaming) return this.#step(ctx, x)
     checkStates(this, x, initial, this.stateCount, this.units)
     const reverse = this.goBackwards
     const result = this.output(ctx, x, initial, { reverse, zeroMasked: false })
     const output =
       reverse && this.returnSequences ? toProcessingOrder(ctx, result.output) : result.output
     return this.returnState ? [output, ...result.states] : [output]
+  }
+
+  /** One step of a stream. Where it is masked the state stays and is the output, as in a sequence. */
+  #step(ctx: Context, x: Tensor): Tensor[] {
+    const rows = x.shape[0]
+    const run = (before: Tensor[]) => this.run(ctx, x, before, false).states
+    const states = ctx.carry(this, ['h', 'c'], [rows, this.units], run)
+    const [h] = states
+    if (!this.returnSequences) return this.returnState ? [h, ...states] : [h]
+    const output = h.view([rows, 1, this.units])
+    output.mask = x.mask
+    return this.returnState ? [output, ...states] : [output]
   }
 
   run(ctx: Context, x: Tensor, initial: readonly Tensor[], reverse: boolean): SequenceResult {
@@ -430,9 +447,11 @@ function keepMasked(ctx: Context, now: Tensor, before: Tensor, x: Tensor, time: 
   const valid = x.mask.valid
   const side = (source: Tensor, wanted: number) => {
     const flags = ctx.empty([rows, 1])
-    const values = flags.values
-    const flagged = valid.ints
-    for (let b = 0; b < rows; b++) values[b] = flagged[b * steps + time] === wanted ? 1 : 0
+    ctx.perform(() => {
+      const { values } = flags
+      const flagged = valid.ints
+      for (let b = 0; b < rows; b++) values[b] = flagged[b * steps + time] === wanted ? 1 : 0
+    })
     return scaleRepeated(ctx, source, flags, [rows, units, 1])
   }
   return add(ctx, side(now, 1), side(before, 0))

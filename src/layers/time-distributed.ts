@@ -2,6 +2,7 @@ import { RefrainError, show } from '../errors.ts'
 import type { Context } from '../tensor/context.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { Layer, type LayerOptions, layerOptions, type Shape, SimpleLayer } from './layer.ts'
+import { RecurrentLayer } from './recurrent.ts'
 
 class TimeDistributed extends SimpleLayer {
   readonly kind = 'timeDistributed'
@@ -19,6 +20,12 @@ class TimeDistributed extends SimpleLayer {
 
   override get inputType() {
     return this.layer.inputType
+  }
+
+  override get wholeSequence() {
+    const recurrent = (layer: Layer): boolean =>
+      layer instanceof RecurrentLayer || layer.children.some((child) => recurrent(child.layer))
+    return recurrent(this.layer) ? 'each of its steps is a sequence of its own' : ''
   }
 
   options() {

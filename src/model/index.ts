@@ -12,3 +12,4 @@ export type {
   ValidationData,
 } from './model.ts'
 export { sequential } from './sequential.ts'
+export type { SavedState, StepResult, StreamState } from './step.ts'

@@ -21,6 +21,7 @@ import { type Graph, runGraph } from './graph.ts'
 import { checkNesting, nameLayers } from './names.ts'
 import { predictRows } from './predict.ts'
 import { fitInput, severalInputs, sliceData, withClassWeights, withTargets } from './prepare.ts'
+import { type SavedState, Stepper, type StepResult, type StreamState } from './step.ts'
 import { summarize } from './summary.ts'
 
 export interface ModelOptions {
@@ -117,6 +118,7 @@ export abstract class Model<Output extends Tensor | Tensor[] = Tensor> {
   #arena: Arena | null = null
   #record: TrainingRecord | null = null
   #fitting = false
+  #stepper: Stepper | null = null
 
   constructor(kind: string, options: ModelOptions) {
     checkOptions(kind, options, ['name', 'seed', 'backend'])
@@ -404,6 +406,48 @@ export abstract class Model<Output extends Tensor | Tensor[] = Tensor> {
   }
 
   /**
+   * The state in which `batch` streams begin (default 1), side by side as the rows of a batch.
+   * Throws `NOT_BUILT` before the model has weights, `UNSUPPORTED` as `step` does.
+   */
+  initialState(batch = 1): StreamState {
+    return this.#steps().initialState(batch)
+  }
+
+  /** The state that `JSON.stringify(state)` wrote, here or elsewhere. */
+  restoreState(saved: SavedState): StreamState {
+    return this.#steps().restoreState(saved)
+  }
+
+  /**
+   * Takes one step of a stream, at once:
+   *
+   *     let state = model.initialState()
+   *     for (const x of stream) {
+   *       const { y } = model.step(x, state)
+   *     }
+   *
+   * `y` is what `predict` gives for the sequence so far: its last step with `returnSequences`, else
+   * the output. Both `y` and `state` are the state's own: the next step with this state overwrites
+   * them, so `y.slice()` keeps a result and `state.clone()` makes a fork. After the first step
+   * nothing that grows is allocated.
+   *
+   * @param x [B,I] flat, or one id for each row; B as in the state
+   * @param state default: a new one, for one row
+   *
+   * Throws `UNSUPPORTED` naming the layer that needs the whole sequence, `BAD_SHAPE` for another
+   * number of elements, `NOT_FINITE` and `BAD_DATA` for elements that do not fit; the state then
+   * stays as it was.
+   */
+  step(x: ArrayLike<number>, state: StreamState = this.initialState()): StepResult {
+    return this.#steps().step(x, state)
+  }
+
+  #steps(): Stepper {
+    this.#stepper ??= new Stepper(this)
+    return this.#stepper
+  }
+
+  /**
    * Writes architecture, weights, encoders and training record to a `.refrain` file, beside the
    * target and then renamed into place.
    */
@@ -425,7 +469,11 @@ export abstract class Model<Output extends Tensor | Tensor[] = Tensor> {
 
   /** Bytes of memory that steps use, beside weights and optimizer state. */
   get arenaBytes(): number {
-    return (this.#trainer?.arenaBytes ?? 0) + (this.#arena?.bytes ?? 0)
+    return (
+      (this.#trainer?.arenaBytes ?? 0) +
+      (this.#arena?.bytes ?? 0) +
+      (this.#stepper?.arenaBytes ?? 0)
+    )
   }
 
   #makeTrainer(): Trainer {

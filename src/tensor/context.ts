@@ -25,10 +25,16 @@ export class Context {
   constructor(
     backend: Backend,
     arena: Arena,
-    options: { training?: boolean; gradients?: boolean; random?: StepRandom } = {},
+    options: {
+      training?: boolean
+      gradients?: boolean
+      random?: StepRandom
+      /** Instead of the backend's: kernels that do more, such as note down their calls. */
+      kernels?: Kernels
+    } = {},
   ) {
     this.backend = backend
-    this.kernels = backend.kernels
+    this.kernels = options.kernels ?? backend.kernels
     this.arena = arena
     this.training = options.training ?? false
     this.random = options.random ?? { seed: 0, step: 0 }
@@ -46,6 +52,29 @@ export class Context {
    */
   within<T>(_owner: object | string, work: () => T): T {
     return work()
+  }
+
+  /** Does work on tensors' values beside the kernels; a step that is repeated does it again. */
+  perform(work: () => void): void {
+    work()
+  }
+
+  /** True if sequences are one step long and states come from the step before. */
+  get streaming(): boolean {
+    return false
+  }
+
+  /**
+   * When streaming: runs a layer's step from its states, each of `shape`, and gives those after it,
+   * which the next step starts from. `names` tells the layer's states apart.
+   */
+  carry(
+    _layer: { name: string },
+    _names: readonly string[],
+    _shape: readonly number[],
+    _run: (before: Tensor[]) => Tensor[],
+  ): Tensor[] {
+    throw new Error('carry: not streaming')
   }
 
   /** A number for each use of randomness within the step, so that no two share their draws. */

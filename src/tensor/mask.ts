@@ -27,6 +27,28 @@ export function makeMask(arena: Arena, valid: Tensor): Mask {
   const lengths = arena.tensor([rows], 'int32')
   const order = arena.tensor([rows], 'int32')
   const times = arena.tensor([rows, steps], 'int32')
+  const { hasGaps, count } = countSteps(valid, lengths, times)
+  sortRows(steps, lengths, order)
+  const full = count === rows * steps
+  return {
+    rows,
+    steps,
+    valid,
+    lengths: full ? null : lengths,
+    order: full ? null : order,
+    times: hasGaps ? times : null,
+    count,
+  }
+}
+
+/** Sets the lengths and the order of a mask of one step, whose `valid` has changed. */
+export function renewMask({ steps, valid, lengths, order }: Mask): void {
+  lengths!.ints.set(valid.ints)
+  sortRows(steps, lengths!, order!)
+}
+
+function countSteps(valid: Tensor, lengths: Tensor, times: Tensor) {
+  const [rows, steps] = valid.shape
   let hasGaps = false
   let count = 0
   const flags = valid.ints
@@ -43,22 +65,17 @@ export function makeMask(arena: Arena, valid: Tensor): Mask {
     count += length
     timeOf.fill(0, b * steps + length, (b + 1) * steps)
   }
-  // Counting sort by length: stable, and linear in the batch.
-  const starts = new Int32Array(steps + 2)
-  for (let b = 0; b < rows; b++) starts[steps - lengthOf[b] + 1]++
-  for (let s = 1; s < starts.length; s++) starts[s] += starts[s - 1]
+  return { hasGaps, count }
+}
+
+/** Counting sort by length: stable, and linear in the batch. */
+function sortRows(steps: number, lengths: Tensor, order: Tensor): void {
+  const lengthOf = lengths.ints
   const orderOf = order.ints
-  for (let b = 0; b < rows; b++) orderOf[starts[steps - lengthOf[b]]++] = b
-  const full = count === rows * steps
-  return {
-    rows,
-    steps,
-    valid,
-    lengths: full ? null : lengths,
-    order: full ? null : order,
-    times: hasGaps ? times : null,
-    count,
-  }
+  const starts = new Int32Array(steps + 2)
+  for (const length of lengthOf) starts[steps - length + 1]++
+  for (let s = 1; s < starts.length; s++) starts[s] += starts[s - 1]
+  for (let b = 0; b < lengthOf.length; b++) orderOf[starts[steps - lengthOf[b]]++] = b
 }
 
 /** The mask of sequences that begin at step 0 and have these lengths. */
