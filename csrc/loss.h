@@ -1,4 +1,4 @@
-// Losses, a row at a time. Codes: `lossCodes` in src/kernels/kernels.ts.
+// Losses and their gradients, both in one visit to a row. Codes: `lossCodes` in src/kernels/kernels.ts.
 #pragma once
 #include "activation.h"
 
@@ -9,127 +9,177 @@ enum Loss {
 };
 
 /** Keras keeps probabilities 1e-7 from 0 and 1, in floats. */
-constexpr double lowest = 1e-7f, highest = 1.0f - 1e-7f;
+constexpr float lowest = 1e-7f, highest = 1.0f - 1e-7f;
 
-INLINE double clipProbability(double p) { return p < lowest ? lowest : (p > highest ? highest : p); }
-INLINE bool isClipped(double p) { return p < lowest || p > highest; }
-
-/** The target of class c in a row. */
-INLINE double targetOf(const float* target, const int32_t* labels, long row, long c, long C) {
-  return labels ? (double)(labels[row] == c) : (double)target[row * C + c];
+INLINE V clipProbability(V p) { return atLeast(atMost(p, splat(highest)), splat(lowest)); }
+/** value where p is a probability that clipping leaves alone, else 0. */
+INLINE V unlessClipped(V p, V value) {
+  return ((p < splat(lowest)) | (p > splat(highest))) ? V{} : value;
 }
 
-INLINE double total(const float* p, long C) {
-  double sum = 0;
-  for (long c = 0; c < C; c++) sum += p[c];
-  return sum;
+/** One row: predictions, targets or a label, and the gradient's factor and place, if wanted. */
+struct LossRow {
+  const float *p, *target;
+  long label, C;
+  float d;
+  float* dp;
+};
+
+// Not inline: their code is long, and losses of few classes need them rarely.
+NOINLINE V logarithms(V x) { return logarithm(x); }
+NOINLINE V logarithms1p(V x) { return logarithm1p(x); }
+NOINLINE V exponentials(V x) { return exponential(x); }
+NOINLINE V firstLanes(V v, int lanes) {
+  for (int lane = lanes; lane < W; lane++) v[lane] = 0;
+  return v;
 }
 
-/** Loss of one element of the losses that are means over C. */
-NOINLINE double elementLoss(int code, float p, float y) {
-  if (code == squaredError) return ((double)p - y) * ((double)p - y);
-  if (code == absoluteError) return p > y ? (double)p - y : (double)y - p;
-  if (code == binary) {
-    // 1 - p in double precision, so that the digits near p = 1 are kept.
-    double q = clipProbability(p);
-    return -(y * (double)logarithmOf((float)q) + (1.0 - y) * logarithmOf((float)(1 - q)));
+/** Σ term(c, lanes) over the row, in doubles after every 64 vectors. */
+template <class Term>
+INLINE double sumOver(long C, Term term) {
+  constexpr long block = 64 * W;
+  double total = 0;
+  for (long first = 0; first < C; first += block) {
+    V part = {};
+    forVectors(first, first + block < C ? first + block : C, [&](long c, int lanes) LANES {
+      V value = term(c, lanes);
+      part += lanes < W ? firstLanes(value, lanes) : value;
+    });
+    total += sumLanes(part);
   }
-  double positive = p > 0 ? p : 0, magnitude = p > 0 ? p : -p;
-  return positive - (double)p * y + logarithm1p(exponential(splat((float)-magnitude)))[0];
+  return total;
 }
 
-NOINLINE double elementGradient(int code, float p, float y) {
-  if (code == squaredError) return 2 * ((double)p - y);
-  if (code == absoluteError) return p > y ? 1 : (p < y ? -1 : (double)p - y);
-  if (code == binary) {
-    if (isClipped(p)) return 0;
-    return (p - (double)y) / (p * (1.0 - p));
+/** Loss of elements of the losses that are means over C. */
+template <int code>
+INLINE V elementLoss(V p, V y) {
+  V difference = p - y;
+  if constexpr (code == squaredError) return difference * difference;
+  if constexpr (code == absoluteError) return absolute(difference);
+  if constexpr (code == binary) {
+    V q = clipProbability(p);
+    return -(y * logarithms(q) + (1.0f - y) * logarithms(1.0f - q));
   }
-  return (double)sigmoid(splat(p))[0] - y;
+  return atLeast(p, splat(0.0f)) - p * y + logarithms1p(exponentials(-absolute(p)));
 }
 
-NOINLINE double categoricalLoss(const float* p, const float* target, const int32_t* labels, long row,
-                              long C) {
-  double sum = total(p, C), loss = 0;
-  for (long c = labels ? labels[row] : 0; c < (labels ? labels[row] + 1L : C); c++) {
-    double y = targetOf(target, labels, row, c, C);
-    if (y != 0) loss -= y * logarithmOf((float)clipProbability(p[c] / sum));
+template <int code>
+INLINE V elementGradient(V p, V y) {
+  V difference = p - y;
+  if constexpr (code == squaredError) return difference + difference;
+  if constexpr (code == absoluteError) {
+    V sign = floats((bits(difference) & splatInt(INT32_MIN)) | bits(splat(1.0f)));
+    return difference == 0.0f ? V{} : (difference == difference ? sign : difference);
   }
-  return loss;
+  if constexpr (code == binary) return unlessClipped(p, difference / (p * (1.0f - p)));
+  return sigmoid(p) - y;
 }
 
-NOINLINE double categoricalLogitsLoss(const float* x, const float* target, const int32_t* labels,
-                                    long row, long C) {
-  float max = maximum(x, C);
-  double logSum = logarithmOf(sumExponentials(x, max, C));
-  if (labels) return logSum - ((double)x[labels[row]] - max);
-  double loss = 0;
-  for (long c = 0; c < C; c++) loss += target[row * C + c] * (logSum - ((double)x[c] - max));
-  return loss;
+template <int code>
+NOINLINE float meanLoss(const LossRow& r) {
+  V scale = splat(r.d / (float)r.C);
+  double sum = sumOver(r.C, [&](long c, int lanes) LANES {
+    V p = load(r.p + c, lanes), y = load(r.target + c, lanes);
+    if (r.dp) store(r.dp + c, scale * elementGradient<code>(p, y), lanes);
+    return elementLoss<code>(p, y);
+  });
+  return (float)(sum / (double)r.C);
 }
 
 /** With q = p/Σp: dL/dq_c = -y_c/q_c where q_c is not clipped, dL/dp = (dL/dq - Σ dL/dq·q)/Σp. */
-NOINLINE void categoricalGradient(const float* p, const float* target, const int32_t* labels,
-                                long row, long C, double d, float* dp) {
-  double sum = total(p, C), inner = 0;
-  auto slope = [&](long c) {
-    double q = p[c] / sum, y = targetOf(target, labels, row, c, C);
-    return isClipped(q) || y == 0 ? 0.0 : -y / q;
-  };
-  for (long c = 0; c < C; c++) inner += slope(c) * (p[c] / sum);
-  for (long c = 0; c < C; c++) dp[c] += (float)(d * (slope(c) - inner) / sum);
+NOINLINE float categoricalLoss(const LossRow& r) {
+  double total = sumOver(r.C, [&](long c, int lanes) LANES { return load(r.p + c, lanes); });
+  V sum = splat((float)total);
+  if (!r.target) {
+    V q = splat((float)(r.p[r.label] / total));
+    if (r.dp) {
+      // Σ dL/dq·q is -1, or 0 where the probability is clipped.
+      float inner = unlessClipped(q, splat(1.0f))[0];
+      V rest = splat((float)(r.d * inner / total));
+      forVectors(0, r.C, [&](long c, int lanes) LANES { store(r.dp + c, rest, lanes); });
+      if (inner != 0) r.dp[r.label] -= (float)(r.d / q[0] / total);
+    }
+    return -logarithmOf(clipProbability(q)[0]);
+  }
+  double inner = 0;
+  if (r.dp) {
+    inner = sumOver(r.C, [&](long c, int lanes) LANES {
+      return unlessClipped(load(r.p + c, lanes) / sum, load(r.target + c, lanes));
+    });
+  }
+  return (float)sumOver(r.C, [&](long c, int lanes) LANES {
+    V q = load(r.p + c, lanes) / sum, y = load(r.target + c, lanes);
+    if (r.dp) {
+      V slope = y == 0.0f ? V{} : unlessClipped(q, -y / q);
+      store(r.dp + c, r.d * (slope + (float)inner) / sum, lanes);
+    }
+    return y == 0.0f ? V{} : -y * logarithms(clipProbability(q));
+  });
 }
 
-/** (Σy) softmax(x) - y. */
-NOINLINE void categoricalLogitsGradient(const float* x, const float* target, const int32_t* labels,
-                                      long row, long C, float d, float* dx) {
-  float max = maximum(x, C), sum = sumExponentials(x, max, C);
-  float mass = labels ? 1.0f : (float)total(target + row * C, C);
-  V scale = splat(d * mass / sum), shift = splat(max), weight = splat(d);
-  forVectors(0, C, [&](long c, int lanes) LANES {
-    V gradient = fma(exponential(load(x + c, lanes) - shift), scale, load(dx + c, lanes));
-    if (!labels) gradient -= weight * load(target + row * C + c, lanes);
-    store(dx + c, gradient, lanes);
+/** log Σ e^x - x of the label; the gradient is (Σy) softmax(x) - y, from the same exponentials. */
+NOINLINE float categoricalLogitsLoss(const LossRow& r) {
+  float max = maximum(r.p, r.C);
+  V shift = splat(max);
+  float sum;
+  if (r.dp) {
+    V part[4] = {};
+    int next = 0;
+    forVectors(0, r.C, [&](long c, int lanes) LANES {
+      V e = exponential(load(r.p + c, lanes) - shift);
+      store(r.dp + c, e, lanes);
+      part[next] += lanes < W ? firstLanes(e, lanes) : e;
+      next = (next + 1) & 3;
+    });
+    sum = sumLanes((part[0] + part[1]) + (part[2] + part[3]));
+  } else {
+    sum = sumExponentials(r.p, max, r.C);
+  }
+  float logSum = logarithmOf(sum);
+  if (!r.target) {
+    if (r.dp) {
+      V scale = splat(r.d / sum);
+      forVectors(0, r.C, [&](long c, int lanes) LANES {
+        store(r.dp + c, load(r.dp + c, lanes) * scale, lanes);
+      });
+      r.dp[r.label] -= r.d;
+    }
+    return (float)(logSum - ((double)r.p[r.label] - max));
+  }
+  double mass = sumOver(r.C, [&](long c, int lanes) LANES { return load(r.target + c, lanes); });
+  V scale = splat((float)(r.d * mass / sum)), weight = splat(r.d), top = splat(logSum);
+  return (float)sumOver(r.C, [&](long c, int lanes) LANES {
+    V y = load(r.target + c, lanes);
+    if (r.dp) store(r.dp + c, load(r.dp + c, lanes) * scale - weight * y, lanes);
+    return y * (top - (load(r.p + c, lanes) - shift));
   });
-  if (labels) dx[labels[row]] -= d;
+}
+
+INLINE float lossOf(int code, const LossRow& row) {
+  switch (code) {
+    case squaredError: return meanLoss<squaredError>(row);
+    case absoluteError: return meanLoss<absoluteError>(row);
+    case binary: return meanLoss<binary>(row);
+    case binaryLogits: return meanLoss<binaryLogits>(row);
+    case categorical: return categoricalLoss(row);
+    default: return categoricalLogitsLoss(row);
+  }
 }
 
 }  // namespace
 
 void loss(int32_t code, const float* prediction, const float* target, const int32_t* labels,
-          float* out, int32_t rows, int32_t cols) {
+          const float* scale, float* out, float* dPrediction, int32_t rows, int32_t cols) {
   long C = cols;
-  forRows(rows, 32.0 * rows * cols, [&](long row) {
-    const float* p = prediction + row * C;
-    double value = 0;
-    if (code == categorical) {
-      value = categoricalLoss(p, target, labels, row, C);
-    } else if (code == categoricalLogits) {
-      value = categoricalLogitsLoss(p, target, labels, row, C);
-    } else {
-      for (long c = 0; c < C; c++) value += elementLoss(code, p[c], target[row * C + c]);
-      value /= (double)C;
+  forRows(rows, 16.0 * rows * cols, [&](long i) {
+    LossRow row = {prediction + i * C, target ? target + i * C : nullptr, labels ? labels[i] : 0, C,
+                   scale ? scale[i] : 1.0f, dPrediction ? dPrediction + i * C : nullptr};
+    if (row.d != 0.0f) {
+      out[i] = lossOf(code, row);
+      return;
     }
-    out[row] = (float)value;
-  });
-}
-
-void lossBackward(int32_t code, const float* prediction, const float* target,
-                  const int32_t* labels, const float* dOut, float* dPrediction, int32_t rows,
-                  int32_t cols) {
-  long C = cols;
-  forRows(rows, 32.0 * rows * cols, [&](long row) {
-    const float* p = prediction + row * C;
-    float* dp = dPrediction + row * C;
-    if (code == categorical) {
-      categoricalGradient(p, target, labels, row, C, dOut[row], dp);
-    } else if (code == categoricalLogits) {
-      categoricalLogitsGradient(p, target, labels, row, C, dOut[row], dp);
-    } else {
-      double scale = (double)dOut[row] / (double)C;
-      for (long c = 0; c < C; c++) {
-        dp[c] += (float)(scale * elementGradient(code, p[c], target[row * C + c]));
-      }
-    }
+    out[i] = 0;
+    if (!row.dp) return;
+    forVectors(0, C, [&](long c, int lanes) LANES { store(row.dp + c, V{}, lanes); });
   });
 }

@@ -444,8 +444,10 @@ eachBackend((backend) => {
       ['poolMean', [a, null, blank(1000 * 10), 1000, 5, 10]],
       ['poolMeanBackward', [a, null, add, 1000, 5, 10]],
       ['poolMax', [a, null, blank(1000 * 10), intsOut(new Int32Array(10_000)), 1000, 5, 10], exact],
-      ['loss', [lossCodes.categoricalCrossentropyLogits, a, b, null, blank(rows), rows, cols]],
-      ['lossBackward', [lossCodes.categoricalCrossentropyLogits, a, b, null, b, add, rows, cols]],
+      [
+        'loss',
+        [lossCodes.categoricalCrossentropyLogits, a, b, null, b, blank(rows), blank(n), rows, cols],
+      ],
       ['sumSquares', [a, n], { relative: 1e-6 }],
       ['clipValue', [add, 0.5, n], exact],
       ['sgd', [add, a, floatsOut(random.uniform(n)), n, 1, 0.1, 0.9, 1, 0.01], updates],

@@ -302,26 +302,19 @@ export interface Kernels {
   // ---- losses -------------------------------------------------------------------------------
 
   /**
-   * out[r] = the loss (`lossCodes`) of row r. Categorical losses take `labels` (class numbers, the
-   * caller has checked them) or, where labels is null, `target`; the others take `target`.
+   * out[r] = the loss (`lossCodes`) of row r, and, where dPrediction is given,
+   * dPrediction[r,:] = scale[r] · ∂out[r]/∂prediction[r,:]. Rows of scale 0 are skipped: both are 0.
+   * Categorical losses take `labels` (class numbers, the caller has checked them) or, where labels is
+   * null, `target`; the others take `target`.
    */
   loss(
     code: Int,
     prediction: Floats /* [rows, cols] */,
     target: Floats | null /* [rows, cols] */,
     labels: Ints | null /* [rows] */,
+    scale: Floats | null /* [rows], ones if null */,
     out: FloatsOut /* [rows] */,
-    rows: Int,
-    cols: Int,
-  ): void
-  /** dPrediction[r,:] += dOut[r] · ∂out[r]/∂prediction[r,:]. */
-  lossBackward(
-    code: Int,
-    prediction: Floats,
-    target: Floats | null,
-    labels: Ints | null,
-    dOut: Floats /* [rows] */,
-    dPrediction: FloatsOut,
+    dPrediction: FloatsOut | null /* [rows, cols] */,
     rows: Int,
     cols: Int,
   ): void

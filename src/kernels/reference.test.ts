@@ -285,12 +285,10 @@ describe.each(precisions)('Keras fixtures, %s', (precision, backend, tolerance) 
       const target = sparse ? null : floats(arrays.yTrue.data)
       const labels = sparse ? ints(arrays.yTrue.data) : null
       const weight = arrays.sampleWeight?.data ?? Array<number>(rows).fill(1)
-      const found = result(backend, 'loss', [
-        ...[code, prediction, target, labels, floatsOut(zeros(rows)), rows, cols],
-      ])
       const dOut = floats(weight.map((w) => w / rows))
-      const gradient = result(backend, 'lossBackward', [
-        ...[code, prediction, target, labels, dOut, floatsOut(zeros(rows * cols)), rows, cols],
+      const [found, gradient] = run(backend, 'loss', [
+        ...[code, prediction, target, labels, dOut],
+        ...[floatsOut(zeros(rows)), floatsOut(zeros(rows * cols)), rows, cols],
       ])
       // Where the clip's limits matter, Keras was run in either precision.
       const suffix = options.precision === 'float32' && precision === 'float64' ? 'Float64' : ''

@@ -134,6 +134,13 @@ export class Context {
     return owner === tensor ? owner.gradient : owner.gradient.view(tensor.shape)
   }
 
+  /** The accumulator of a tensor that nothing has added to, uninitialised: the caller writes it. */
+  firstGradientOf(tensor: Tensor): Tensor {
+    const owner = tensor.base ?? tensor
+    owner.gradient = owner.gradientHome ?? this.empty(owner.shape)
+    return owner.gradient
+  }
+
   /** Runs the tape backwards from a loss whose gradient is set. */
   backward(): void {
     const tape = this.#tape ?? []

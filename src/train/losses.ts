@@ -87,17 +87,10 @@ export function takesLabels(loss: LossConfig): boolean {
   return kinds[loss.name].labels ?? false
 }
 
-/** The loss of a batch. */
-export interface LossValue {
-  /** Σ weight·loss / number of rows that count. */
-  readonly value: number
-  /** Sets the gradient of the predictions, scaled; then `ctx.backward()` does the rest. */
-  seedGradient(): void
-}
-
 /**
  * The loss of a batch by Keras's reduction `sum_over_batch_size`: the weighted sum over rows, divided
- * by the number of rows; masked steps are not rows.
+ * by the number of rows; masked steps are not rows. Where `ctx` records, the prediction's gradient is
+ * set, too; then `ctx.backward()` does the rest.
  *
  * @param prediction [B,…,C]
  * @param target [B,…,C] floats, or int32 class numbers [B,…] for the sparse loss
@@ -109,7 +102,7 @@ export function computeLoss(
   prediction: Tensor,
   target: Tensor,
   weights: Float32Array | null,
-): LossValue {
+): number {
   const kind = kinds[loss.name]
   const cols = prediction.shape.at(-1) ?? 1
   const rows = cols === 0 ? 0 : prediction.size / cols
@@ -122,37 +115,25 @@ export function computeLoss(
   const floats = kind.labels ? null : target
   const labels = kind.labels ? target : null
   const perRow = ctx.empty([rows])
+  const scale = ctx.empty([rows])
+  const scales = rowScales(prediction, rows, weights)
+  scale.values.set(scales)
+  const dSource = ctx.recording ? ctx.firstGradientOf(source) : null
   ctx.kernels.loss(
     code,
     source.values,
     floats?.values ?? null,
     labels?.ints ?? null,
+    scale.values,
     perRow.values,
+    dSource?.values ?? null,
     rows,
     cols,
   )
-  const scales = rowScales(prediction, rows, weights)
   let value = 0
   const losses = perRow.values
   for (let r = 0; r < rows; r++) if (scales[r] !== 0) value += scales[r] * losses[r]
-  return {
-    value,
-    seedGradient() {
-      const dOut = ctx.empty([rows])
-      dOut.values.set(scales)
-      const dSource = ctx.gradientOf(source)
-      ctx.kernels.lossBackward(
-        code,
-        source.values,
-        floats?.values ?? null,
-        labels?.ints ?? null,
-        dOut.values,
-        dSource.values,
-        rows,
-        cols,
-      )
-    },
-  }
+  return value
 }
 
 /** Each row's factor in the loss: weight / number of rows that count, 0 for masked steps. */

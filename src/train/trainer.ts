@@ -138,11 +138,9 @@ export class Trainer {
     const prediction = this.#model.forward(ctx, batch.inputs)
     const loss = ctx.within('loss', () => {
       const weights = rowWeights(batch.weights, prediction)
-      const loss = computeLoss(ctx, this.#loss, prediction, batch.target, weights)
       // As Keras's `metrics`: weights are for the loss alone.
       for (const metric of this.#metrics) metric.update(prediction, batch.target, null)
-      loss.seedGradient()
-      return loss.value
+      return computeLoss(ctx, this.#loss, prediction, batch.target, weights)
     })
     ctx.backward()
     const clipped = ctx.within('optimizer', () => this.#update(ctx, loss))
@@ -211,7 +209,7 @@ export class Trainer {
       const batch = makeBatch(this.#arena, data, rows)
       const prediction = this.#model.forward(ctx, batch.inputs)
       const weights = rowWeights(batch.weights, prediction)
-      const { value } = computeLoss(ctx, this.#loss, prediction, batch.target, weights)
+      const value = computeLoss(ctx, this.#loss, prediction, batch.target, weights)
       for (const metric of metrics) metric.update(prediction, batch.target, null)
       total += value * rows.length
       count += rows.length

@@ -132,18 +132,18 @@ function rowOf(
   }
 }
 
-export const lossKernels: Pick<Kernels, 'loss' | 'lossBackward'> = {
-  loss(code, prediction, target, labels, out, rows, cols) {
-    for (let r = 0; r < rows; r++) {
-      out[r] = byCode[code].value(rowOf(r, cols, prediction, target, labels))
-    }
-  },
-
-  lossBackward(code, prediction, target, labels, dOut, dPrediction, rows, cols) {
+export const lossKernels: Pick<Kernels, 'loss'> = {
+  loss(code, prediction, target, labels, scale, out, dPrediction, rows, cols) {
     const gradient = new Float64Array(cols)
     for (let r = 0; r < rows; r++) {
-      byCode[code].gradient(rowOf(r, cols, prediction, target, labels), gradient)
-      for (let c = 0; c < cols; c++) dPrediction[r * cols + c] += dOut[r] * gradient[c]
+      const factor = scale ? scale[r] : 1
+      const row = rowOf(r, cols, prediction, target, labels)
+      out[r] = factor === 0 ? 0 : byCode[code].value(row)
+      if (!dPrediction) continue
+      byCode[code].gradient(row, gradient)
+      for (let c = 0; c < cols; c++) {
+        dPrediction[r * cols + c] = factor === 0 ? 0 : factor * gradient[c]
+      }
     }
   },
 }
