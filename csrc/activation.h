@@ -90,10 +90,11 @@ NOINLINE void activateAll(const float* x, float* out, long n) {
 
 template <int code>
 NOINLINE void activateAllBackward(const float* x, const float* y, const float* dy, float* dx,
-                                  long n) {
+                                  long n, bool add) {
   forElements(n, 16, [&](long i, int lanes) LANES {
     V slope = derivative<code>(load(x + i, lanes), load(y + i, lanes));
-    store(dx + i, fma(load(dy + i, lanes), slope, load(dx + i, lanes)), lanes);
+    V before = add ? load(dx + i, lanes) : V{};
+    store(dx + i, fma(load(dy + i, lanes), slope, before), lanes);
   });
 }
 
@@ -105,9 +106,9 @@ void dispatchActivation(int wanted, const float* x, float* out, long n) {
 
 template <int code = 0>
 void dispatchActivationBackward(int wanted, const float* x, const float* y, const float* dy,
-                                float* dx, long n) {
-  if (wanted == code) return activateAllBackward<code>(x, y, dy, dx, n);
-  if constexpr (code < mish) dispatchActivationBackward<code + 1>(wanted, x, y, dy, dx, n);
+                                float* dx, long n, bool add) {
+  if (wanted == code) return activateAllBackward<code>(x, y, dy, dx, n, add);
+  if constexpr (code < mish) dispatchActivationBackward<code + 1>(wanted, x, y, dy, dx, n, add);
 }
 
 /** max of x[0..n), NaN if there is one. */
@@ -154,8 +155,8 @@ void activate(int32_t code, const float* x, float* out, int32_t n) {
 }
 
 void activateBackward(int32_t code, const float* x, const float* y, const float* dy, float* dx,
-                      int32_t n) {
-  dispatchActivationBackward(code, x, y, dy, dx, n);
+                      int32_t n, int32_t accumulate) {
+  dispatchActivationBackward(code, x, y, dy, dx, n, accumulate);
 }
 
 void softmax(const float* x, float* out, int32_t rows, int32_t cols, int32_t log) {

@@ -50,18 +50,20 @@ void addBias(float* x, const float* bias, int32_t rows, int32_t cols) {
 }
 
 /** Threads take columns, so that each column is summed in the order of its rows. */
-void sumRows(const float* x, float* out, int32_t rows, int32_t cols) {
+void sumRows(const float* x, float* out, int32_t rows, int32_t cols, int32_t accumulate) {
   long C = cols;
   constexpr long width = 4 * W, block = 256;
   parallel((C + width - 1) / width, (double)rows * cols, [&](long task) {
     long end = (task + 1) * width;
     forVectors(task * width, end < C ? end : C, [&](long c, int lanes) LANES {
       // Partial sums of `block` rows, for accuracy.
+      V total = accumulate ? load(out + c, lanes) : V{};
       for (long r0 = 0; r0 < rows; r0 += block) {
         V sum = {};
         for (long r = r0; r < r0 + block && r < rows; r++) sum += load(x + r * C + c, lanes);
-        store(out + c, load(out + c, lanes) + sum, lanes);
+        total += sum;
       }
+      store(out + c, total, lanes);
     });
   });
 }

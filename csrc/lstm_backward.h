@@ -80,7 +80,7 @@ struct Backward {
 
 /** dx[at[p],:] += dz[at[p],:]·Wᵀ, over the processed steps. */
 INLINE void inputGradient(const float* weights, const float* dz, const int32_t* at, long count,
-                          long I, long U, float* dx) {
+                          long I, long U, float* dx, bool add) {
   long G = 4 * U, blocks = (count + chunkRows - 1) / chunkRows;
   parallel(blocks, (double)count * I * U / 2, [&](long task) {
     long first = task * chunkRows, rest = count - first, size = rest < chunkRows ? rest : chunkRows;
@@ -93,7 +93,7 @@ INLINE void inputGradient(const float* weights, const float* dz, const int32_t* 
             size, [&](long r) { return dz + at[first + r] * G + k0; }, 1,
             weights + feature * G + k0 * vectors * W, vectors * W, vectors, depth,
             [&](long r, const float* sums) {
-              putRow(dx + at[first + r] * I + feature, sums, columns, true);
+              putRow(dx + at[first + r] * I + feature, sums, columns, add || k0 > 0);
             });
       }
     }
@@ -109,6 +109,7 @@ struct WeightGradient {
   const int32_t *at, *before;  // positions of step p and of the one before it; ~row where h0 is
   long count, I, U;
   float *dKernel, *dRecurrentKernel, *dBias, *packed;
+  int32_t adds;  // as in lstmBackward
 
   /** `columns` columns from `first` of all weights, summed over p from `start`. */
   INLINE void block(long start, long depth, long first, long end) {
@@ -126,13 +127,13 @@ struct WeightGradient {
           store(panel + p * width + v * W, value);
         }
       }
-      if (dBias) putRow(dBias + j, (const float*)bias, columns, true);
+      if (dBias) putRow(dBias + j, (const float*)bias, columns, (adds & 8) || start > 0);
     }
     if (dKernel) {
-      product(start, depth, first, end, I, dKernel, [&](long p) { return x + at[p] * I; });
+      product(start, depth, first, end, I, dKernel, adds & 2, [&](long p) { return x + at[p] * I; });
     }
     if (dRecurrentKernel) {
-      product(start, depth, first, end, U, dRecurrentKernel, [&](long p) {
+      product(start, depth, first, end, U, dRecurrentKernel, adds & 4, [&](long p) {
         if (before[p] >= 0) return h + before[p] * U;
         return h0 ? h0 + ~before[p] * U : nullptr;
       });
@@ -141,7 +142,7 @@ struct WeightGradient {
 
   template <class RowOf>
   INLINE void product(long start, long depth, long first, long end, long rows, float* out,
-                      RowOf rowOf) {
+                      bool add, RowOf rowOf) {
     alignas(64) float chunk[blockK * chunkRows];
     for (long r0 = 0; r0 < rows; r0 += chunkRows) {
       long size = rows - r0 < chunkRows ? rows - r0 : chunkRows;
@@ -157,7 +158,7 @@ struct WeightGradient {
         panelProduct(
             size, [&](long r) { return chunk + r; }, chunkRows, packed + j * blockK, vectors * W,
             vectors, depth, [&](long r, const float* sums) {
-              putRow(out + (r0 + r) * 4 * U + j, sums, columns, true);
+              putRow(out + (r0 + r) * 4 * U + j, sums, columns, add || start > 0);
             });
       }
     }
@@ -204,7 +205,7 @@ void lstmBackward(const float* x, const float* packed, const float* h0, const fl
                   const float* h, const float* c, float* gates, const float* dh, float* dhState,
                   float* dcState, float* dx, float* dKernel, float* dRecurrentKernel, float* dBias,
                   float* scratch, int32_t b, int32_t t, int32_t inputs, int32_t units,
-                  int32_t reverse) {
+                  int32_t reverse, int32_t adds) {
   Rows rows{steps, lengths, order, b, t, reverse != 0};
   long I = inputs, U = units;
   Packed layout{I, U};
@@ -217,10 +218,20 @@ void lstmBackward(const float* x, const float* packed, const float* h0, const fl
   int32_t* at = (int32_t*)(scratch + panels * tileColumns * blockK);
   int32_t* before = at + (long)b * t;
   long count = listSteps(rows, at, before);
-  if (dx) inputGradient(packed + layout.input(), gates, at, count, I, U, dx);
+  // What no step reaches stays as the caller left it, or becomes zero.
+  auto clear = [](float* out, long n) {
+    forElements(n, 1, [&](long i, int lanes) LANES { store(out + i, V{}, lanes); });
+  };
+  if (dx && !(adds & 1) && count < (long)b * t) clear(dx, (long)b * t * I);
+  if (count == 0) {
+    if (dKernel && !(adds & 2)) clear(dKernel, I * 4 * U);
+    if (dRecurrentKernel && !(adds & 4)) clear(dRecurrentKernel, U * 4 * U);
+    if (dBias && !(adds & 8)) clear(dBias, 4 * U);
+  }
+  if (dx) inputGradient(packed + layout.input(), gates, at, count, I, U, dx, adds & 1);
   if (dKernel || dRecurrentKernel || dBias) {
     WeightGradient{x,  h, h0, gates,   at,               before, count,
-                   I,  U, dKernel, dRecurrentKernel, dBias,  scratch}
+                   I,  U, dKernel, dRecurrentKernel, dBias,  scratch, adds}
         .run();
   }
 }

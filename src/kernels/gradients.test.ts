@@ -66,7 +66,7 @@ describe('finite differences, float64', () => {
     const activate = (values: ArrayLike<number>) =>
       result(float64, 'activate', [code, floats(values), floatsOut(zeros(n)), n])
     const gradient = result(float64, 'activateBackward', [
-      ...[code, floats(x), floats(activate(x)), floats(dy), floatsOut(zeros(n)), n],
+      ...[code, floats(x), floats(activate(x)), floats(dy), floatsOut(zeros(n)), n, 0],
     ])
     expectGradient((values) => dot(activate(values), dy), x, gradient)
   })

@@ -308,8 +308,12 @@ export function lstmForward(backend: Backend, p: LstmProblem, keep = 1) {
   return { inputArguments, sizes, results }
 }
 
-/** The forward and the backward pass; every result and gradient by name. */
-export function lstmBoth(backend: Backend, p: LstmProblem): Record<string, Float64Array> {
+/** The forward and the backward pass; every result and gradient by name. `adds` as the kernel's. */
+export function lstmBoth(
+  backend: Backend,
+  p: LstmProblem,
+  adds = 15,
+): Record<string, Float64Array> {
   const { inputArguments, sizes, results } = lstmForward(backend, p)
   const { b, t, inputs, units } = p
   const optional = (values: Numbers | null) => values && floatsOut(values)
@@ -317,10 +321,9 @@ export function lstmBoth(backend: Backend, p: LstmProblem): Record<string, Float
     floatsOut(results.gates),
     floatsOut(p.dhLast),
     floatsOut(p.dcLast),
-    optional(p.dx),
-    optional(p.dKernel),
-    optional(p.dRecurrentKernel),
-    optional(p.dBias),
+    ...[p.dx, p.dKernel, p.dRecurrentKernel, p.dBias].map((values, i) =>
+      values && !(adds & (1 << i)) ? blank(values.length) : optional(values),
+    ),
   ]
   const found = run(backend, 'lstmBackward', [
     ...inputArguments,
@@ -331,6 +334,7 @@ export function lstmBoth(backend: Backend, p: LstmProblem): Record<string, Float
     ...written.slice(1),
     aligned(blank(backend.kernels.lstmScratchSize(b, t, inputs, units))),
     ...sizes,
+    adds,
   ])
   const all = { ...results }
   let next = 0

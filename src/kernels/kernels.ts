@@ -111,8 +111,14 @@ export interface Kernels {
   ): void
   /** x[r,c] += bias[c], in place. */
   addBias(x: FloatsOut /* [rows, cols] */, bias: Floats /* [cols] */, rows: Int, cols: Int): void
-  /** out[c] += Σ_r x[r,c]. */
-  sumRows(x: Floats /* [rows, cols] */, out: FloatsOut /* [cols] */, rows: Int, cols: Int): void
+  /** out[c] = (accumulate ? out[c] : 0) + Σ_r x[r,c]. */
+  sumRows(
+    x: Floats /* [rows, cols] */,
+    out: FloatsOut /* [cols] */,
+    rows: Int,
+    cols: Int,
+    accumulate: Int,
+  ): void
   /**
    * Copies a rectangle: out[outOffset + r·outStride + c] = x[xOffset + r·xStride + c] for r < rows,
    * c < cols; added instead of copied with `accumulate`. Serves slices, concatenation, splits.
@@ -132,8 +138,16 @@ export interface Kernels {
   reverseTime(x: Floats, out: FloatsOut, b: Int, t: Int, f: Int, accumulate: Int): void
   /** out[i] = f(x[i]), f one of `activationCodes`. x may be out. */
   activate(code: Int, x: Floats, out: FloatsOut, n: Int): void
-  /** dx[i] += dy[i] · f'(x[i]), given y = f(x). */
-  activateBackward(code: Int, x: Floats, y: Floats, dy: Floats, dx: FloatsOut, n: Int): void
+  /** dx[i] = (accumulate ? dx[i] : 0) + dy[i] · f'(x[i]), given y = f(x). */
+  activateBackward(
+    code: Int,
+    x: Floats,
+    y: Floats,
+    dy: Floats,
+    dx: FloatsOut,
+    n: Int,
+    accumulate: Int,
+  ): void
   /** out[r,:] = softmax(x[r,:]); log-softmax with `log`. x may be out. */
   softmax(x: Floats, out: FloatsOut, rows: Int, cols: Int, log: Int): void
   /** dx += the gradient of softmax (or log-softmax), given its output y. */
@@ -271,7 +285,8 @@ export interface Kernels {
   /**
    * Backpropagation through time. OVERWRITES gates with the gradients dz of the gates' sums.
    * dhState and dcState hold the gradients of hLast and cLast on entry (zeros if none) and those of
-   * h0 and c0 on return (overwritten). dx, dKernel, dRecurrentKernel, dBias are added to.
+   * h0 and c0 on return (overwritten). Of dx, dKernel, dRecurrentKernel and dBias those are added to
+   * whose bit, 1, 2, 4 or 8, is set in `adds`; the others are overwritten, where no step counts by 0.
    */
   lstmBackward(
     x: Floats /* [B,T,I] */,
@@ -297,6 +312,7 @@ export interface Kernels {
     inputs: Int,
     units: Int,
     reverse: Int,
+    adds: Int,
   ): void
 
   // ---- losses -------------------------------------------------------------------------------

@@ -109,6 +109,24 @@ eachBackend((backend) => {
     }
   })
 
+  it('overwrites the gradients that it is not told to add to', () => {
+    for (const shape of [[5, 4, 3, 9] as Shape, [3, 0, 2, 5] as Shape, [40, 30, 5, 20] as Shape]) {
+      const problem = lstmProblem(23, shape, { state: true, gaps: shape[1] > 0 })
+      const zeros = (values: ArrayLike<number> | null) => new Float64Array(values!.length)
+      const [dx, dKernel] = [zeros(problem.dx), zeros(problem.dKernel)]
+      const [dRecurrentKernel, dBias] = [zeros(problem.dRecurrentKernel), zeros(problem.dBias)]
+      const added = lstmBoth(backend, problem)
+      const clean = lstmBoth(backend, { ...problem, dx, dKernel, dRecurrentKernel, dBias })
+      for (const adds of [0, 1, 2, 4, 8, 15]) {
+        const found = lstmBoth(backend, problem, adds)
+        for (const [i, name] of ['dx', 'dKernel', 'dRecurrentKernel', 'dBias'].entries()) {
+          const expected = adds & (1 << i) ? added : clean
+          expectClose(found[name], expected[name], sums, `${name}, adds ${adds}`)
+        }
+      }
+    }
+  })
+
   it('saturates without overflow', () => {
     const problem = lstmProblem(20, [3, 4, 5, 6], { state: true })
     for (const scale of [1e3, 1e6, 1e30]) {

@@ -168,7 +168,7 @@ describe.each(precisions)('Keras fixtures, %s', (precision, backend, tolerance) 
     const code = activationCodes[name as keyof typeof activationCodes]
     expect(code, name).toBeDefined()
     const y = result(backend, 'activate', [code, floats(x), floatsOut(zeros(n)), n])
-    const gradient = [code, floats(x), floats(y), floats(dy), floatsOut(zeros(n)), n]
+    const gradient = [code, floats(x), floats(y), floats(dy), floatsOut(zeros(n)), n, 0]
     return { y, dx: result(backend, 'activateBackward', gradient) }
   }
 
@@ -213,7 +213,7 @@ describe.each(precisions)('Keras fixtures, %s', (precision, backend, tolerance) 
         expectClose(result(backend, 'matmul', dx), arrays.dx.data, tolerance, 'dx')
         const dKernel = [x, dz, floatsOut(zeros(inputs * units)), inputs, rows, units, 1, 0, 1]
         expectClose(result(backend, 'matmul', dKernel), arrays.dkernel.data, tolerance, 'dKernel')
-        const dBias = result(backend, 'sumRows', [dz, floatsOut(zeros(units)), rows, units])
+        const dBias = result(backend, 'sumRows', [dz, floatsOut(zeros(units)), rows, units, 0])
         if (arrays.bias) expectClose(dBias, arrays.dbias.data, tolerance, 'dBias')
       },
     )

@@ -344,9 +344,15 @@ export class Lstm<State extends boolean = boolean> extends RecurrentLayer {
       const dh = ctx.hasGradient(h) ? ctx.gradientOf(h) : null
       const dhState = ctx.gradientOf(hLast)
       const dcState = ctx.gradientOf(cLast)
-      const [dx, dKernel, dRecurrent, dBias] = [x, ...weights].map((source) =>
-        source?.tracked ? ctx.gradientOf(source) : null,
-      )
+      let adds = 0
+      const [dx, dKernel, dRecurrent, dBias] = [x, ...weights].map((source, i) => {
+        let gradient: Tensor | null = null
+        ctx.give(source, (found, add) => {
+          gradient = found
+          adds |= add << i
+        })
+        return gradient as Tensor | null
+      })
       kernels.lstmBackward(
         x.values,
         packed.values,
@@ -371,6 +377,7 @@ export class Lstm<State extends boolean = boolean> extends RecurrentLayer {
         inputs,
         units,
         direction,
+        adds,
       )
       for (const [state, gradient] of [
         [h0, dhState],

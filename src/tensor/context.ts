@@ -134,11 +134,21 @@ export class Context {
     return owner === tensor ? owner.gradient : owner.gradient.view(tensor.shape)
   }
 
-  /** The accumulator of a tensor that nothing has added to, uninitialised: the caller writes it. */
+  /**
+   * Lets `write` add to the gradient of `tensor`, if one is wanted. With `add` 0 the accumulator
+   * holds nothing yet: the first to come overwrites it, so nobody has to clear it.
+   */
+  give(tensor: Tensor | null, write: (gradient: Tensor, add: 0 | 1) => void): void {
+    if (!tensor?.tracked) return
+    const add = this.hasGradient(tensor) ? 1 : 0
+    write(add ? this.gradientOf(tensor) : this.firstGradientOf(tensor), add)
+  }
+
+  /** The accumulator of a tensor to which nothing has been added, uninitialised: to be written. */
   firstGradientOf(tensor: Tensor): Tensor {
     const owner = tensor.base ?? tensor
     owner.gradient = owner.gradientHome ?? this.empty(owner.shape)
-    return owner.gradient
+    return owner === tensor ? owner.gradient : owner.gradient.view(tensor.shape)
   }
 
   /** Runs the tape backwards from a loss whose gradient is set. */

@@ -23,18 +23,13 @@ export function linear(ctx: Context, x: Tensor, kernel: Tensor, bias: Tensor | n
   if (bias) kernels.addBias(y.values, bias.values, m, n)
   return ctx.record(y, [x, kernel, bias], () => {
     const dy = ctx.gradientOf(y)
-    if (x.tracked) {
-      const dx = ctx.gradientOf(x)
-      kernels.matmul(dy.values, kernel.values, dx.values, m, n, k, 0, 1, 1)
-    }
-    if (kernel.tracked) {
-      const dKernel = ctx.gradientOf(kernel)
-      kernels.matmul(x.values, dy.values, dKernel.values, k, m, n, 1, 0, 1)
-    }
-    if (bias?.tracked) {
-      const dBias = ctx.gradientOf(bias)
-      kernels.sumRows(dy.values, dBias.values, m, n)
-    }
+    ctx.give(x, (dx, add) => {
+      kernels.matmul(dy.values, kernel.values, dx.values, m, n, k, 0, 1, add)
+    })
+    ctx.give(kernel, (dKernel, add) => {
+      kernels.matmul(x.values, dy.values, dKernel.values, k, m, n, 1, 0, add)
+    })
+    ctx.give(bias, (dBias, add) => kernels.sumRows(dy.values, dBias.values, m, n, add))
   })
 }
 
@@ -45,7 +40,8 @@ export function activate(ctx: Context, name: string, x: Tensor): Tensor {
   const y = ctx.empty(x.shape)
   if (name === 'softmax' || name === 'logSoftmax') {
     const log = name === 'logSoftmax' ? 1 : 0
-    kernels.softmax(x.values, y.values, rowsOf(x), last(x), log)
+    // In training often nobody looks at the probabilities: the loss starts from the logits.
+    y.defer(() => kernels.softmax(x.values, y.values, rowsOf(x), last(x), log))
     ctx.record(y, [x], () => {
       const dy = ctx.gradientOf(y)
       const dx = ctx.gradientOf(x)
@@ -56,8 +52,9 @@ export function activate(ctx: Context, name: string, x: Tensor): Tensor {
     kernels.activate(code, x.values, y.values, x.size)
     ctx.record(y, [x], () => {
       const dy = ctx.gradientOf(y)
-      const dx = ctx.gradientOf(x)
-      kernels.activateBackward(code, x.values, y.values, dy.values, dx.values, x.size)
+      ctx.give(x, (dx, add) => {
+        kernels.activateBackward(code, x.values, y.values, dy.values, dx.values, x.size, add)
+      })
     })
   }
   if (name === 'softmax' || name === 'sigmoid') y.logits = { tensor: x, activation: name }
@@ -76,9 +73,9 @@ export function multiply(ctx: Context, a: Tensor, b: Tensor): Tensor {
       [a, b],
       [b, a],
     ]) {
-      if (!x.tracked) continue
-      const dx = ctx.gradientOf(x)
-      kernels.multiply(dy.values, other.values, dx.values, y.size, 1)
+      ctx.give(x, (dx, add) => {
+        kernels.multiply(dy.values, other.values, dx.values, y.size, add)
+      })
     }
   })
 }
@@ -120,8 +117,9 @@ export function scaleRepeated(
   kernels.multiplyRepeated(x.values, scale.values, y.values, outer, repeat, inner, 0)
   return ctx.record(y, [x], () => {
     const dy = ctx.gradientOf(y)
-    const dx = ctx.gradientOf(x)
-    kernels.multiplyRepeated(dy.values, scale.values, dx.values, outer, repeat, inner, 1)
+    ctx.give(x, (dx, add) => {
+      kernels.multiplyRepeated(dy.values, scale.values, dx.values, outer, repeat, inner, add)
+    })
   })
 }
 
@@ -149,7 +147,7 @@ export function dropout(ctx: Context, x: Tensor, rate: number): Tensor {
   return ctx.record(y, [x], () => {
     const dy = ctx.gradientOf(y)
     // The mask is drawn again: cheaper than keeping it.
-    apply(dy, ctx.gradientOf(x), 1)
+    ctx.give(x, (dx, add) => apply(dy, dx, add))
   })
 }
 
@@ -181,9 +179,9 @@ export function concatenate(ctx: Context, parts: readonly Tensor[]): Tensor {
   return ctx.record(y, parts, () => {
     const dy = ctx.gradientOf(y)
     each((part, offset, cols) => {
-      if (!part.tracked) return
-      const dPart = ctx.gradientOf(part)
-      kernels.copyBlock(dy.values, offset, width, dPart.values, 0, cols, rows, cols, 1)
+      ctx.give(part, (dPart, add) => {
+        kernels.copyBlock(dy.values, offset, width, dPart.values, 0, cols, rows, cols, add)
+      })
     })
   })
 }
@@ -227,9 +225,9 @@ export function stackSteps(ctx: Context, steps: readonly Tensor[]): Tensor {
   return ctx.record(y, steps, () => {
     const dy = ctx.gradientOf(y)
     steps.forEach((step, t) => {
-      if (!step.tracked) return
-      const dStep = ctx.gradientOf(step)
-      kernels.copyBlock(dy.values, t * f, stride, dStep.values, 0, f, b, f, 1)
+      ctx.give(step, (dStep, add) => {
+        kernels.copyBlock(dy.values, t * f, stride, dStep.values, 0, f, b, f, add)
+      })
     })
   })
 }
@@ -242,8 +240,7 @@ export function reverseTime(ctx: Context, x: Tensor): Tensor {
   kernels.reverseTime(x.values, y.values, b, t, f, 0)
   return ctx.record(y, [x], () => {
     const dy = ctx.gradientOf(y)
-    const dx = ctx.gradientOf(x)
-    kernels.reverseTime(dy.values, dx.values, b, t, f, 1)
+    ctx.give(x, (dx, add) => kernels.reverseTime(dy.values, dx.values, b, t, f, add))
   })
 }
 

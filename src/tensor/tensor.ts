@@ -55,6 +55,7 @@ export class Tensor {
   /** The tensor whose memory this one is a part of: it must not be collected before. */
   readonly #owner: Tensor | null
   #view: Floats | Int32Array
+  #fill: (() => void) | null = null
 
   constructor(
     heap: Heap,
@@ -82,7 +83,20 @@ export class Tensor {
       : this.#heap.ints(this.#block, this.#byteOffset, this.size)
   }
 
+  /**
+   * Leaves the elements to be computed when somebody first asks for them; what `fill` reads must stay
+   * as it is until then.
+   */
+  defer(fill: () => void): void {
+    this.#fill = fill
+  }
+
   #current(): Floats | Int32Array {
+    const fill = this.#fill
+    if (fill) {
+      this.#fill = null
+      fill()
+    }
     // A grown wasm memory detaches the buffer of its old views; both lengths then read 0. (The second
     // matters to tensors without elements: the kernels refuse any detached view.)
     const view = this.#view
@@ -114,6 +128,7 @@ export class Tensor {
     const { dtype } = this
     const view = new Tensor(this.#heap, this.#block, this.#byteOffset, shape, dtype, base, this)
     view.tracked = this.tracked
+    if (this.#fill) view.defer(() => void this.values)
     return view
   }
 
@@ -121,6 +136,7 @@ export class Tensor {
   part(start: number, shape: readonly number[]): Tensor {
     const bytes = this.dtype === 'float' ? this.#heap.floatBytes : 4
     const offset = this.#byteOffset + start * bytes
+    if (this.#fill) this.#current()
     return new Tensor(this.#heap, this.#block, offset, shape, this.dtype, null, this.#owner ?? this)
   }
 

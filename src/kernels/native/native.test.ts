@@ -79,7 +79,7 @@ describe.skipIf('reason' in native)('native', () => {
     const calls: Record<string, (k: Kernels, out: Floats) => unknown> = {
       matmul: (k, out) => k.matmul(a, b, out, cols, rows, cols, 1, 0, 1),
       'matmul, b transposed': (k, out) => k.matmul(a, b, out, rows, 60, cols, 0, 1, 0),
-      sumRows: (k, out) => k.sumRows(a, out, rows, cols),
+      sumRows: (k, out) => k.sumRows(a, out, rows, cols, 0),
       sumSquares: (k) => k.sumSquares(a, n),
       softmax: (k, out) => k.softmax(a, out, rows, cols, 1),
       gatherBackward: (k, out) =>

@@ -97,9 +97,9 @@ export const activationKernels: Pick<
     for (let i = 0; i < n; i++) out[i] = value(x[i])
   },
 
-  activateBackward(code, x, y, dy, dx, n) {
+  activateBackward(code, x, y, dy, dx, n, accumulate) {
     const { slope } = byCode[code]
-    for (let i = 0; i < n; i++) dx[i] += dy[i] * slope(x[i], y[i])
+    for (let i = 0; i < n; i++) dx[i] = (accumulate ? dx[i] : 0) + dy[i] * slope(x[i], y[i])
   },
 
   softmax(x, out, rows, cols, log) {

@@ -56,9 +56,9 @@ export const arrayKernels: Pick<
     }
   },
 
-  sumRows(x, out, rows, cols) {
+  sumRows(x, out, rows, cols, accumulate) {
     for (let c = 0; c < cols; c++) {
-      let sum = out[c]
+      let sum = accumulate ? out[c] : 0
       for (let r = 0; r < rows; r++) sum += x[r * cols + c]
       out[c] = sum
     }

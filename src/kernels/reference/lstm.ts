@@ -118,7 +118,12 @@ export const lstmKernels: Pick<
     inputs,
     units,
     reverse,
+    adds,
   ) {
+    const overwritten = [dx, dKernel, dRecurrentKernel, dBias]
+    overwritten.forEach((out, i) => {
+      if (!(adds & (1 << i))) out?.fill(0)
+    })
     const width = 4 * units
     const recurrentAt = inputs * width
     // The weights' gradients are sums over all rows and steps; they are rounded once, at the end.
