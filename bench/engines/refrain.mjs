@@ -36,7 +36,7 @@ export function open() {
       })
       model.compile({ optimizer: adam({ learningRate: 1e-3 }), loss: 'meanSquaredError' })
       const input = { data: x, shape: [B, T, I] }
-      const stream = predictOnly ? model.initialState(B) : null
+      const stream = predictOnly && T === 1 ? model.initialState(B) : null
       return {
         /** One epoch of as many equal batches as there are steps, as far as memory allows. */
         prepareTraining(steps) {
