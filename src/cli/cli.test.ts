@@ -422,6 +422,33 @@ describe('evaluate', () => {
   })
 })
 
+describe('explain', () => {
+  test('prints where the time goes, for the sizes that were asked for', async () => {
+    const args = ['explain', model, '--batch', '2', '--steps', '3', '--backend', 'reference']
+    const { status, stdout } = await refrain(args)
+    expect(status).toBe(0)
+    expect(stdout).toMatch(/^\w+: batches of 2, 3 steps, on reference float32, 1 thread$/m)
+    expect(stdout).toMatch(/^PREDICTION +way +parameters +MFLOP +MB +est. ms +ms +peak +time$/m)
+    expect(stdout).toMatch(/^TRAINING STEP +way +MFLOP/m)
+    expect(stdout).toMatch(/^bidirectional\/forward +fused /m)
+    expect(stdout).toContain('backend: reference computes with plain loops. Better: ')
+
+    const json = JSON.parse((await refrain([...args, '--json'])).stdout)
+    expect(json).toMatchObject({ batchSize: 2, steps: 3, peak: { threads: 1 } })
+    const lstm = json.layers.find(({ layer }: { layer: string }) => layer.endsWith('/forward'))
+    // 2·B·T·4U·(I+U) for --units 4 and --embedding 8.
+    expect(lstm.predict.flops).toBe(2 * 2 * 3 * 16 * (8 + 4))
+  })
+
+  test('says what is wrong', async () => {
+    expect(await failure(['explain', at('none.refrain')])).toContain('none.refrain')
+    expect(await failure(['explain', model, '--batch', '0'])).toContain('at least 1')
+    expect(await failure(['explain', model, '--backend', 'natve'])).toBe(
+      "--backend: unknown backend 'natve'; did you mean 'native'?",
+    )
+  })
+})
+
 describe('inspect', () => {
   test('shows layers, vocabulary and training', async () => {
     const { status, stdout } = await refrain(['inspect', model])
@@ -488,6 +515,7 @@ describe('usage', () => {
       ['evaluate'],
       ['predict'],
       ['inspect'],
+      ['explain'],
       ['doctor'],
     ]) {
       const { status, stdout, stderr } = await refrain([...verb, '--help'])

@@ -1,6 +1,7 @@
 /** `refrain inspect`: what a model file holds. */
 import type { Command } from 'commander'
-import { explain, type LoadedFile, loadFile, type Model } from '../model/index.ts'
+import { type LoadedFile, loadFile, type Model } from '../model/index.ts'
+import { waysOf } from '../model/ways.ts'
 import * as classify from '../tasks/classify.ts'
 import { duration, formatNumber } from '../train/progress.ts'
 import { columnsOf } from './classifier.ts'
@@ -36,7 +37,7 @@ async function inspect(path: string, options: { json?: boolean }, io: Io): Promi
   new Printer(io, options).print(parts.join('\n\n'), {
     architecture: model.architecture,
     weights: model.parameters.parameters.map(({ path, shape }) => ({ name: path, shape })),
-    runs: explain(model),
+    runs: waysOf(model),
     encoders,
     training,
     checkpoint,
@@ -54,7 +55,7 @@ function describeCheckpoint({ epoch, step, steps }: NonNullable<LoadedFile['chec
 
 /** Which way the recurrent layers run, and what keeps one from the fused kernel. */
 function describePaths(model: Model): string {
-  const { backend, layers } = explain(model)
+  const { backend, layers } = waysOf(model)
   const recurrent = layers.filter(({ training }) => training !== 'operations')
   const lines = recurrent.map(({ layer, training, prediction, reason }) => {
     if (prediction === 'fused' && training === 'fused') return `${layer}: fused kernel`

@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander'
 import { RefrainError, withHint } from '../errors.ts'
 import { addDoctor } from './doctor.ts'
 import { addEvaluate } from './evaluate.ts'
+import { addExplain } from './explain.ts'
 import { addInspect } from './inspect.ts'
 import type { Io } from './io.ts'
 import { addCommon } from './options.ts'
@@ -28,6 +29,7 @@ Examples:
   $ refrain evaluate reviews.refrain test.csv
   $ refrain predict reviews.refrain "a fine film"
   $ refrain inspect reviews.refrain
+  $ refrain explain reviews.refrain
 
 refrain <command> --help shows a command's options and examples.`,
     )
@@ -36,6 +38,7 @@ refrain <command> --help shows a command's options and examples.`,
   addEvaluate(program, io)
   addPredict(program, io)
   addInspect(program, io)
+  addExplain(program, io)
   addDoctor(program, io)
   return program
 }

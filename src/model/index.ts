@@ -1,4 +1,15 @@
-export { explain, type LayerExplanation } from './explain.ts'
+export type { Cost } from './explain/cost.ts'
+export {
+  type ExplainOptions,
+  type Explanation,
+  explain,
+  type LayerExplanation,
+  type Part,
+  type StepExplanation,
+  type Work,
+} from './explain/explain.ts'
+export { formatExplanation } from './explain/format.ts'
+export type { SlowPath } from './explain/slow.ts'
 export { encodeModel } from './file.ts'
 export { type FunctionalOptions, model } from './functional.ts'
 export { decodeModel, type LoadedFile, loadFile, loadModel } from './load.ts'
@@ -13,3 +24,4 @@ export type {
 } from './model.ts'
 export { sequential } from './sequential.ts'
 export type { SavedState, StepResult, StreamState } from './step.ts'
+export type { LayerWay, Way } from './ways.ts'

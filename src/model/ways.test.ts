@@ -1,7 +1,8 @@
 import { expect, it } from 'vitest'
 import { bidirectional, dense, lstm } from '../layers/index.ts'
-import { explain } from './explain.ts'
+
 import { sequential } from './sequential.ts'
+import { waysOf } from './ways.ts'
 
 it('says which way each layer runs, and which option keeps it from the fused kernel', () => {
   const model = sequential([
@@ -10,7 +11,7 @@ it('says which way each layer runs, and which option keeps it from the fused ker
     lstm({ units: 2, activation: 'relu', name: 'rectified' }),
     dense({ units: 1 }),
   ]).build([null, 4, 5])
-  const { layers } = explain(model)
+  const { layers } = waysOf(model)
   expect(layers.map(({ layer, prediction, training }) => [layer, prediction, training])).toEqual([
     ['bidirectional/forward', 'fused', 'composed'],
     ['bidirectional/backward', 'fused', 'composed'],

@@ -1,7 +1,7 @@
 /** Where the time of a step goes: to layers, forward and backward, and to named parts. */
-import type { Layer } from '../layers/layer.ts'
-import { Context } from '../tensor/context.ts'
-import type { Tensor } from '../tensor/tensor.ts'
+import type { Layer } from '../../layers/layer.ts'
+import { Context } from '../../tensor/context.ts'
+import type { Tensor } from '../../tensor/tensor.ts'
 
 /** A layer, or a part of a step: 'batching', 'loss', 'optimizer'; 'rest' is what no one claims. */
 export type Owner = Layer | string

@@ -1,0 +1,117 @@
+import { describe, expect, it } from 'vitest'
+import {
+  bidirectional,
+  dense,
+  dropout,
+  embedding,
+  flatten,
+  globalAveragePooling1d,
+  type Layer,
+  lstm,
+  timeDistributed,
+} from '../../layers/index.ts'
+import { adam, sgd } from '../../train/optimizers.ts'
+import { sequential } from '../sequential.ts'
+import { callsOf } from './calls.ts'
+import { batchingCost, layerCost, lossCost, optimizerCost } from './cost.ts'
+
+/** The costs of each call in a stack of layers, B 4 and T 10, in floats of 4 bytes. */
+function costs(layers: Layer[], inputShape: (number | null)[]) {
+  const model = sequential(layers as never).build([null, ...inputShape])
+  return callsOf(model.graph!, 4, 10).map((call) => ({
+    ...layerCost(call, 4),
+    layer: call.layer.kind,
+    inputs: call.inputs,
+  }))
+}
+
+// By hand: B·T = 40 rows, I = 3, U = 5, 4U = 20 columns; kernel 60, recurrent kernel 100, bias 20.
+describe('an LSTM', () => {
+  const [first, second] = costs(
+    [lstm({ units: 5, returnSequences: true }), lstm({ units: 5 })],
+    [null, 3],
+  )
+
+  it('forward: 2·B·T·4U·(I+U) operations; weights, x and h once', () => {
+    expect(first.prediction).toEqual({ flops: 2 * 40 * 20 * (3 + 5), bytes: 4 * (180 + 120 + 200) })
+    // In training also the gates [B,T,4U] and cells [B,T,U].
+    expect(first.forward).toEqual({
+      flops: 12_800,
+      bytes: 4 * (180 + 120 + 200 + 800 + 200),
+    })
+    expect(second.prediction.flops).toBe(2 * 40 * 20 * (5 + 5))
+  })
+
+  it('backward: dR, dW and dh; dx only where something wants it', () => {
+    expect(first.backward.flops).toBe(2 * 40 * 20 * (3 + 5 + 5))
+    expect(second.backward.flops).toBe(2 * (2 * 40 * 20 * (5 + 5)))
+    // x 120, h and c 400, gates and dz 2400, dh 200, dW and dR thrice 540.
+    expect(first.backward.bytes).toBe(4 * (120 + 400 + 2400 + 200 + 540))
+  })
+
+  it('frozen, it has no gradients of weights, and at the bottom none at all', () => {
+    const [bottom, top] = costs(
+      [
+        lstm({ units: 5, returnSequences: true, trainable: false }),
+        lstm({ units: 5, returnSequences: true }),
+        lstm({ units: 5, trainable: false }),
+      ],
+      [null, 3],
+    ).filter((_, i) => i !== 1)
+    expect(bottom.backward).toEqual({ flops: 0, bytes: 0 })
+    expect(top.backward.flops).toBe(2 * 40 * 20 * (5 + 5))
+  })
+})
+
+it('layers inside others have their own input', () => {
+  const all = costs(
+    [
+      bidirectional(lstm({ units: 5, returnSequences: true })),
+      timeDistributed(dense({ units: 2 })),
+    ],
+    [null, 3],
+  )
+  expect(all.map(({ layer, inputs }) => [layer, inputs[0]])).toEqual([
+    ['lstm', [4, 10, 3]],
+    ['lstm', [4, 10, 3]],
+    ['bidirectional', [4, 10, 3]],
+    ['dense', [40, 10]],
+    ['timeDistributed', [4, 10, 10]],
+  ])
+  expect(all[0].prediction.flops).toBe(12_800)
+  // Joins two outputs [4,10,5]: read and written.
+  expect(all[2].prediction.bytes).toBe(4 * 2 * 400)
+  expect(all[3].prediction).toEqual({ flops: 2 * 40 * 10 * 2, bytes: 4 * (400 + 22 + 80) })
+  expect(all[4].prediction).toEqual({ flops: 0, bytes: 0 })
+})
+
+it('dense, embedding, pooling, dropout and flatten', () => {
+  const [table, drop, pool, out] = costs(
+    [
+      embedding({ inputDim: 50, outputDim: 6 }),
+      dropout({ rate: 0.5 }),
+      globalAveragePooling1d(),
+      dense({ units: 3, activation: 'relu' }),
+    ],
+    [null],
+  )
+  expect(table.prediction).toEqual({ flops: 0, bytes: 4 * 40 + 4 * 2 * 240 })
+  expect(table.backward).toEqual({ flops: 240, bytes: 4 * 40 + 4 * 3 * 240 })
+  expect(drop.prediction).toEqual({ flops: 0, bytes: 0 })
+  expect(drop.forward).toEqual({ flops: 240, bytes: 4 * 480 })
+  expect(pool.prediction).toEqual({ flops: 240, bytes: 4 * (240 + 24) })
+  expect(out.prediction).toEqual({ flops: 2 * 4 * 6 * 3, bytes: 4 * (24 + 21 + 12 + 24) })
+  expect(out.backward.flops).toBe(2 * (2 * 4 * 6 * 3))
+  const [flat, first] = costs([flatten(), dense({ units: 3 })], [10, 3])
+  expect(flat.prediction).toEqual({ flops: 0, bytes: 0 })
+  // Nothing wants the gradient of the data.
+  expect(first.backward.flops).toBe(2 * 4 * 30 * 3)
+})
+
+it('the optimizer, the loss, batching', () => {
+  // Clear, norm, read gradient; read and write weight; Adam reads and writes two more arrays.
+  expect(optimizerCost(adam(), 100, 4).bytes).toBe(4 * 100 * 9)
+  expect(optimizerCost(sgd(), 100, 4)).toEqual({ flops: 400, bytes: 4 * 100 * 5 })
+  expect(lossCost([4, 10, 3], 4).bytes).toBe(4 * 3 * 120)
+  expect(batchingCost([[4, 10], [4]], 4)).toEqual({ flops: 0, bytes: 4 * 2 * 44 })
+})

@@ -1,0 +1,151 @@
+/**
+ * What a layer has to compute and to move, at least: floating-point operations (a multiply-add is
+ * two) and bytes, each array read or written once a pass. For recurrent and dense layers only the
+ * products count; what the gate functions add is less than a tenth from about 32 units on.
+ *
+ * Backward counts what is really done: no gradient of an input that nothing trainable made, none of
+ * frozen weights.
+ */
+import type { Layer } from '../../layers/layer.ts'
+import { RecurrentLayer } from '../../layers/recurrent.ts'
+import type { Optimizer } from '../../train/optimizers.ts'
+import { sizeOf } from '../../util/check.ts'
+
+/** Floating-point operations and bytes. */
+export interface Cost {
+  readonly flops: number
+  readonly bytes: number
+}
+
+/** Of one call of a layer. Forward in training also writes what going back will read. */
+export interface LayerCost {
+  readonly prediction: Cost
+  readonly forward: Cost
+  readonly backward: Cost
+}
+
+/** One call of a layer, layers inside it apart. */
+export interface Call {
+  readonly layer: Layer
+  readonly inputs: readonly Size[]
+  readonly outputs: readonly Size[]
+  /** Whether the gradient of the first input is wanted. */
+  readonly tracked: boolean
+}
+
+/** A shape without open dimensions. */
+export type Size = readonly number[]
+
+export const noCost: Cost = { flops: 0, bytes: 0 }
+const nothing: LayerCost = { prediction: noCost, forward: noCost, backward: noCost }
+const idBytes = 4
+
+const last = (size: Size) => size[size.length - 1] ?? 1
+const trainable = (layer: Layer) => layer.parameters.some((parameter) => parameter.trainable)
+
+/** The cost of a call; of a layer that is not known, one operation for each element. */
+export function layerCost(call: Call, floatBytes: number): LayerCost {
+  const { layer } = call
+  if (layer instanceof RecurrentLayer) return recurrent(call, floatBytes)
+  switch (layer.kind) {
+    case 'dense':
+      return dense(call, floatBytes)
+    case 'embedding':
+      return embedding(call, floatBytes)
+    case 'flatten':
+    case 'timeDistributed':
+      return nothing
+    case 'dropout': {
+      const { forward, backward } = elementwise(call, floatBytes)
+      return { prediction: noCost, forward, backward }
+    }
+    default:
+      return elementwise(call, floatBytes)
+  }
+}
+
+/** z = x_t·W + h_{t-1}·R for G = kernel.shape[1] columns (LSTM: 4U), at every step. */
+function recurrent({ layer, inputs, outputs, tracked }: Call, floatBytes: number): LayerCost {
+  const [kernel, recurrentKernel] = layer.parameters
+  const [features, gates] = kernel.shape
+  const [units] = recurrentKernel.shape
+  const [batch, steps] = inputs[0]
+  const n = batch * steps
+  const weights = layer.parameters.reduce((sum, { size }) => sum + size, 0)
+  const products = (width: number) => 2 * n * width * gates
+  const flops = products(features + units)
+  const moved = weights + n * (features + units)
+  const learns = trainable(layer)
+  const gradients = (tracked ? features : 0) + units + (learns ? features + units : 0)
+  // x, h, c, the gates and dh read; dz written, and read by the products; dx and dW added to.
+  const back =
+    n * (features + 2 * units + 3 * gates + (tracked ? 2 * features : 0)) +
+    sizeOf(outputs[0]) +
+    weights * (learns ? 3 : 1)
+  return {
+    prediction: { flops, bytes: floatBytes * moved },
+    forward: { flops, bytes: floatBytes * (moved + n * (gates + units)) },
+    backward: learns || tracked ? { flops: products(gradients), bytes: floatBytes * back } : noCost,
+  }
+}
+
+/** y = x·W, then an activation over y. */
+function dense({ layer, inputs, outputs, tracked }: Call, floatBytes: number): LayerCost {
+  const weights = layer.parameters.reduce((sum, { size }) => sum + size, 0)
+  const [x, y] = [sizeOf(inputs[0]), sizeOf(outputs[0])]
+  const activated = (layer.options() as { activation?: string }).activation !== 'linear'
+  const product = 2 * x * last(outputs[0])
+  const forward = {
+    flops: product,
+    bytes: floatBytes * (x + weights + y + (activated ? 2 * y : 0)),
+  }
+  const learns = trainable(layer)
+  const back =
+    (tracked ? y + weights + 2 * x : 0) +
+    (learns ? y + x + 2 * weights : 0) +
+    (activated ? 4 * y : 0)
+  return {
+    prediction: forward,
+    forward,
+    backward: {
+      flops: product * ((tracked ? 1 : 0) + (learns ? 1 : 0)),
+      bytes: learns || tracked ? floatBytes * back : 0,
+    },
+  }
+}
+
+/** Rows of a table, copied; backward they are added to. */
+function embedding({ layer, inputs, outputs }: Call, floatBytes: number): LayerCost {
+  const [ids, values] = [sizeOf(inputs[0]), sizeOf(outputs[0])]
+  const forward = { flops: 0, bytes: idBytes * ids + 2 * floatBytes * values }
+  const backward = { flops: values, bytes: idBytes * ids + 3 * floatBytes * values }
+  return { prediction: forward, forward, backward: trainable(layer) ? backward : noCost }
+}
+
+function elementwise({ layer, inputs, outputs, tracked }: Call, floatBytes: number): LayerCost {
+  const out = outputs.reduce((sum, size) => sum + sizeOf(size), 0)
+  // A layer around others joins their outputs.
+  const x = layer.children.length > 0 ? out : sizeOf(inputs[0])
+  const flops = Math.max(x, out)
+  const forward = { flops, bytes: floatBytes * (x + out) }
+  const backward = { flops, bytes: floatBytes * (2 * x + out) }
+  return { prediction: forward, forward, backward: tracked ? backward : noCost }
+}
+
+/** Gradients cleared, their norm taken, weights and the optimizer's arrays read and written. */
+export function optimizerCost(optimizer: Optimizer, size: number, floatBytes: number): Cost {
+  const slots = optimizer.slots.length
+  return { flops: size * (4 + 4 * slots), bytes: floatBytes * size * (5 + 2 * slots) }
+}
+
+/** The loss and its gradient: prediction and target read, the gradient written. */
+export function lossCost(prediction: Size, floatBytes: number): Cost {
+  const size = sizeOf(prediction)
+  return { flops: 4 * size, bytes: 3 * floatBytes * size }
+}
+
+/** Inputs and targets copied into a batch. */
+export function batchingCost(columns: readonly Size[], floatBytes: number): Cost {
+  const size = columns.reduce((sum, column) => sum + sizeOf(column), 0)
+  return { flops: 0, bytes: 2 * floatBytes * size }
+}

@@ -1,0 +1,88 @@
+/** What keeps a model from running as fast as it could, and what to do about it. */
+import { platform } from '#platform'
+import { availableBackends } from '../../kernels/backend.ts'
+import type { Backend } from '../../kernels/kernels.ts'
+import type { LayerWay } from '../ways.ts'
+
+/** A slow path, named with the option that causes it. */
+export interface SlowPath {
+  /** A layer's path, or 'backend', 'threads', 'batchSize'. */
+  readonly where: string
+  readonly reason: string
+  readonly advice: string
+}
+
+/** All slow paths of a model's layers on a backend. */
+export function slowPaths(
+  backend: Backend,
+  layers: readonly LayerWay[],
+  batchSize: number,
+): SlowPath[] {
+  return [...slowBackend(backend), ...slowLayers(layers), ...fewRows(backend, layers, batchSize)]
+}
+
+function slowLayers(layers: readonly LayerWay[]): SlowPath[] {
+  return layers
+    .filter(({ reason }) => reason)
+    .map(({ layer, prediction, reason }) =>
+      prediction === 'fused'
+        ? {
+            where: layer,
+            reason: `trains step by step; ${reason}`,
+            advice: 'recurrentDropout: 0, with dropout on the inputs or a dropout layer instead',
+          }
+        : {
+            where: layer,
+            reason: `runs step by step; ${reason}`,
+            advice: 'leave activation and recurrentActivation at their defaults',
+          },
+    )
+}
+
+function fewRows({ threads }: Backend, layers: readonly LayerWay[], batchSize: number): SlowPath[] {
+  const recurrent = layers.some(({ prediction }) => prediction !== 'operations')
+  if (!recurrent || batchSize >= threads) return []
+  return [
+    {
+      where: 'batchSize',
+      reason: `${batchSize} of ${threads} threads have a row: threads share the rows of a batch`,
+      advice: `a batchSize of at least ${threads}`,
+    },
+  ]
+}
+
+function slowBackend({ name, variant, threads }: Backend): SlowPath[] {
+  const backends = availableBackends()
+  const fastest = backends.find(({ available }) => available)!
+  const native = backends.find((line) => line.name === 'native')!
+  const toNative = native.available
+    ? `REFRAIN_BACKEND=native, or setBackend('native')`
+    : `the native backend is missing: ${native.reason}`
+  const paths: SlowPath[] = []
+  const slow = (where: string, reason: string, advice: string) =>
+    paths.push({ where, reason, advice })
+  if (name === 'reference') {
+    const advice = fastest.name === 'wasm' ? "setBackend('wasm')" : toNative
+    slow('backend', 'reference computes with plain loops', advice)
+  }
+  if (name === 'native' && variant !== fastest.variant) {
+    const best = `native:${fastest.variant}`
+    slow('backend', `${variant} is not the best instruction set of this machine`, best)
+  }
+  if (name === 'wasm' && variant === 'simd128') {
+    const relaxed = backends.find((line) => line.variant === 'relaxed')!
+    slow(
+      'backend',
+      'simd128 has no fused multiply-add',
+      relaxed.available
+        ? "setBackend('wasm:relaxed'), unless you need the same bits everywhere"
+        : 'relaxed SIMD: Node 22 or newer, or Node 20 with --experimental-wasm-relaxed-simd',
+    )
+  }
+  if (threads < platform.cores && name !== 'reference') {
+    const reason = `${threads} of ${platform.cores} processors compute`
+    if (name === 'wasm') slow('threads', `WebAssembly: ${reason}`, toNative)
+    else slow('threads', reason, 'raise REFRAIN_THREADS or the option threads')
+  }
+  return paths
+}

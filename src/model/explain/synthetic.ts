@@ -1,0 +1,52 @@
+/** Data that looks like a model's: random numbers, ids and class numbers of the right shapes. */
+import { type Column, toColumn } from '../../data/column.ts'
+import type { Layer, SymbolicTensor } from '../../layers/layer.ts'
+import { Random } from '../../tensor/random.ts'
+import type { DType } from '../../tensor/tensor.ts'
+import { type LossConfig, takesLabels } from '../../train/losses.ts'
+import type { TrainingData } from '../../train/trainer.ts'
+import { sizeOf } from '../../util/check.ts'
+import type { Graph } from '../graph.ts'
+import { fillIn } from './calls.ts'
+import type { Size } from './cost.ts'
+
+/** One batch of inputs: floats within ±1; ids from 1 up, as 0 may stand for padding. */
+export function syntheticInputs(graph: Graph, batch: number, steps: number): Column[] {
+  const random = new Random(0, 'explain')
+  return graph.inputs.map((input) => {
+    const size = fillIn(input.shape, batch, steps)
+    if (input.dtype === 'float') return column(size, 'float', () => 2 * random.uniform() - 1)
+    const ids = Math.min(...graph.calls.filter(({ inputs }) => inputs.includes(input)).map(idsOf))
+    return column(size, 'int32', () => Math.min(1 + random.below(ids - 1), ids - 1))
+  })
+}
+
+/** Inputs with targets for the loss. */
+export function syntheticData(
+  graph: Graph,
+  loss: LossConfig,
+  batch: number,
+  steps: number,
+): TrainingData {
+  const size = fillIn(graph.outputs[0].shape, batch, steps)
+  const random = new Random(0, 'explain targets')
+  const classes = size[size.length - 1]
+  const target = takesLabels(loss)
+    ? column(size.slice(0, -1), 'int32', () => random.below(classes))
+    : column(size, 'float', () => random.uniform())
+  return { inputs: syntheticInputs(graph, batch, steps), target, weights: null }
+}
+
+/** The number of ids that a call's layer, or one inside it, takes. */
+function idsOf({ layer }: { layer: Layer; inputs: readonly SymbolicTensor[] }): number {
+  const own = 'inputDim' in layer ? (layer.inputDim as number) : Number.POSITIVE_INFINITY
+  return Math.min(own, ...layer.children.map((inner) => idsOf({ ...inner, inputs: [] })))
+}
+
+function column(shape: Size, dtype: DType, draw: () => number): Column {
+  return toColumn(
+    'explain',
+    { shape, data: Float64Array.from({ length: sizeOf(shape) }, draw) },
+    dtype,
+  )
+}
