@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { platform } from '#platform'
 import { createBackend } from '../../kernels/backend.ts'
 import { referenceBackend } from '../../kernels/reference.ts'
 import {
@@ -189,6 +190,11 @@ describe('slow paths', () => {
     expect(reasons(createBackend('wasm:simd128'))).toContain(
       'backend: simd128 has no fused multiply-add',
     )
+    const alone = createBackend('wasm:simd128')
+    alone.threads = 1
+    if (platform.cores > 1) {
+      expect(reasons(alone)).toContain(`threads: 1 of ${platform.cores} processors compute`)
+    }
     const two = { ...referenceBackend(), threads: 2 }
     expect(reasons(two, 1)).toContain(
       'batchSize: 1 of 2 threads have a row: threads share the rows of a batch',

@@ -81,8 +81,14 @@ function slowBackend({ name, variant, threads }: Backend): SlowPath[] {
   }
   if (threads < platform.cores && name !== 'reference') {
     const reason = `${threads} of ${platform.cores} processors compute`
-    if (name === 'wasm') slow('threads', `WebAssembly: ${reason}`, toNative)
-    else slow('threads', reason, 'raise REFRAIN_THREADS or the option threads')
+    if (name === 'wasm' && !platform.sharesMemory) {
+      slow(
+        'threads',
+        `${reason}: WebAssembly threads need memory that workers share`,
+        'serve the page with Cross-Origin-Opener-Policy: same-origin and ' +
+          'Cross-Origin-Embedder-Policy: require-corp',
+      )
+    } else slow('threads', reason, 'raise REFRAIN_THREADS or the option threads')
   }
   return paths
 }
