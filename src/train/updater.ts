@@ -46,6 +46,8 @@ export class Updater {
   readonly #optimizer: Optimizer
   readonly #tables: readonly Table[]
   readonly #runs: readonly Run[]
+  /** Where each gradient lies within those of the runs. */
+  readonly #homes: readonly { readonly parameter: Parameter; readonly home: Tensor }[]
   readonly #slots: readonly Tensor[]
   /** The optimizer's factors of the steps put off, and their number. */
   readonly #rates: Tensor
@@ -78,6 +80,11 @@ export class Updater {
       else runs.push({ start, size })
     }
     let at = 0
+    this.#homes = whole.map(({ parameter, size }) => {
+      at += size
+      return { parameter, home: gradients.part(at - size, parameter.shape) }
+    })
+    at = 0
     this.#runs = runs.map(({ start, size }) => {
       const run = {
         weights: parameters.memory.part(start, [size]),
@@ -99,6 +106,8 @@ export class Updater {
   begin(): void {
     if (this.#count === longestDelay) this.settle()
     this.#parameters.clearGradients()
+    // Another trainer of the same parameters may have put its own there.
+    for (const { parameter, home } of this.#homes) parameter.memory.gradientHome = home
     for (const { parameter, used } of this.#tables) {
       // Another model's trainer, or one before this, may have put something off.
       if (parameter.settle !== this.settle) parameter.settle?.()
