@@ -39,6 +39,8 @@ function relaxedFlags() {
 }
 
 const always = () => true
+/** Whole models are compared with PyTorch alone. @param {Workload} workload */
+const layersOnly = ({ model }) => !model
 
 /** @param {string} backend @param {number} threads @param {string[]} flags @returns {Contestant} */
 function refrain(backend, threads, flags = []) {
@@ -72,7 +74,7 @@ const tfjs = (backend, runs) => ({
   env: {},
   engine: { module: 'tfjs', backend },
   missing: npmMissing('@tensorflow/'),
-  runs,
+  runs: (workload) => layersOnly(workload) && runs(workload),
 })
 
 /** @param {number} threads @param {boolean} compile @returns {Contestant} */
@@ -105,7 +107,7 @@ const keras = (backend, threads, stepsPerExecution = 1) => {
     engine: { backend, threads, stepsPerExecution },
     missing: pythonMissing('keras') ?? pythonMissing(backend),
     // Calls take longer than the step only where that is short.
-    runs: together ? ({ B, T }) => B * T <= 50 : always,
+    runs: together ? ({ model, B, T }) => !model && B * T <= 50 : layersOnly,
   }
 }
 
@@ -120,7 +122,8 @@ const brainJs = () => ({
   engine: { module: 'brainjs' },
   other: true,
   missing: npmMissing('brain.js'),
-  runs: (workload) => !workload.predictOnly && flopsOf(workload, 'train') < 3e8,
+  runs: (workload) =>
+    layersOnly(workload) && !workload.predictOnly && flopsOf(workload, 'train') < 3e8,
 })
 
 /** @param {'node' | 'web'} build @param {number} threads @returns {Contestant} */
@@ -134,7 +137,7 @@ const onnxRuntime = (build, threads) => ({
   engine: { module: 'onnxruntime', build, threads },
   predictOnly: true,
   missing: npmMissing('onnxruntime-'),
-  runs: always,
+  runs: layersOnly,
 })
 
 /** @param {number} threads @returns {Contestant} */
@@ -147,7 +150,7 @@ const oneDnn = (threads) => ({
   env: { OMP_NUM_THREADS: String(threads) },
   engine: {},
   missing: oneDnnMissing(),
-  runs: always,
+  runs: layersOnly,
 })
 
 /** @param {number[]} threads @param {{ compile: boolean }} options @returns {Contestant[]} */

@@ -6,7 +6,7 @@ import { spawn } from 'node:child_process'
 import { parseArgs } from 'node:util'
 import { describeMachine, waitForCalm, watch } from './machine.mjs'
 import { printTables, summarize, writeResults } from './report.mjs'
-import { probe, usual, workloads } from './workloads.mjs'
+import { probesOf, quick, workloads } from './workloads.mjs'
 
 /**
  * @typedef {import('./contestants.mjs').Contestant} Contestant
@@ -16,10 +16,10 @@ import { probe, usual, workloads } from './workloads.mjs'
  */
 
 const help = `npm run bench speed -- [options]
-  --quick              small and medium, three processes each, short
-  --workload a,b       of ${workloads.map(({ name }) => name).join(', ')}; default ${usual.join(',')}
+  --quick              ${quick.join(', ')}: one process each, short
+  --workload a,b       of ${workloads.map(({ name }) => name).join(', ')}; default all
   --threads 1,2        threads of native programs; default 1,2
-  --rounds N           processes for each contestant; default 5
+  --rounds N           processes for each contestant; default 3
   --patience N         seconds to wait, in all, for others to leave the machine alone; default 300
   --install            also tries to install PyTorch and Keras into bench/.venv
   --compile            PyTorch also with torch.compile, where there is a C++ compiler
@@ -39,6 +39,8 @@ const options = /** @type {const} */ ({
 
 /** Share of the machine that others may use while something is timed. */
 const calm = 0.1
+/** A rival that takes so many times as long as the slowest of ours in the first round is done. */
+const farBehind = 2
 /** How often to time again if it did not last, as long as patience lasts. */
 const retries = 3
 
@@ -61,7 +63,10 @@ export async function main(args) {
   if (settings.build) await prepare(settings)
   const { allContestants } = await import('./contestants.mjs')
   const all = allContestants(settings.threads, settings)
-  const checked = await checkAll(all.filter(({ missing }) => !missing))
+  const checked = await checkAll(
+    all.filter(({ missing }) => !missing),
+    probesOf(settings.workloads),
+  )
   const present = all.filter(({ missing }) => !missing)
   const missing = leftOut(all)
   for (const { name, why } of missing) console.log(`Left out: ${name}: ${why}`)
@@ -101,8 +106,8 @@ export async function main(args) {
 function readSettings(args) {
   const { values } = parseArgs({ args, options })
   if (values.help) return null
-  const quick = values.quick ?? false
-  const names = values.workload?.split(',') ?? (quick ? ['small', 'medium'] : usual)
+  const short = values.quick ?? false
+  const names = values.workload?.split(',') ?? (short ? quick : workloads.map(({ name }) => name))
   const chosen = names.map((name) => {
     const found = workloads.find((workload) => workload.name === name)
     if (!found) throw new Error(`--workload: no workload '${name}'`)
@@ -114,11 +119,11 @@ function readSettings(args) {
     throw new Error(`${option}: expected whole numbers from ${least}, got '${text}'`)
   }
   return {
-    quick,
+    quick: short,
     workloads: chosen,
     threads: values.threads.split(',').map((text) => whole('--threads', text)),
-    rounds: whole('--rounds', values.rounds ?? (quick ? '3' : '5')),
-    seconds: quick ? 0.3 : 0.8,
+    rounds: whole('--rounds', values.rounds ?? (short ? '1' : '3')),
+    seconds: short ? 0.3 : 0.6,
     patience: whole('--patience', values.patience, 0),
     install: values.install ?? false,
     compile: values.compile ?? false,
@@ -153,43 +158,55 @@ async function prepare({ install }) {
   }
 }
 
-/** Has everyone compute the same model; rivals that fail become missing. @param {Contestant[]} contestants */
-async function checkAll(contestants) {
+/**
+ * Has everyone compute the same models; rivals that fail become missing.
+ *
+ * @param {Contestant[]} contestants @param {Workload[]} probes
+ */
+async function checkAll(contestants, probes) {
   /** @type {Record<string, string>} */
   const versions = {}
+  /** @type {string[]} */
   const wrong = []
   let largest = 0
-  /** @type {any} */
-  let truth
   const reference = { ...contestants[0], env: { REFRAIN_BACKEND: 'reference:float64' } }
-  for (const contestant of [reference, ...contestants]) {
+  for (const probe of probes) {
     /** @type {any} */
-    let result
-    try {
-      result = await work(contestant, 'check', probe, 0)
-    } catch (error) {
-      if (!contestant.rival) throw error
-      // The message may hold paths, which have no place in the results.
-      console.error(/** @type {Error} */ (error).message.trimEnd())
-      contestant.missing = 'it does not run'
-      continue
-    }
-    versions[contestant.product] = result.version
-    if (contestant.other) continue
-    truth ??= result
-    for (const when of contestant.predictOnly ? ['before'] : ['before', 'after']) {
-      const difference = Math.max(
-        ...result[when].map((/** @type {number} */ value, /** @type {number} */ i) =>
-          Math.abs(value - truth[when][i]),
-        ),
-      )
-      // Also true of NaN.
-      if (!(difference <= tolerance)) {
-        wrong.push(`${contestant.name} differs by ${difference} ${when} training`)
+    let truth
+    for (const contestant of [reference, ...contestants]) {
+      if (contestant.missing || !contestant.runs(probe)) continue
+      progress(`${probe.name}: ${contestant.name}`)
+      /** @type {any} */
+      let result
+      try {
+        result = await work(contestant, 'check', probe, 0)
+      } catch (error) {
+        if (!contestant.rival) throw error
+        // The message may hold paths, which have no place in the results.
+        console.error(/** @type {Error} */ (error).message.trimEnd())
+        contestant.missing = 'it does not run'
+        continue
       }
-      largest = Math.max(largest, difference)
+      versions[contestant.product] = result.version
+      if (contestant.other) continue
+      truth ??= result
+      for (const when of contestant.predictOnly ? ['before'] : ['before', 'after']) {
+        const difference = Math.max(
+          ...result[when].map((/** @type {number} */ value, /** @type {number} */ i) =>
+            Math.abs(value - truth[when][i]),
+          ),
+        )
+        // Also true of NaN.
+        if (!(difference <= tolerance)) {
+          wrong.push(
+            `${contestant.name} differs by ${difference} at ${probe.name} ${when} training`,
+          )
+        }
+        largest = Math.max(largest, difference)
+      }
     }
   }
+  progress('')
   console.log(`Everyone computes the same within ${largest.toExponential(1)}`)
   return { versions, wrong, largest }
 }
@@ -206,8 +223,13 @@ async function race(workload, field, { rounds, seconds }, patience) {
     contestant,
     samples: /** @type {Sample[]} */ ([]),
   }))
+  const first = (/** @type {Sample[]} */ [{ train, predict }]) => train ?? predict
+  const isNear = (/** @type {typeof results[number]} */ { contestant, samples }) =>
+    !contestant.rival ||
+    first(samples) <
+      farBehind * Math.max(...results.map((our) => (our.contestant.rival ? 0 : first(our.samples))))
   for (let round = 1; round <= rounds; round++) {
-    for (const { contestant, samples } of results) {
+    for (const { contestant, samples } of round === 1 ? results : results.filter(isNear)) {
       const who = `${contestant.name}, ${contestant.threads} threads`
       progress(`${workload.name}, round ${round} of ${rounds}: ${who}`)
       samples.push(await measureCalmly(contestant, workload, seconds, patience))

@@ -31,6 +31,49 @@ def make_data(workload):
     return {"weights": weights, "x": uniform((B, T, I), 1), "y": uniform((B, U), 1)}
 
 
+SHORTEST = 5
+
+
+def make_model_data(workload):
+    """The numbers of makeModelData in models.mjs."""
+    B, T, I, U, V, layers, batches = (
+        workload[key] for key in ("B", "T", "I", "U", "V", "layers", "batches")
+    )
+    uniform = generator(1)
+
+    def lstm(inputs):
+        shapes = (inputs, 4 * U), (U, 4 * U), (4 * U,)
+        scales = (3 / inputs) ** 0.5, (3 / U) ** 0.5, 0.5
+        return [uniform(shape, scale) for shape, scale in zip(shapes, scales)]
+
+    def dense(inputs, outputs):
+        return [uniform((inputs, outputs), (3 / inputs) ** 0.5), uniform((outputs,), 0.1)]
+
+    classifies = workload["model"] == "classifier"
+    rows = batches * B
+    embedding = uniform((V, I), 1)
+    if classifies:
+        lstms = [lstm(I), lstm(I)]
+        last = dense(2 * U, 1)
+        u = generator(2)((rows,), 1).astype(np.float64)
+        lengths = np.sort(SHORTEST + np.floor((u + 1) / 2 * (T + 1 - SHORTEST)).astype(int))[::-1]
+    else:
+        lstms = [lstm(I if k == 0 else U) for k in range(layers)]
+        last = dense(U, V)
+        lengths = np.full(rows, T)
+    u = uniform((lengths.sum() + 1,), 1).astype(np.float64)
+    words = np.floor(np.power(float(V), (u + 1) / 2)).astype(np.int64)
+    targets = uniform((rows,), 1) >= 0 if classifies else words[1:]
+    return {
+        "embedding": embedding,
+        "lstms": lstms,
+        "dense": last,
+        "lengths": lengths.copy(),
+        "words": words[:-1],
+        "targets": targets,
+    }
+
+
 def generator(seed):
     state = seed
 
@@ -79,7 +122,7 @@ def main(open_engine):
     job = json.loads(sys.argv[-1])
     workload = job["workload"]
     engine = open_engine(job["engine"])
-    model = engine["make"](workload, make_data(workload))
+    model = engine["make"](workload, make_model_data(workload) if "model" in workload else make_data(workload))
     result = {key: engine[key] for key in ("runs", "threads", "version")}
 
     def prepare_prediction(count):

@@ -1,14 +1,19 @@
 /**
- * The jobs that are timed: LSTM layers of I inputs and U units on a batch of B sequences of T steps;
- * mean squared error on the last output, Adam. The sizes are those of common uses.
+ * The jobs that are timed: LSTM layers of I inputs and U units on a batch of B sequences of T steps, mean
+ * squared error on the last output, Adam, in sizes of common uses; and whole models.
  *
  * @typedef {object} Workload
  * @property {string} name
  * @property {number} B @property {number} T @property {number} I @property {number} U
  * @property {number} layers
  * @property {boolean} [predictOnly] no training step is timed
+ * @property {'classifier' | 'language-model'} [model] a whole one (models.mjs), of V words
+ * @property {number} [V]
+ * @property {number} [batches] of the whole model's epoch
  * @typedef {{ x: Float32Array, y: Float32Array, weights: Float32Array[][] }} Data
  */
+import { makeModelData, modelFlops } from './models.mjs'
+import { generator } from './random.mjs'
 
 /** @type {Workload[]} */
 export const workloads = [
@@ -22,13 +27,63 @@ export const workloads = [
   // One step of a stream. Rivals start from zeros each time, Refrain from where it was.
   { name: 'step-128', B: 1, T: 1, I: 128, U: 128, layers: 1, predictOnly: true },
   { name: 'step-512', B: 1, T: 1, I: 512, U: 512, layers: 1, predictOnly: true },
+  {
+    name: 'classifier',
+    model: 'classifier',
+    B: 32,
+    T: 60,
+    I: 64,
+    U: 64,
+    V: 20_000,
+    layers: 1,
+    batches: 20,
+  },
+  {
+    name: 'language-model',
+    model: 'language-model',
+    B: 20,
+    T: 35,
+    I: 200,
+    U: 200,
+    V: 10_000,
+    layers: 2,
+    batches: 5,
+  },
 ]
 
-/** Run when no `--workload` is given. */
-export const usual = ['seed-step', 'small', 'medium', 'char-rnn']
+/** What `--quick` runs. */
+export const quick = ['small', 'medium', 'step-128']
 
 /** Odd sizes, on which everyone must compute the same numbers before anything is timed. */
-export const probe = { name: 'probe', B: 3, T: 7, I: 5, U: 9, layers: 2 }
+const probes = [
+  { name: 'probe', B: 3, T: 7, I: 5, U: 9, layers: 2 },
+  {
+    name: 'small classifier',
+    model: 'classifier',
+    B: 3,
+    T: 9,
+    I: 5,
+    U: 7,
+    V: 23,
+    layers: 1,
+    batches: 5,
+  },
+  {
+    name: 'small language model',
+    model: 'language-model',
+    B: 3,
+    T: 7,
+    I: 5,
+    U: 9,
+    V: 23,
+    layers: 2,
+    batches: 5,
+  },
+]
+
+/** The probes of the kinds of workloads chosen. @param {Workload[]} chosen @returns {Workload[]} */
+export const probesOf = (chosen) =>
+  probes.filter(({ model }) => chosen.some((workload) => workload.model === model))
 
 /** Inputs of layer `k`. @param {Workload} workload @param {number} k */
 export const inputsOf = ({ I, U }, k) => (k === 0 ? I : U)
@@ -40,28 +95,15 @@ export const inputsOf = ({ I, U }, k) => (k === 0 ? I : U)
  * @param {Workload} workload @param {'train' | 'predict'} task
  */
 export function flopsOf(workload, task) {
-  const { B, T, U, layers } = workload
-  let forward = 0
-  for (let k = 0; k < layers; k++) forward += 2 * B * T * 4 * U * (inputsOf(workload, k) + U)
+  const { model, B, T, U, layers } = workload
+  let forward = model ? modelFlops(workload) : 0
+  for (let k = 0; !model && k < layers; k++)
+    forward += 2 * B * T * 4 * U * (inputsOf(workload, k) + U)
   return task === 'train' ? 3 * forward : forward
 }
 
-/**
- * Uniform numbers in [-scale, scale), the same for everyone (a linear congruential generator).
- *
- * @param {number} seed
- */
-function generator(seed) {
-  let state = seed >>> 0
-  return (/** @type {number} */ length, /** @type {number} */ scale) =>
-    Float32Array.from({ length }, () => {
-      state = (Math.imul(state, 1664525) + 1013904223) >>> 0
-      return scale * (state / 2 ** 31 - 1)
-    })
-}
-
 /** Input [B,T,I], target [B,U], weights in Keras's order. @param {Workload} workload @returns {Data} */
-export function makeData(workload) {
+function makeLayerData(workload) {
   const { B, T, I, U, layers } = workload
   const uniform = generator(1)
   const weights = Array.from({ length: layers }, (_, k) => {
@@ -74,3 +116,7 @@ export function makeData(workload) {
   })
   return { weights, x: uniform(B * T * I, 1), y: uniform(B * U, 1) }
 }
+
+/** @param {Workload} workload @returns {any} */
+export const makeData = (workload) =>
+  workload.model ? makeModelData(workload) : makeLayerData(workload)

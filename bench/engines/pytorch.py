@@ -1,9 +1,6 @@
-"""PyTorch on the CPU: nn.LSTM, mean squared error on the last output, Adam; eager unless asked for
-torch.compile. Tensors exist already, Adam is the fused one. A single step of a single sequence runs
-without oneDNN, whose packing of the weights on each call takes longer than the step.
-
-PyTorch has two bias vectors where Keras has one. The second is zero and frozen: trained, it would
-double each step of their sum.
+"""PyTorch on the CPU, eager unless asked for torch.compile: nn.LSTM, mean squared error on the last
+output, fused Adam; or the whole models of pytorch_models.py. Tensors exist already. A single step of a
+single sequence runs without oneDNN, whose packing of the weights on each call takes longer than the step.
 """
 
 import sys
@@ -12,6 +9,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import torch  # noqa: E402
+from pytorch_models import WholeModel, adam, fill  # noqa: E402
 from worker import main  # noqa: E402
 
 
@@ -21,15 +19,9 @@ class Model:
         if workload["B"] * workload["T"] == 1:
             torch.backends.mkldnn.set_flags(False)
         self.lstm = torch.nn.LSTM(I, U, num_layers=layers, batch_first=True)
-        with torch.no_grad():
-            for k, (kernel, recurrent, bias) in enumerate(data["weights"]):
-                # Both order the gates i, f, c (PyTorch's g), o.
-                getattr(self.lstm, f"weight_ih_l{k}").copy_(torch.from_numpy(kernel.T.copy()))
-                getattr(self.lstm, f"weight_hh_l{k}").copy_(torch.from_numpy(recurrent.T.copy()))
-                getattr(self.lstm, f"bias_ih_l{k}").copy_(torch.from_numpy(bias))
-                getattr(self.lstm, f"bias_hh_l{k}").zero_().requires_grad_(False)
-        trained = [p for p in self.lstm.parameters() if p.requires_grad]
-        self.adam = torch.optim.Adam(trained, lr=1e-3, eps=1e-7, fused=True)
+        for k, weights in enumerate(data["weights"]):
+            fill(self.lstm, f"l{k}", weights)
+        self.adam = adam(self.lstm)
         self.x = torch.from_numpy(data["x"])
         self.y = torch.from_numpy(data["y"])
         self.forward = torch.compile(self.last) if compiled else self.last
@@ -61,7 +53,9 @@ def open_engine(options):
         "runs": f"cpu {torch.backends.cpu.get_cpu_capability()}{' compiled' if compiled else ''}",
         "threads": torch.get_num_threads(),
         "version": torch.__version__,
-        "make": lambda workload, data: Model(workload, data, compiled),
+        "make": lambda workload, data: (WholeModel if "model" in workload else Model)(
+            workload, data, compiled
+        ),
     }
 
 

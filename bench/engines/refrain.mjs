@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs'
 import { adam, defaultBackend, lstm, sequential } from '../../dist/index.js'
 import { inputsOf } from '../workloads.mjs'
+import { makeModel } from './refrain-models.mjs'
 
 /** `fit` gets at most this many numbers at once, then several epochs of them. */
 const mostNumbers = 8e6
@@ -19,7 +20,9 @@ export function open() {
     runs: `${backend.name} ${backend.variant}`,
     threads: backend.threads,
     version,
-    make(workload, { x, y, weights }) {
+    make(workload, data) {
+      if (workload.model) return makeModel(workload, data)
+      const { x, y, weights } = data
       const { B, T, I, U, layers, predictOnly } = workload
       const stack = Array.from({ length: layers }, (_, k) =>
         lstm({ units: U, returnSequences: k < layers - 1 }),
