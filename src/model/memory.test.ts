@@ -95,6 +95,23 @@ describe.each(backends)('$name $variant', (backend) => {
   })
 })
 
+it('gradients and moments have memory only once a model trains', async () => {
+  const backend = createBackend('reference:float32')
+  const before = backend.heap.bytesInUse
+  const model = sequential([dense({ units: 300 })], { backend }).build([null, 200])
+  model.compile({ loss: 'mse', optimizer: adam() })
+  const data = { shape: [4, 200], data: new Float32Array(800) }
+  const target = { shape: [4, 300], data: new Float32Array(1200) }
+  await model.predict(data)
+  await model.evaluate(data, target)
+  const used = () => backend.heap.bytesInUse - before - model.arenaBytes
+  const weights = 4 * (200 * 300 + 300)
+  expect(used()).toBeLessThan(weights + 200)
+  await model.fit(data, target)
+  expect(used()).toBeGreaterThanOrEqual(4 * weights)
+  expect(used()).toBeLessThan(4 * weights + 2000)
+})
+
 it('a model that nothing refers to gives its memory back', async () => {
   const backend = wasmBackend({ variant: 'simd128' })
   const use = async () => {

@@ -31,7 +31,7 @@ export function clipGradients(
   }
   if (clipNorm !== undefined) {
     let acted = false
-    for (const { gradient } of each) {
+    for (const { gradient } of each()) {
       const { values, size } = gradient
       const own = Math.sqrt(kernels.sumSquares(values, size))
       if (own <= clipNorm) continue

@@ -176,7 +176,7 @@ export class Trainer {
   /** Names where the number that is not finite was born; the weights are still those before. */
   #failNotFinite(loss: number, { each }: Gradients): never {
     const { kernels } = this.#model.backend
-    const bad = each.find(
+    const bad = each().find(
       ({ gradient }) => kernels.firstNonFinite(gradient.values, gradient.size) >= 0,
     )
     const where = bad

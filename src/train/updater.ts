@@ -37,7 +37,7 @@ export interface Gradients {
   /** All of them in few arrays. */
   readonly arrays: readonly Tensor[]
   /** Each parameter's; of a table, those of the rows used. */
-  readonly each: readonly { parameter: Parameter; gradient: Tensor }[]
+  each(): { parameter: Parameter; gradient: Tensor }[]
 }
 
 export class Updater {
@@ -46,6 +46,8 @@ export class Updater {
   readonly #optimizer: Optimizer
   readonly #tables: readonly Table[]
   readonly #runs: readonly Run[]
+  /** The parameters in `#runs`. */
+  readonly #whole: readonly Parameter[]
   /** Where each gradient lies within those of the runs. */
   readonly #homes: readonly { readonly parameter: Parameter; readonly home: Tensor }[]
   readonly #slots: readonly Tensor[]
@@ -72,6 +74,7 @@ export class Updater {
     this.#rates = allocateTensor(heap, [delay])
     this.#keeps = allocateTensor(heap, [delay])
     const whole = parameters.trainable.filter((place) => !inTable(place))
+    this.#whole = whole.map(({ parameter }) => parameter)
     const gradients = parameters.allocateGradients(whole)
     const runs: { start: number; size: number }[] = []
     for (const { start, size } of whole) {
@@ -119,24 +122,33 @@ export class Updater {
 
   /** After the backward pass: the step's gradients. */
   gradients(ctx: Context): Gradients {
-    const each: { parameter: Parameter; gradient: Tensor }[] = []
     const arrays = this.#runs.map(({ gradients }) => gradients)
     for (const { parameter, used } of this.#tables) {
       parameter.usedRows = null
       if (used.gradient) arrays.push(used.gradient)
     }
+    // Nothing may have flowed to some of those that stand side by side.
+    for (const parameter of this.#whole) ctx.gradientOf(parameter.memory)
+    return { arrays, each: () => this.#each() }
+  }
+
+  #each() {
+    const found: { parameter: Parameter; gradient: Tensor }[] = []
     for (const { parameter } of this.#parameters.trainable) {
       const table = this.#tables.find((table) => table.parameter === parameter)
-      const gradient = table ? table.used.gradient : ctx.gradientOf(parameter.memory)
-      if (gradient) each.push({ parameter, gradient })
+      const gradient = table ? table.used.gradient : parameter.memory.gradient
+      if (gradient) found.push({ parameter, gradient })
     }
-    return { arrays, each }
+    return found
   }
 
   /** Moves the weights; `step` counts from 0. */
   apply(ctx: Context, moved: Pick<Update, 'step' | 'rate' | 'scale'>): void {
     const { kernels } = this.#backend
-    for (const run of this.#runs) this.#optimizer.apply(kernels, { ...moved, ...run })
+    const { step, rate, scale } = moved
+    for (const { weights, gradients, slots } of this.#runs) {
+      this.#optimizer.apply(kernels, { weights, gradients, slots, step, rate, scale })
+    }
     if (this.#tables.length > 0) {
       const { idle } = this.#optimizer
       if (idle !== null && idle !== 'nothing') {
