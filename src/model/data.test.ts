@@ -3,8 +3,9 @@ import { describe, expect, it } from 'vitest'
 import { referenceBackend } from '../kernels/reference.ts'
 import { dense, embedding, input, lstm } from '../layers/index.ts'
 import { model as makeModel } from './functional.ts'
-import type { FitOptions, Model } from './model.ts'
+import type { Model } from './model.ts'
 import { sequential } from './sequential.ts'
+import type { FitOptions } from './training.ts'
 
 const backend = referenceBackend()
 

@@ -13,15 +13,14 @@ export type { SlowPath } from './explain/slow.ts'
 export { encodeModel } from './file.ts'
 export { type FunctionalOptions, model } from './functional.ts'
 export { decodeModel, type LoadedFile, loadFile, loadModel } from './load.ts'
-export type {
-  CompileOptions,
-  FitOptions,
-  Model,
-  ModelOptions,
-  SaveOptions,
-  TrainingRecord,
-  ValidationData,
-} from './model.ts'
+export type { Model, ModelOptions, SaveOptions } from './model.ts'
 export { sequential } from './sequential.ts'
 export type { SavedState, StepResult, StreamState } from './step.ts'
+export type {
+  CompileOptions,
+  EvaluateOptions,
+  FitOptions,
+  TrainingRecord,
+  ValidationData,
+} from './training.ts'
 export type { LayerWay, Way } from './ways.ts'

@@ -6,7 +6,8 @@ import { decodeSafetensors, type Safetensors } from '../util/safetensors.ts'
 import { checkFormat, findWeights, isHistory, readJson } from './file.ts'
 import { Functional } from './functional.ts'
 import { type GraphConfig, graphFromConfig } from './graph.ts'
-import type { Model, ModelOptions, TrainingRecord } from './model.ts'
+import type { Model, ModelOptions } from './model.ts'
+import type { TrainingRecord } from './training.ts'
 
 /** What a `.refrain` file holds. */
 export interface LoadedFile {

@@ -10,19 +10,23 @@ import type { Context } from '../tensor/context.ts'
 import { type Parameter, ParameterSet } from '../tensor/parameter.ts'
 import { Random } from '../tensor/random.ts'
 import { shapeError, type Tensor } from '../tensor/tensor.ts'
-import type { Callback, Logs } from '../train/callbacks.ts'
-import { type LossConfig, type LossName, resolveLoss } from '../train/losses.ts'
-import { checkMetric, type MetricName, resolveMetric } from '../train/metrics.ts'
-import { type Optimizer, resolveOptimizer } from '../train/optimizers.ts'
-import { type History, Trainer, type TrainingData } from '../train/trainer.ts'
-import { checkInteger, checkNumber, checkOptions, suggest } from '../util/check.ts'
-import { readCheckpoint, writeModelFile } from './file.ts'
+import type { Logs } from '../train/callbacks.ts'
+import type { History } from '../train/trainer.ts'
+import { checkInteger, checkOptions, suggest } from '../util/check.ts'
+import { writeModelFile } from './file.ts'
 import { type Graph, runGraph } from './graph.ts'
 import { checkNesting, nameLayers } from './names.ts'
 import { predictRows } from './predict.ts'
-import { fitInput, severalInputs, sliceData, withClassWeights, withTargets } from './prepare.ts'
+import { fitInput, severalInputs } from './prepare.ts'
 import { type SavedState, Stepper, type StepResult, type StreamState } from './step.ts'
 import { summarize } from './summary.ts'
+import {
+  type CompileOptions,
+  type EvaluateOptions,
+  type FitOptions,
+  Training,
+  type TrainingRecord,
+} from './training.ts'
 
 export interface ModelOptions {
   /** Default 'model' or 'sequential'. */
@@ -31,66 +35,6 @@ export interface ModelOptions {
   seed?: number
   /** Where to compute; default: the fastest backend that runs here. */
   backend?: Backend
-}
-
-export interface CompileOptions {
-  /** Default 'adam'. */
-  optimizer?: Optimizer | Optimizer['name']
-  loss: LossName | 'mse' | 'mae' | LossConfig
-  /** Names such as 'accuracy'; default none. */
-  metrics?: readonly string[]
-}
-
-/** Inputs and targets, and weights if any. */
-export type ValidationData =
-  | readonly [x: ArrayData, y: ArrayData, sampleWeight?: ArrayData]
-  | { x: ArrayData; y: ArrayData; sampleWeight?: ArrayData }
-
-export interface FitOptions {
-  /** Default 1. */
-  epochs?: number
-  /** Default 32. */
-  batchSize?: number
-  /** Share of the rows, the last ones, that is kept for validation; default 0. */
-  validationSplit?: number
-  /** Used instead of `validationSplit`. */
-  validationData?: ValidationData
-  /** Default true. */
-  shuffle?: boolean
-  /** Of shuffling and dropout; default the model's. */
-  seed?: number
-  /** A factor for each class number, of the rows trained on; others have 1. */
-  classWeight?: Readonly<Record<number, number>>
-  /** A factor for each row, or for each row and step. */
-  sampleWeight?: ArrayData
-  callbacks?: readonly Callback[]
-  /** A checkpoint file to go on from; same data and options as the run that wrote it. */
-  resume?: string
-}
-
-const fitOptions = [
-  'epochs',
-  'batchSize',
-  'validationSplit',
-  'validationData',
-  'shuffle',
-  'seed',
-  'classWeight',
-  'sampleWeight',
-  'callbacks',
-  'resume',
-]
-
-/** How a model was trained, as its file tells. */
-export interface TrainingRecord {
-  readonly rows: number
-  readonly validationRows: number
-  readonly epochs: number
-  readonly batchSize: number
-  readonly seed: number
-  readonly seconds: number
-  readonly backend: string
-  readonly history: History
 }
 
 /** What `save` may write beside the weights. */
@@ -113,11 +57,8 @@ export abstract class Model<Output extends Tensor | Tensor[] = Tensor> {
   encoders: unknown = null
   #backend: Backend | undefined
   #parameters: ParameterSet | null = null
-  #compiled: { optimizer: Optimizer; loss: LossConfig; metrics: MetricName[] } | null = null
-  #trainer: Trainer | null = null
+  readonly #training = new Training(this)
   #arena: Arena | null = null
-  #record: TrainingRecord | null = null
-  #fitting = false
   #stepper: Stepper | null = null
 
   constructor(kind: string, options: ModelOptions) {
@@ -160,12 +101,12 @@ export abstract class Model<Output extends Tensor | Tensor[] = Tensor> {
 
   /** How the model was trained last; null if it was not. */
   get trainingRecord(): TrainingRecord | null {
-    return this.#record
+    return this.#training.record
   }
 
   /** The optimizer, loss and metrics; null before `compile`. */
   get compiled() {
-    return this.#compiled
+    return this.#training.compiled
   }
 
   /** The layer of that name; throws `UNKNOWN_OPTION` naming the nearest. */
@@ -246,21 +187,7 @@ export abstract class Model<Output extends Tensor | Tensor[] = Tensor> {
 
   /** Sets optimizer, loss and metrics; the optimizer starts afresh. */
   compile(options: CompileOptions): void {
-    checkOptions('compile', options, ['optimizer', 'loss', 'metrics'])
-    if (options.loss === undefined) {
-      throw new RefrainError(
-        'BAD_ARGUMENT',
-        "compile 'loss': expected a loss, got none",
-        "for example loss: 'binaryCrossentropy'",
-      )
-    }
-    const loss = resolveLoss(options.loss)
-    this.#compiled = {
-      optimizer: resolveOptimizer(options.optimizer ?? 'adam'),
-      loss,
-      metrics: (options.metrics ?? []).map((name) => checkMetric(resolveMetric(name), loss)),
-    }
-    this.#trainer = null
+    this.#training.compile(options)
     if (this.#parameters) this.#partition(this.#parameters)
   }
 
@@ -299,92 +226,16 @@ export abstract class Model<Output extends Tensor | Tensor[] = Tensor> {
     y: ArrayData,
     options: FitOptions = {},
   ): Promise<History> {
-    if (this.#fitting) {
-      throw new RefrainError(
-        'BAD_ARGUMENT',
-        'fit: the model is being trained',
-        'await the other fit first',
-      )
-    }
-    this.#fitting = true
-    try {
-      return await this.#fit(x, y, options)
-    } finally {
-      this.#fitting = false
-    }
-  }
-
-  async #fit(x: ArrayData | readonly ArrayData[], y: ArrayData, options: FitOptions) {
-    checkOptions('fit', options, fitOptions)
-    const epochs = checkInteger("fit 'epochs'", options.epochs ?? 1)
-    const batchSize = checkInteger("fit 'batchSize'", options.batchSize ?? 32)
-    const split = checkNumber("fit 'validationSplit'", options.validationSplit ?? 0, 0, 0.999999)
-    const seed =
-      options.seed === undefined ? this.seed : checkInteger("fit 'seed'", options.seed, 0)
-    let data = this.#data('fit', x, y, options.sampleWeight)
-    let validation: TrainingData | null = null
-    if (options.validationData) {
-      const [vx, vy, sampleWeight] = Array.isArray(options.validationData)
-        ? options.validationData
-        : [
-            (options.validationData as { x: ArrayData }).x,
-            (options.validationData as { y: ArrayData }).y,
-            (options.validationData as { sampleWeight?: ArrayData }).sampleWeight,
-          ]
-      validation = this.#data('validationData', vx, vy, sampleWeight)
-    } else if (split > 0) {
-      const { rows } = data.target
-      const cut = Math.floor(rows * (1 - split))
-      if (cut === 0 || cut === rows) {
-        throw new RefrainError(
-          'BAD_ARGUMENT',
-          `fit 'validationSplit': ${split} of ${rows} rows leaves nothing to train or validate on`,
-        )
-      }
-      validation = sliceData(data, cut, rows)
-      data = sliceData(data, 0, cut)
-    }
-    if (options.classWeight) {
-      data = withClassWeights(data, options.classWeight, this.graph!.outputs[0].shape)
-    }
-    const started = performance.now()
-    const trainer = this.#makeTrainer()
-    const resume = options.resume ? await readCheckpoint(options.resume, this) : null
-    const history = await trainer.fit({
-      data,
-      validation,
-      epochs,
-      batchSize,
-      shuffle: options.shuffle ?? true,
-      seed,
-      callbacks: options.callbacks ?? [],
-      resume,
-      save: (path, state) => writeModelFile(path, this, {}, state),
-    })
-    const { backend } = this
-    this.#record = {
-      rows: data.target.rows,
-      validationRows: validation?.target.rows ?? 0,
-      epochs: history.epoch.length,
-      batchSize,
-      seed,
-      seconds: (performance.now() - started) / 1000,
-      backend: `${backend.name} ${backend.variant}`,
-      history,
-    }
-    return history
+    return this.#training.fit(x, y, options)
   }
 
   /** Loss and metrics on data; `batchSize` 32 by default. */
   async evaluate(
     x: ArrayData | readonly ArrayData[],
     y: ArrayData,
-    options: { batchSize?: number; sampleWeight?: ArrayData } = {},
+    options: EvaluateOptions = {},
   ): Promise<Logs> {
-    checkOptions('evaluate', options, ['batchSize', 'sampleWeight'])
-    const batchSize = checkInteger("evaluate 'batchSize'", options.batchSize ?? 32)
-    const data = this.#data('evaluate', x, y, options.sampleWeight)
-    return this.#makeTrainer().evaluate(data, batchSize)
+    return this.#training.evaluate(x, y, options)
   }
 
   /**
@@ -398,7 +249,7 @@ export abstract class Model<Output extends Tensor | Tensor[] = Tensor> {
   ): Promise<Output> {
     checkOptions('predict', options, ['batchSize'])
     const batchSize = checkInteger("predict 'batchSize'", options.batchSize ?? 128)
-    const inputs = this.#inputs('predict', x)
+    const inputs = this.columns('predict', x)
     this.parameters.bringHome()
     this.#arena ??= new Arena(this.backend.heap)
     const tensors = await predictRows(this.graph!, this.backend, this.#arena, inputs, batchSize)
@@ -464,39 +315,16 @@ export abstract class Model<Output extends Tensor | Tensor[] = Tensor> {
 
   /** Puts a training record read from a file in place. */
   restoreRecord(record: TrainingRecord | null): void {
-    this.#record = record
+    this.#training.record = record
   }
 
   /** Bytes of memory that steps use, beside weights and optimizer state. */
   get arenaBytes(): number {
-    return (
-      (this.#trainer?.arenaBytes ?? 0) +
-      (this.#arena?.bytes ?? 0) +
-      (this.#stepper?.arenaBytes ?? 0)
-    )
-  }
-
-  #makeTrainer(): Trainer {
-    if (!this.#compiled) {
-      throw new RefrainError(
-        'NOT_BUILT',
-        `${this.name}: the model has no loss and optimizer`,
-        "call model.compile({ optimizer: adam(), loss: 'binaryCrossentropy' }) first",
-      )
-    }
-    if (this.graph!.outputs.length > 1) {
-      throw new RefrainError(
-        'UNSUPPORTED',
-        `${this.name}: a loss takes one output, the model has ${this.graph!.outputs.length}`,
-        'train a model with one of them; it shares its layers with this one',
-      )
-    }
-    this.#trainer ??= new Trainer(this, this.#compiled)
-    return this.#trainer
+    return this.#training.arenaBytes + (this.#arena?.bytes ?? 0) + (this.#stepper?.arenaBytes ?? 0)
   }
 
   /** The inputs as columns that fit the graph, which is made from them if there is none. */
-  #inputs(where: string, x: ArrayData | readonly ArrayData[]): Column[] {
+  columns(where: string, x: ArrayData | readonly ArrayData[]): Column[] {
     const symbols = this.graph?.inputs
     let columns: Column[]
     if (symbols && symbols.length > 1) {
@@ -524,19 +352,5 @@ export abstract class Model<Output extends Tensor | Tensor[] = Tensor> {
       if (!(error instanceof RefrainError) || shape[0] === null) throw error
       this.makeGraph([null, ...shape])
     }
-  }
-
-  #data(
-    where: string,
-    x: ArrayData | readonly ArrayData[],
-    y: ArrayData,
-    sampleWeight?: ArrayData,
-  ): TrainingData {
-    if (!this.#compiled) this.#makeTrainer()
-    const inputs = this.#inputs(where, x)
-    const { layers } = this
-    const { loss } = this.#compiled!
-    const outputShape = this.graph!.outputs[0].shape
-    return withTargets(where, inputs, { y, sampleWeight }, { loss, outputShape, layers })
   }
 }

@@ -24,8 +24,9 @@ import {
 import { adam, adamW, type Optimizer, sgd } from '../train/optimizers.ts'
 import { decodeSafetensors, encodeSafetensors } from '../util/safetensors.ts'
 import { loadModel } from './load.ts'
-import type { FitOptions, Model } from './model.ts'
+import type { Model } from './model.ts'
 import { sequential } from './sequential.ts'
+import type { FitOptions } from './training.ts'
 
 let folder: string
 beforeAll(() => {

@@ -15,8 +15,8 @@ import { type Callback, learningRateSchedule } from '../train/callbacks.ts'
 import { adam, adamW, type Optimizer, rmsprop, sgd } from '../train/optimizers.ts'
 import { exponentialDecay } from '../train/schedules.ts'
 import { model } from './functional.ts'
-import type { FitOptions } from './model.ts'
 import { sequential } from './sequential.ts'
+import type { FitOptions } from './training.ts'
 
 const words = 2048
 const width = 32

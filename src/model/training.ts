@@ -1,0 +1,244 @@
+/** The training part of a model: compile, fit, evaluate. */
+import type { ArrayData } from '../data/column.ts'
+import { RefrainError } from '../errors.ts'
+import type { Tensor } from '../tensor/tensor.ts'
+import type { Callback, Logs } from '../train/callbacks.ts'
+import { type LossConfig, type LossName, resolveLoss } from '../train/losses.ts'
+import { checkMetric, type MetricName, resolveMetric } from '../train/metrics.ts'
+import { type Optimizer, resolveOptimizer } from '../train/optimizers.ts'
+import { type History, Trainer, type TrainingData } from '../train/trainer.ts'
+import { checkInteger, checkNumber, checkOptions } from '../util/check.ts'
+import { readCheckpoint, writeModelFile } from './file.ts'
+import type { Model } from './model.ts'
+import { sliceData, withClassWeights, withTargets } from './prepare.ts'
+
+export interface CompileOptions {
+  /** Default 'adam'. */
+  optimizer?: Optimizer | Optimizer['name']
+  loss: LossName | 'mse' | 'mae' | LossConfig
+  /** Names such as 'accuracy'; default none. */
+  metrics?: readonly string[]
+}
+
+/** Inputs and targets, and weights if any. */
+export type ValidationData =
+  | readonly [x: ArrayData, y: ArrayData, sampleWeight?: ArrayData]
+  | { x: ArrayData; y: ArrayData; sampleWeight?: ArrayData }
+
+export interface FitOptions {
+  /** Default 1. */
+  epochs?: number
+  /** Default 32. */
+  batchSize?: number
+  /** Share of the rows, the last ones, that is kept for validation; default 0. */
+  validationSplit?: number
+  /** Used instead of `validationSplit`. */
+  validationData?: ValidationData
+  /** Default true. */
+  shuffle?: boolean
+  /** Of shuffling and dropout; default the model's. */
+  seed?: number
+  /** A factor for each class number, of the rows trained on; others have 1. */
+  classWeight?: Readonly<Record<number, number>>
+  /** A factor for each row, or for each row and step. */
+  sampleWeight?: ArrayData
+  callbacks?: readonly Callback[]
+  /** A checkpoint file to go on from; same data and options as the run that wrote it. */
+  resume?: string
+}
+
+const fitOptions = [
+  'epochs',
+  'batchSize',
+  'validationSplit',
+  'validationData',
+  'shuffle',
+  'seed',
+  'classWeight',
+  'sampleWeight',
+  'callbacks',
+  'resume',
+]
+
+export interface EvaluateOptions {
+  /** Default 32. */
+  batchSize?: number
+  /** A factor for each row, or for each row and step. */
+  sampleWeight?: ArrayData
+}
+
+/** How a model was trained, as its file tells. */
+export interface TrainingRecord {
+  readonly rows: number
+  readonly validationRows: number
+  readonly epochs: number
+  readonly batchSize: number
+  readonly seed: number
+  readonly seconds: number
+  readonly backend: string
+  readonly history: History
+}
+
+/** What a model was compiled with, how it was trained last, and the trainer with its state. */
+export class Training {
+  compiled: { optimizer: Optimizer; loss: LossConfig; metrics: MetricName[] } | null = null
+  record: TrainingRecord | null = null
+  readonly #model: Model<Tensor | Tensor[]>
+  #trainer: Trainer | null = null
+  #fitting = false
+
+  constructor(model: Model<Tensor | Tensor[]>) {
+    this.#model = model
+  }
+
+  /** Bytes of the steps' memory. */
+  get arenaBytes(): number {
+    return this.#trainer?.arenaBytes ?? 0
+  }
+
+  compile(options: CompileOptions): void {
+    checkOptions('compile', options, ['optimizer', 'loss', 'metrics'])
+    if (options.loss === undefined) {
+      throw new RefrainError(
+        'BAD_ARGUMENT',
+        "compile 'loss': expected a loss, got none",
+        "for example loss: 'binaryCrossentropy'",
+      )
+    }
+    const loss = resolveLoss(options.loss)
+    this.compiled = {
+      optimizer: resolveOptimizer(options.optimizer ?? 'adam'),
+      loss,
+      metrics: (options.metrics ?? []).map((name) => checkMetric(resolveMetric(name), loss)),
+    }
+    this.#trainer = null
+  }
+
+  async fit(
+    x: ArrayData | readonly ArrayData[],
+    y: ArrayData,
+    options: FitOptions,
+  ): Promise<History> {
+    if (this.#fitting) {
+      throw new RefrainError(
+        'BAD_ARGUMENT',
+        'fit: the model is being trained',
+        'await the other fit first',
+      )
+    }
+    this.#fitting = true
+    try {
+      return await this.#fit(x, y, options)
+    } finally {
+      this.#fitting = false
+    }
+  }
+
+  async #fit(x: ArrayData | readonly ArrayData[], y: ArrayData, options: FitOptions) {
+    const model = this.#model
+    checkOptions('fit', options, fitOptions)
+    const epochs = checkInteger("fit 'epochs'", options.epochs ?? 1)
+    const batchSize = checkInteger("fit 'batchSize'", options.batchSize ?? 32)
+    const split = checkNumber("fit 'validationSplit'", options.validationSplit ?? 0, 0, 0.999999)
+    const seed =
+      options.seed === undefined ? model.seed : checkInteger("fit 'seed'", options.seed, 0)
+    let data = this.#data('fit', x, y, options.sampleWeight)
+    let validation: TrainingData | null = null
+    if (options.validationData) {
+      const [vx, vy, sampleWeight] = Array.isArray(options.validationData)
+        ? options.validationData
+        : [
+            (options.validationData as { x: ArrayData }).x,
+            (options.validationData as { y: ArrayData }).y,
+            (options.validationData as { sampleWeight?: ArrayData }).sampleWeight,
+          ]
+      validation = this.#data('validationData', vx, vy, sampleWeight)
+    } else if (split > 0) {
+      const { rows } = data.target
+      const cut = Math.floor(rows * (1 - split))
+      if (cut === 0 || cut === rows) {
+        throw new RefrainError(
+          'BAD_ARGUMENT',
+          `fit 'validationSplit': ${split} of ${rows} rows leaves nothing to train or validate on`,
+        )
+      }
+      validation = sliceData(data, cut, rows)
+      data = sliceData(data, 0, cut)
+    }
+    if (options.classWeight) {
+      data = withClassWeights(data, options.classWeight, model.graph!.outputs[0].shape)
+    }
+    const started = performance.now()
+    const trainer = this.#makeTrainer()
+    const resume = options.resume ? await readCheckpoint(options.resume, model) : null
+    const history = await trainer.fit({
+      data,
+      validation,
+      epochs,
+      batchSize,
+      shuffle: options.shuffle ?? true,
+      seed,
+      callbacks: options.callbacks ?? [],
+      resume,
+      save: (path, state) => writeModelFile(path, model, {}, state),
+    })
+    const { backend } = model
+    this.record = {
+      rows: data.target.rows,
+      validationRows: validation?.target.rows ?? 0,
+      epochs: history.epoch.length,
+      batchSize,
+      seed,
+      seconds: (performance.now() - started) / 1000,
+      backend: `${backend.name} ${backend.variant}`,
+      history,
+    }
+    return history
+  }
+
+  /** Loss and metrics on data; `batchSize` 32 by default. */
+  async evaluate(
+    x: ArrayData | readonly ArrayData[],
+    y: ArrayData,
+    options: EvaluateOptions,
+  ): Promise<Logs> {
+    checkOptions('evaluate', options, ['batchSize', 'sampleWeight'])
+    const batchSize = checkInteger("evaluate 'batchSize'", options.batchSize ?? 32)
+    const data = this.#data('evaluate', x, y, options.sampleWeight)
+    return this.#makeTrainer().evaluate(data, batchSize)
+  }
+
+  #makeTrainer(): Trainer {
+    const { name, graph } = this.#model
+    if (!this.compiled) {
+      throw new RefrainError(
+        'NOT_BUILT',
+        `${name}: the model has no loss and optimizer`,
+        "call model.compile({ optimizer: adam(), loss: 'binaryCrossentropy' }) first",
+      )
+    }
+    if (graph!.outputs.length > 1) {
+      throw new RefrainError(
+        'UNSUPPORTED',
+        `${name}: a loss takes one output, the model has ${graph!.outputs.length}`,
+        'train a model with one of them; it shares its layers with this one',
+      )
+    }
+    this.#trainer ??= new Trainer(this.#model, this.compiled)
+    return this.#trainer
+  }
+
+  #data(
+    where: string,
+    x: ArrayData | readonly ArrayData[],
+    y: ArrayData,
+    sampleWeight?: ArrayData,
+  ): TrainingData {
+    if (!this.compiled) this.#makeTrainer()
+    const inputs = this.#model.columns(where, x)
+    const { loss } = this.compiled!
+    const { layers, graph } = this.#model
+    const outputShape = graph!.outputs[0].shape
+    return withTargets(where, inputs, { y, sampleWeight }, { loss, outputShape, layers })
+  }
+}
