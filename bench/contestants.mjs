@@ -155,11 +155,12 @@ const oneDnn = (threads) => ({
 
 /** @param {number[]} threads @param {{ compile: boolean }} options @returns {Contestant[]} */
 export function allContestants(threads, { compile }) {
+  const flags = relaxedFlags()
   const counts = [...new Set(threads)].sort((a, b) => b - a)
   return [
     ...counts.map((count) => refrain('native', count)),
-    refrain('wasm:relaxed', 1, relaxedFlags()),
-    refrain('wasm:simd128', 1),
+    ...counts.map((count) => refrain('wasm:relaxed', count, flags)),
+    ...counts.map((count) => refrain('wasm:simd128', count)),
     ...counts.map((count) => oneDnn(count)),
     ...counts.map((count) => pytorch(count, false)),
     ...(compile ? counts.map((count) => pytorch(count, true)) : []),
@@ -169,7 +170,7 @@ export function allContestants(threads, { compile }) {
     ...counts.map((count) => onnxRuntime('node', count)),
     onnxRuntime('web', 1),
     // A step of more would take minutes.
-    tfjs('wasm', (workload) => flopsOf(workload, 'train') < 3e10),
+    tfjs('wasm', (workload) => flopsOf(workload, 'train') < 2e10),
     tfjs('cpu', (workload) => flopsOf(workload, 'train') < 3e8),
     brainJs(),
   ]

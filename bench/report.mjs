@@ -1,6 +1,6 @@
 /** From samples to medians, tables and the results' file. */
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
-import { flopsOf } from './workloads.mjs'
+import { executedFlops, flopsOf } from './workloads.mjs'
 
 /**
  * @typedef {{ median: number, min: number, max: number, samples: number[] }} Spread
@@ -19,8 +19,9 @@ function spread(samples) {
  * @param {import('./workloads.mjs').Workload} workload
  * @param {import('./contestants.mjs').Contestant} contestant
  * @param {import('./speed.mjs').Sample[]} samples
+ * @param {number} [peak] GFLOP/s that its backend reaches with its threads
  */
-export function summarize(workload, { name, rival, threads }, samples) {
+export function summarize(workload, { name, rival, threads }, samples, peak) {
   /** @param {'train' | 'predict'} task */
   const timing = (task) => {
     const values = samples.flatMap((sample) => sample[task] ?? [])
@@ -28,12 +29,19 @@ export function summarize(workload, { name, rival, threads }, samples) {
     const times = spread(values.map(round))
     return { ...times, gflops: round(flopsOf(workload, task) / times.median / 1e6) }
   }
+  const train = timing('train')
+  const share = (/** @type {number} */ flops) =>
+    train && peak ? round(flops / train.median / 1e6 / peak) : 0
   return {
     workload,
     contestant: name,
     rival,
     threads,
-    train: timing('train'),
+    train,
+    share:
+      train && peak
+        ? { nominal: share(flopsOf(workload, 'train')), executed: share(executedFlops(workload)) }
+        : undefined,
     predict: timing('predict'),
     peakMegabytes: Math.round(Math.max(...samples.map(({ peakMegabytes }) => peakMegabytes))),
     othersUsed: round(Math.max(...samples.map(({ others }) => others))),
@@ -52,9 +60,10 @@ export function printTables({ measured }) {
     if (rows.length === 0) continue
     console.log(`\n${task === 'train' ? 'Training step' : 'Prediction of a batch'}\n`)
     const head = ['workload', 'B×T, I→U', 'program', 'threads', 'ms', 'min–max', 'GFLOP/s']
+    const shares = task === 'train' ? ['of peak', 'executed'] : []
     table([
-      [...head, 'peak MB', 'used by others'],
-      ...rows.map(({ workload, contestant, threads, timing, peakMegabytes, othersUsed }) => {
+      [...head, ...shares, 'peak MB', 'used by others'],
+      ...rows.map(({ workload, contestant, threads, timing, share, peakMegabytes, othersUsed }) => {
         const { B, T, I, U, layers, name } = workload
         const { median, min, max, gflops } = timing
         return [
@@ -65,8 +74,9 @@ export function printTables({ measured }) {
           short(median),
           `${short(min)}–${short(max)}`,
           short(gflops),
+          ...shares.map((_, i) => (share ? percent(i === 0 ? share.nominal : share.executed) : '')),
           String(peakMegabytes),
-          `${Math.round(100 * othersUsed)} %`,
+          percent(othersUsed),
         ]
       }),
     ])
@@ -100,6 +110,49 @@ function printRatios(rows) {
   ])
 }
 
+/** Figures to reach, and whether this run did. @param {import('./figures.mjs').Figure[]} figures */
+export function printFigures(figures) {
+  if (figures.length === 0) return
+  console.log('\nFigures to reach, where this run holds what they need\n')
+  table(
+    [
+      ['what', 'against', 'to reach', 'measured', 'met'],
+      ...figures.map(({ what, against, target, measured, met }) => [
+        what,
+        against,
+        target,
+        measured,
+        met ? 'yes' : 'no',
+      ]),
+    ],
+    5,
+  )
+}
+
+/** Bars for the plot: the fastest of each rival over our fastest native run. @param {Measured[]} measured */
+export function panelsOf(measured) {
+  return /** @type {const} */ (['train', 'predict']).map((task) => {
+    const names = [...new Set(measured.map(({ workload }) => workload.name))]
+    const groups = names.map((name) => {
+      const rows = measured.filter((row) => row.workload.name === name && row[task])
+      const median = (/** @type {Measured} */ row) => row[task]?.median ?? Infinity
+      const ours = rows.filter(({ contestant }) => contestant === 'Refrain native').map(median)
+      const rivals = [...new Set(rows.flatMap((row) => (row.rival ? [row.contestant] : [])))]
+      const bars = rivals.map((rival) => ({
+        name: rival,
+        value:
+          Math.min(...rows.filter((row) => row.contestant === rival).map(median)) /
+          Math.min(...ours),
+      }))
+      return { name, bars: bars.filter(({ value }) => value > 0 && value < Infinity) }
+    })
+    const title = `${task === 'train' ? 'Training step' : 'Prediction'}: times as fast as each rival, Refrain native, each at its best number of threads`
+    return { title, groups: groups.filter(({ bars }) => bars.length > 0) }
+  })
+}
+
+const percent = (/** @type {number} */ share) => `${Math.round(100 * share)} %`
+
 /** Three digits. @param {number} value */
 function short(value) {
   const digits = value >= 100 ? 0 : value >= 10 ? 1 : value >= 1 ? 2 : 3
@@ -107,8 +160,7 @@ function short(value) {
 }
 
 /** Columns from `threads` on hold numbers. @param {string[][]} rows */
-function table(rows) {
-  const texts = rows[0].indexOf('threads')
+function table(rows, texts = rows[0].indexOf('threads')) {
   const widths = rows[0].map((_, i) => Math.max(...rows.map((row) => row[i].length)))
   const line = (/** @type {string[]} */ cells) =>
     `| ${cells.map((cell, i) => (i < texts ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join(' | ')} |`
@@ -119,11 +171,12 @@ function table(rows) {
 }
 
 /**
- * Writes results/NAME-DATE.json, or NAME-DATE-2.json if that exists, and returns its name.
+ * Writes results/NAME-DATE.json, or NAME-DATE-2.json if that exists, and the plot beside it; returns the
+ * JSON's name.
  *
- * @param {string} name @param {{ date: string }} result
+ * @param {string} name @param {{ date: string }} result @param {string} plot SVG
  */
-export function writeResults(name, result) {
+export function writeResults(name, result, plot) {
   const folder = new URL('results/', import.meta.url)
   mkdirSync(folder, { recursive: true })
   const day = result.date.slice(0, 10)
@@ -134,5 +187,6 @@ export function writeResults(name, result) {
     list.replace(/\s+/g, '').replaceAll(',', ', '),
   )
   writeFileSync(new URL(file, folder), `${text}\n`)
+  writeFileSync(new URL(file.replace('.json', '.svg'), folder), plot)
   return file
 }

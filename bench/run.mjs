@@ -4,13 +4,16 @@
  */
 const benchmarks = {
   speed: 'a training step and a prediction beside the rivals (speed --help for its options)',
+  curves: 'a training step and a prediction against B, T and U',
 }
 
 const [name, ...args] = process.argv.slice(2)
 if (name === undefined || !Object.hasOwn(benchmarks, name)) {
   const wrong = name !== undefined && name !== '--help'
   if (wrong) console.error(`bench: no benchmark '${name}'`)
-  const lines = Object.entries(benchmarks).map(([key, what]) => `  npm run bench ${key}   ${what}`)
+  const lines = Object.entries(benchmarks).map(
+    ([key, what]) => `  npm run bench ${key.padEnd(8)}${what}`,
+  )
   console.log(lines.join('\n'))
   process.exit(wrong ? 1 : 0)
 }

@@ -3,9 +3,12 @@
  * processes that take turns. First everyone has to compute the same numbers on a small model.
  */
 import { spawn } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { figures } from './figures.mjs'
 import { describeMachine, waitForCalm, watch } from './machine.mjs'
-import { printTables, summarize, writeResults } from './report.mjs'
+import { barPlot } from './plot.mjs'
+import { panelsOf, printFigures, printTables, summarize, writeResults } from './report.mjs'
 import { probesOf, quick, workloads } from './workloads.mjs'
 
 /**
@@ -79,11 +82,12 @@ export async function main(args) {
   if (busy > calm)
     console.log(`Others use ${percent(busy)} of the machine: the figures will suffer`)
 
+  const peaks = await measurePeaks(present.filter(({ rival }) => !rival))
   const measured = []
   for (const workload of settings.workloads) {
     const field = present.filter(({ runs }) => runs(workload))
     for (const { contestant, samples } of await race(workload, field, settings, patience)) {
-      measured.push(summarize(workload, contestant, samples))
+      measured.push(summarize(workload, contestant, samples, peaks.get(contestant)))
     }
   }
   const result = {
@@ -94,10 +98,14 @@ export async function main(args) {
     settings: { rounds: settings.rounds, seconds: settings.seconds, calm },
     check: { tolerance, largestDifference: checked.largest },
     missing,
+    peaks: [...peaks].map(([{ name, threads }, gflops]) => ({ name, threads, gflops })),
+    figures: figures(measured),
     measured,
   }
   printTables(result)
-  const file = writeResults(settings.quick ? 'speed-quick' : 'speed', result)
+  printFigures(result.figures)
+  const plot = barPlot(panelsOf(measured))
+  const file = writeResults(settings.quick ? 'speed-quick' : 'speed', result, plot)
   console.log(`\nWritten to bench/results/${file}`)
   return 0
 }
@@ -131,10 +139,26 @@ function readSettings(args) {
   }
 }
 
-/** Those that cannot run here, each once whatever its threads. @param {Contestant[]} contestants */
+/** Those that cannot run here, each once unless its threads matter. @param {Contestant[]} contestants */
 function leftOut(contestants) {
-  const reasons = new Map(contestants.map(({ name, missing }) => [name, missing]))
-  return [...reasons].flatMap(([name, why]) => (why ? [{ name, why }] : []))
+  const reasons = new Map()
+  for (const { name, threads, missing, rival } of contestants) {
+    if (missing) reasons.set(rival ? name : `${name}, ${threads} threads`, missing)
+  }
+  return [...reasons].map(([name, why]) => ({ name, why }))
+}
+
+/** GFLOP/s that our backends reach in registers, with their threads. @param {Contestant[]} ours */
+async function measurePeaks(ours) {
+  /** @type {Map<Contestant, number>} */
+  const peaks = new Map()
+  const program = fileURLToPath(new URL('peak.mjs', import.meta.url))
+  for (const contestant of ours) {
+    const command = [...contestant.command.slice(0, -1), program]
+    const { gflops } = await run(contestant.name, command, contestant.env)
+    peaks.set(contestant, gflops)
+  }
+  return peaks
 }
 
 /**
@@ -188,6 +212,10 @@ async function checkAll(contestants, probes) {
         continue
       }
       versions[contestant.product] = result.version
+      if (!contestant.rival && result.threads < contestant.threads) {
+        contestant.missing = `it has ${result.threads} threads here`
+        continue
+      }
       if (contestant.other) continue
       truth ??= result
       for (const when of contestant.predictOnly ? ['before'] : ['before', 'after']) {
@@ -267,11 +295,20 @@ async function measureCalmly(contestant, workload, seconds, patience) {
  * @param {Contestant} contestant @param {'check' | 'measure'} task @param {Workload} workload
  * @param {number} seconds @returns {Promise<any>}
  */
-function work({ name, command, env, engine }, task, workload, seconds) {
-  const [program, ...args] = command
+export function work({ name, command, env, engine }, task, workload, seconds) {
   const job = JSON.stringify({ engine, task, workload, seconds })
+  return run(`${name} at ${workload.name}`, [...command, job], env)
+}
+
+/**
+ * Runs a program to what it prints as its last line.
+ *
+ * @param {string} what @param {string[]} command @param {Record<string, string>} env
+ * @returns {Promise<any>}
+ */
+function run(what, [program, ...args], env) {
   return new Promise((done, fail) => {
-    const child = spawn(program, [...args, job], {
+    const child = spawn(program, args, {
       env: { ...process.env, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
@@ -286,7 +323,7 @@ function work({ name, command, env, engine }, task, workload, seconds) {
     child.on('error', fail)
     child.on('close', (status) => {
       if (status === 0) done(JSON.parse(output.trimEnd().split('\n').at(-1) ?? ''))
-      else fail(new Error(`${name} failed with ${status} at ${workload.name}\n${errors}`))
+      else fail(new Error(`${what} failed with ${status}\n${errors}`))
     })
   })
 }

@@ -102,6 +102,13 @@ export function flopsOf(workload, task) {
   return task === 'train' ? 3 * forward : forward
 }
 
+/** Those that Refrain computes: without the gradient to the first layer's input, which nobody needs. @param {Workload} workload */
+export function executedFlops(workload) {
+  const { model, B, T, I, U } = workload
+  // The embedding of a whole model does need it.
+  return flopsOf(workload, 'train') - (model ? 0 : 2 * B * T * 4 * U * I)
+}
+
 /** Input [B,T,I], target [B,U], weights in Keras's order. @param {Workload} workload @returns {Data} */
 function makeLayerData(workload) {
   const { B, T, I, U, layers } = workload

@@ -1,0 +1,167 @@
+/** The figures that Refrain is to reach, computed from one run: what is missing in the run is left out. */
+
+/**
+ * @typedef {import('./report.mjs').Measured} Measured
+ * @typedef {{ what: string, against: string, target: string, measured: string, met: boolean }} Figure
+ */
+
+const lstms = ['small', 'medium', 'char-rnn', 'ptb', 'wide', 'large']
+const fromMedium = lstms.slice(1)
+const models = ['classifier', 'language-model']
+
+/** @param {Measured[]} measured @returns {Figure[]} */
+export function figures(measured) {
+  const times = (/** @type {string} */ name, /** @type {'train' | 'predict'} */ task) =>
+    measured.flatMap((row) => {
+      const median = row[task]?.median
+      const same =
+        row.contestant === name ||
+        (name.endsWith('*') && row.contestant.startsWith(name.slice(0, -1)))
+      return same && median ? [{ workload: row.workload.name, threads: row.threads, median }] : []
+    })
+  /** The rival's fastest with at most as many threads, or with exactly as many, over ours. */
+  const ratios = (
+    /** @type {string} */ ours,
+    /** @type {string} */ rival,
+    /** @type {'train' | 'predict'} */ task,
+    /** @type {string[]} */ workloads,
+    /** @type {{ threads?: number, same?: boolean }} */ { threads, same = false } = {},
+  ) => {
+    const theirs = times(rival, task)
+    return workloads.flatMap((workload) => {
+      const our = times(ours, task).filter(
+        (row) => row.workload === workload && (!threads || row.threads === threads),
+      )
+      const best = our.sort((a, b) => (same ? b.threads - a.threads : a.median - b.median))[0]
+      if (!best) return []
+      const values = theirs
+        .filter((row) => row.workload === workload && (same ? row.threads === best.threads : true))
+        .map((row) => row.median)
+      return values.length > 0 ? [{ workload, ratio: Math.min(...values) / best.median }] : []
+    })
+  }
+  /** @type {Figure[]} */
+  const list = []
+  const judge = (
+    /** @type {string} */ what,
+    /** @type {string} */ against,
+    /** @type {{ workload: string, ratio: number }[]} */ found,
+    /** @type {{ mean?: number, least?: number }} */ { mean, least },
+  ) => {
+    if (found.length === 0) return
+    const average = Math.exp(
+      found.reduce((sum, { ratio }) => sum + Math.log(ratio), 0) / found.length,
+    )
+    const worst = found.reduce((a, b) => (b.ratio < a.ratio ? b : a))
+    list.push({
+      what,
+      against,
+      target: [mean && `mean ≥ ${mean}×`, least && `each ≥ ${least}×`].filter(Boolean).join(', '),
+      measured: `${found.length === 1 ? '' : `${found.length} workloads, `}mean ${average.toFixed(2)}×, least ${worst.ratio.toFixed(2)}× (${worst.workload})`,
+      met: (!mean || average >= mean) && (!least || worst.ratio >= least),
+    })
+  }
+  const native = 'Refrain native'
+  for (const threads of [2, 1]) {
+    const how = { threads, same: true }
+    const several = threads === 1 ? '1 thread' : `${threads} threads`
+    judge(
+      `training, ${several}`,
+      'oneDNN, as many',
+      ratios(native, 'oneDNN', 'train', lstms, how),
+      { mean: 1.15, least: 1 },
+    )
+  }
+  judge('training', 'PyTorch, its best', ratios(native, 'PyTorch*', 'train', lstms), {
+    mean: 1.5,
+    least: 1.15,
+  })
+  judge('training', 'Keras 3, its best', ratios(native, 'Keras*', 'train', lstms), { least: 1.8 })
+  judge('seed-step', 'PyTorch', ratios(native, 'PyTorch*', 'train', ['seed-step']), { least: 15 })
+  judge('seed-step', 'Keras on JAX', ratios(native, 'Keras JAX', 'train', ['seed-step']), {
+    least: 8,
+  })
+  for (const rival of ['ONNX Runtime node', 'PyTorch']) {
+    for (const threads of [2, 1]) {
+      const how = { threads, same: true }
+      judge(
+        `prediction, ${threads} threads`.replace('1 threads', '1 thread'),
+        `${rival}, as many`,
+        ratios(native, rival, 'predict', lstms, how),
+        { mean: 1.2, least: 1 },
+      )
+    }
+  }
+  judge(
+    'step-128',
+    'ONNX Runtime node',
+    ratios(native, 'ONNX Runtime node', 'predict', ['step-128']),
+    { least: 4 },
+  )
+  judge(
+    'step-512',
+    'ONNX Runtime node',
+    ratios(native, 'ONNX Runtime node', 'predict', ['step-512']),
+    { least: 1.3 },
+  )
+  for (const wasm of ['Refrain wasm relaxed', 'Refrain wasm simd128']) {
+    const variant = wasm.slice('Refrain '.length)
+    const one = { threads: 1, same: true }
+    judge(
+      `prediction, ${variant}, 1 thread`,
+      'ONNX Runtime wasm',
+      ratios(wasm, 'ONNX Runtime wasm', 'predict', lstms, one),
+      { mean: 1.5, least: 1.1 },
+    )
+    judge(
+      `training, ${variant}, 1 thread`,
+      'TensorFlow.js wasm',
+      ratios(wasm, 'TensorFlow.js wasm', 'train', lstms, one),
+      { least: 20 },
+    )
+    const gain = fromMedium.flatMap((workload) => {
+      const of = (/** @type {number} */ threads) =>
+        times(wasm, 'train').find((row) => row.workload === workload && row.threads === threads)
+          ?.median
+      const [alone, both] = [of(1), of(2)]
+      return alone && both ? [{ workload, ratio: alone / both }] : []
+    })
+    judge(`training, ${variant}, 2 threads`, 'with 1', gain, { least: 1.7 })
+  }
+  for (const threads of [2, 1]) {
+    const shares = measured.flatMap(({ workload, contestant, threads: count, share }) =>
+      contestant === native && count === threads && share && fromMedium.includes(workload.name)
+        ? [{ workload: workload.name, ...share }]
+        : [],
+    )
+    if (shares.length === 0) continue
+    const worst = shares.reduce((a, b) => (b.nominal < a.nominal ? b : a))
+    list.push({
+      what: `share of the peak, training, ${threads} threads`.replace('1 threads', '1 thread'),
+      against: 'the machine',
+      target: 'each ≥ 75 %',
+      measured: `least ${percent(worst.nominal)}, executed ${percent(worst.executed)} (${worst.workload})`,
+      met: worst.nominal >= 0.75,
+    })
+  }
+  judge('whole models, an epoch', 'PyTorch', ratios(native, 'PyTorch*', 'train', models), {
+    least: 1.5,
+  })
+  const memory = (/** @type {string} */ name) =>
+    measured.flatMap((row) =>
+      row.contestant === name && row.workload.name === 'ptb' ? [row.peakMegabytes] : [],
+    )
+  if (memory(native).length > 0 && memory('PyTorch').length > 0) {
+    const [ours, theirs] = [Math.max(...memory(native)), Math.min(...memory('PyTorch'))]
+    list.push({
+      what: 'peak memory, ptb',
+      against: 'PyTorch',
+      target: '≤ 0.6×',
+      measured: `${(ours / theirs).toFixed(2)}× (${ours} of ${theirs} MB)`,
+      met: ours <= 0.6 * theirs,
+    })
+  }
+  return list
+}
+
+const percent = (/** @type {number} */ share) => `${Math.round(100 * share)} %`
