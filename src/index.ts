@@ -4,6 +4,7 @@ export type { ArrayData } from './data/column.ts'
 export { type ErrorCode, errorCodes, RefrainError } from './errors.ts'
 export {
   availableBackends,
+  type BackendOptions,
   defaultBackend,
   setBackend,
 } from './kernels/backend.ts'

@@ -11,6 +11,8 @@ import {
   filesHelp,
   formatOption,
   skipMissingOption,
+  threadsOption,
+  useThreads,
 } from './options.ts'
 
 interface EvaluateOptions {
@@ -18,6 +20,7 @@ interface EvaluateOptions {
   label?: string
   skipMissing?: boolean
   format?: TableFormat
+  threads?: number
   json?: boolean
 }
 
@@ -32,6 +35,7 @@ export function addEvaluate(program: Command, io: Io): void {
     .option('--label <column>', 'column with the labels (default: as in training)')
     .addOption(skipMissingOption())
     .addOption(formatOption())
+    .addOption(threadsOption())
     .option('--json', 'print one JSON object')
     .addHelpText(
       'after',
@@ -48,6 +52,7 @@ Examples:
 }
 
 async function evaluate(path: string, files: string[], options: EvaluateOptions, io: Io) {
+  useThreads(options.threads)
   const { classifier, columns } = await loadClassifier(path)
   const data = await readExamples(files, {
     text: options.text ?? columns?.text,

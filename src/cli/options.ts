@@ -1,5 +1,6 @@
 /** Values of options, and options that several verbs share. */
 import { type Command, InvalidArgumentError, Option } from 'commander'
+import { defaultBackend } from '../kernels/backend.ts'
 import { plural } from './io.ts'
 
 /** A parser of whole numbers of at least `minimum`. */
@@ -33,6 +34,22 @@ export const formatOption = () =>
     'json',
     'jsonl',
   ])
+
+/** How many threads a verb that computes uses; `useThreads` obeys it. */
+export const threadsOption = () =>
+  new Option(
+    '--threads <n>',
+    'threads to compute with; no result depends on it (default: REFRAIN_THREADS, or one for each core)',
+  ).argParser((text: string) => {
+    const count = wholeNumber(1)(text)
+    if (count > 1024) throw new InvalidArgumentError('Expected at most 1024.')
+    return count
+  })
+
+/** Has the backend in use compute with that many threads, if a number was given. */
+export function useThreads(threads: number | undefined): void {
+  if (threads !== undefined) defaultBackend().threads = threads
+}
 
 /** Whether rows without a text or label are left out. */
 export const skipMissingOption = () =>

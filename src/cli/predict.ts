@@ -7,12 +7,13 @@ import { RefrainError } from '../errors.ts'
 import type { Classifier } from '../tasks/classify.ts'
 import { loadClassifier } from './classifier.ts'
 import { type Io, Printer } from './io.ts'
-import { addCommon, formatOption } from './options.ts'
+import { addCommon, formatOption, threadsOption, useThreads } from './options.ts'
 
 interface PredictOptions {
   file?: string[]
   text?: string
   format?: TableFormat
+  threads?: number
   json?: boolean
 }
 
@@ -35,6 +36,7 @@ export function addPredict(program: Command, io: Io): void {
     .option('--file <files...>', 'tables with texts')
     .option('--text <column>', 'column with the texts (default: as in training)')
     .addOption(formatOption())
+    .addOption(threadsOption())
     .option('--json', 'print JSON lines; always so for texts from standard input')
     .addHelpText(
       'after',
@@ -60,6 +62,7 @@ Examples:
 }
 
 async function predict(path: string, texts: string[], options: PredictOptions, io: Io) {
+  useThreads(options.threads)
   const { file, format } = options
   if (texts.length > 0 && file) {
     throw new RefrainError(

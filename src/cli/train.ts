@@ -19,6 +19,8 @@ import {
   formatOption,
   numberFrom,
   skipMissingOption,
+  threadsOption,
+  useThreads,
   wholeNumber,
 } from './options.ts'
 
@@ -32,6 +34,7 @@ interface TrainOptions extends Omit<ClassifyOptions, 'resume' | 'callbacks'> {
   resume?: boolean
   skipMissing?: boolean
   format?: TableFormat
+  threads?: number
   json?: boolean
   quiet?: boolean
 }
@@ -98,6 +101,7 @@ export function addTrain(program: Command, io: Io): void {
     .option('--resume', 'go on from where Ctrl-C or a crash ended this very command')
     .addOption(skipMissingOption())
     .addOption(formatOption())
+    .addOption(threadsOption())
     .option('--json', 'print JSON lines')
     .option('--quiet', 'print nothing but errors')
     .addHelpText(
@@ -119,6 +123,7 @@ Examples:
 const checkpointOf = (out: string) => out.replace(/\.refrain$/, '.checkpoint.refrain')
 
 async function trainClassifier(files: string[], options: TrainOptions, io: Io): Promise<void> {
+  useThreads(options.threads)
   const { out, text, label, format, resume = false, json = false, quiet = false } = options
   if (!out) {
     throw new RefrainError(

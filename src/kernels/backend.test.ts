@@ -40,6 +40,27 @@ describe('backends', () => {
     expect(() => createBackend('native:avx2:x')).toThrow("backend: unknown backend 'native:avx2:x'")
   })
 
+  it('takes a number of threads, which REFRAIN_THREADS overrides', () => {
+    const before = defaultBackend()
+    try {
+      vi.stubEnv('REFRAIN_THREADS', '')
+      const { name } = before
+      const has = (threads: number) => (name === 'native' ? threads : setBackend(name).threads)
+      expect(setBackend(name, { threads: 3 }).threads).toBe(has(3))
+      expect(setBackend(before, { threads: 1 }).threads).toBe(1)
+      for (const threads of [0, 1.5, 1025, Number.NaN]) {
+        expect(() => setBackend(name, { threads })).toThrow(
+          `setBackend 'threads': expected a whole number from 1 to 1024, got ${threads}`,
+        )
+      }
+      expect(() => setBackend(name, { thread: 2 } as never)).toThrow("did you mean 'threads'?")
+      vi.stubEnv('REFRAIN_THREADS', '2')
+      expect(setBackend(name, { threads: 3 }).threads).toBe(has(2))
+    } finally {
+      setBackend(before)
+    }
+  })
+
   it('gives the reason where a backend is missing', () => {
     for (const { name, variant, available, reason } of availableBackends()) {
       if (available) expect(createBackend(`${name}:${variant}`).variant).toBe(variant)

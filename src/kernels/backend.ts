@@ -5,10 +5,11 @@
  */
 import { platform } from '#platform'
 import { RefrainError, show } from '../errors.ts'
-import { suggest } from '../util/check.ts'
+import { checkOptions, suggest } from '../util/check.ts'
 import type { Backend, BackendName } from './kernels.ts'
 import { nativeBackend, nativeVariants } from './native/native.ts'
 import { referenceBackend } from './reference.ts'
+import { checkThreads } from './threads.ts'
 import { type WasmVariant, wasmVariants } from './wasm/module.ts'
 import { wasmBackend, whyNoWasm } from './wasm/wasm.ts'
 
@@ -40,8 +41,12 @@ export function availableBackends(): BackendInfo[] {
   ]
 }
 
-/** `native`, `wasm:simd128`, … as a new backend; throws where it cannot run. */
-export function createBackend(wanted: string, where = 'backend'): Backend {
+/**
+ * `native`, `wasm:simd128`, … as a new backend; throws where it cannot run.
+ *
+ * @param threads default: REFRAIN_THREADS, or one for each core
+ */
+export function createBackend(wanted: string, where = 'backend', threads?: number): Backend {
   const [name, variant, ...rest] = wanted.split(':')
   const variants = { native: nativeNames, wasm: [...wasmVariants], reference: referenceNames }
   const known: Record<string, readonly string[]> = variants
@@ -59,8 +64,10 @@ export function createBackend(wanted: string, where = 'backend'): Backend {
       suggest(variant, known[name]),
     )
   }
-  if (name === 'native') return nativeBackend({ variant })
-  if (name === 'wasm') return wasmBackend({ variant: variant as WasmVariant | undefined })
+  if (name === 'native') return nativeBackend({ variant, threads })
+  if (name === 'wasm') {
+    return wasmBackend({ variant: variant as WasmVariant | undefined, threads })
+  }
   return referenceBackend({ float: variant as 'float32' | 'float64' | undefined })
 }
 
@@ -72,9 +79,32 @@ export function defaultBackend(): Backend {
   return current
 }
 
-/** Uses another backend from now on. Tensors of the old one must not be mixed with the new one's. */
-export function setBackend(backend: string | Backend): Backend {
-  current = typeof backend === 'string' ? createBackend(backend, 'setBackend') : backend
+/** Options of `setBackend`. */
+export interface BackendOptions {
+  /**
+   * Threads that kernels may use, 1 to 1024; no result depends on it. Default: one for each core.
+   * The variable REFRAIN_THREADS, where it is set, overrides this option. The reference backend has
+   * one thread, and so has wasm where workers cannot share memory.
+   */
+  threads?: number
+}
+
+/**
+ * Uses another backend from now on: `setBackend('native', { threads: 2 })`. Tensors of the old one
+ * must not be mixed with the new one's. Throws `UNKNOWN_OPTION` for a name that does not exist,
+ * `BACKEND_UNAVAILABLE` where it cannot run, `BAD_ARGUMENT` for a number of threads that is none.
+ */
+export function setBackend(backend: string | Backend, options: BackendOptions = {}): Backend {
+  checkOptions('setBackend', options, ['threads'])
+  let { threads } = options
+  if (threads !== undefined) checkThreads("setBackend 'threads'", threads)
+  if (platform.env('REFRAIN_THREADS')) threads = undefined
+  if (typeof backend === 'string') {
+    current = createBackend(backend, 'setBackend', threads)
+  } else {
+    current = backend
+    if (threads !== undefined) current.threads = threads
+  }
   return current
 }
 
