@@ -39,24 +39,44 @@ struct Forward {
     if (s > 0 || h0) multiplyAdd<R, 4>(z, previous, 1, weights + I * 4 * W, 4 * W, U);
 
     int lanes = (int)(U - unit < W ? U - unit : W);
+    // In WebAssembly all rows in step: each waits for a long chain of dependent instructions.
+#if defined(__wasm__)
+    finish<R>(z, row, at, unit, lanes);
+#else
     UNROLL
-    for (int r = 0; r < R; r++) finish(z[r], row[r], at[r], unit, lanes);
+    for (int r = 0; r < R; r++) finish<1>(z + r, row + r, at + r, unit, lanes);
+#endif
   }
 
-  /** (1)-(6) for one row. */
-  INLINE void finish(const V (&z)[4], long row, long at, long unit, int lanes) {
-    float* state = cLast + row * U + unit;
-    V i = sigmoid(z[0]), f = sigmoid(z[1]), g = hyperbolicTangent(z[2]), o = sigmoid(z[3]);
-    V cell = fma(f, load(state, lanes), i * g);
-    store(state, cell, lanes);
-    store(h + at * U + unit, o * hyperbolicTangent(cell), lanes);
-    if (c) store(c + at * U + unit, cell, lanes);
-    if (!gates) return;
-    float* to = gates + at * 4 * U + unit;
-    store(to, i, lanes);
-    store(to + U, f, lanes);
-    store(to + 2 * U, g, lanes);
-    store(to + 3 * U, o, lanes);
+  /** (1)-(6) for R rows; z becomes i, f, g, o. */
+  template <int R>
+  INLINE void finish(V (*z)[4], const long* row, const long* at, long unit, int lanes) {
+    V cell[R];
+    UNROLL
+    for (int r = 0; r < R; r++) z[r][0] = sigmoid(z[r][0]);
+    UNROLL
+    for (int r = 0; r < R; r++) z[r][2] = hyperbolicTangent(z[r][2]);
+    UNROLL
+    for (int r = 0; r < R; r++) z[r][1] = sigmoid(z[r][1]);
+    UNROLL
+    for (int r = 0; r < R; r++) {
+      float* state = cLast + row[r] * U + unit;
+      cell[r] = fma(z[r][1], load(state, lanes), z[r][0] * z[r][2]);
+      store(state, cell[r], lanes);
+      if (c) store(c + at[r] * U + unit, cell[r], lanes);
+    }
+    UNROLL
+    for (int r = 0; r < R; r++) cell[r] = hyperbolicTangent(cell[r]);
+    UNROLL
+    for (int r = 0; r < R; r++) z[r][3] = sigmoid(z[r][3]);
+    UNROLL
+    for (int r = 0; r < R; r++) {
+      store(h + at[r] * U + unit, z[r][3] * cell[r], lanes);
+      if (!gates) continue;
+      float* to = gates + at[r] * 4 * U + unit;
+      UNROLL
+      for (int gate = 0; gate < 4; gate++) store(to + gate * U, z[r][gate], lanes);
+    }
   }
 
   template <int R = tileRows>

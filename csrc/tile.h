@@ -27,6 +27,24 @@ INLINE void multiplyAdd(V (&sum)[R][N], const float* const* a, long step, const 
   const float* row[R];
   UNROLL
   for (int r = 0; r < R; r++) row[r] = a[r];
+#if defined(__wasm__)
+  // Pointers that move on, and a vector of b loaded where it is used: the engine takes the order as it
+  // is, and has 15 registers.
+  for (long k = 0; k < count; k++, b += stride) {
+    V s[R];
+    UNROLL
+    for (int r = 0; r < R; r++) {
+      s[r] = splat(*row[r]);
+      row[r] += step;
+    }
+    UNROLL
+    for (int v = 0; v < N; v++) {
+      V w = load(b + v * W);
+      UNROLL
+      for (int r = 0; r < R; r++) sum[r][v] = fma(s[r], w, sum[r][v]);
+    }
+  }
+#else
   for (long k = 0, i = 0; k < count; k++, i += step, b += stride) {
     V w[N];
     UNROLL
@@ -38,6 +56,7 @@ INLINE void multiplyAdd(V (&sum)[R][N], const float* const* a, long step, const 
       for (int v = 0; v < N; v++) sum[r][v] = fma(s, w[v], sum[r][v]);
     }
   }
+#endif
 }
 
 /** out[r][v·W..] = Σ_k a[r][k·step] · b[k·stride + v·W..]. */

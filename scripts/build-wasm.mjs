@@ -17,6 +17,9 @@ const flags = [
   '-fno-vectorize',
   '-fno-slp-vectorize',
   '-fno-unroll-loops',
+  // Loop strength reduction makes additions of what can stand in a load as its offset.
+  '-mllvm',
+  '-disable-lsr',
   '-msimd128',
   '-mbulk-memory',
   '-matomics',
