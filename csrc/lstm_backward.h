@@ -18,6 +18,7 @@ struct Backward {
   float* gates;
   const float* dh;
   float *dhState, *dcState;
+  bool far;  // more is read and written than stays in the cache
 
   /** dz of step s over the gates, for `columns` units from `unit`; `sums` holds dz_{t+1}·Rᵀ. */
   INLINE void finish(long row, long s, long unit, long columns, const float* sums) {
@@ -43,6 +44,15 @@ struct Backward {
     });
   }
 
+  /** Asks for what `finish` will read and write. */
+  INLINE void prefetch(long row, long s, long unit, long columns) {
+    long at = rows.position(row, s);
+    for (int gate = 0; gate < 4; gate++) expect(gates + (at * 4 + gate) * U + unit, columns);
+    expect(c + at * U + unit, columns);
+    if (s > 0) expect(c + rows.position(row, s - 1) * U + unit, columns);
+    if (dh) expect(dh + at * U + unit, columns);
+  }
+
   /** dz_s·Rᵀ for the first `count` rows of a share, a panel of units at a time. */
   template <class Finish>
   INLINE void recurrent(const Share& share, long count, long s, Finish finishRow) {
@@ -51,8 +61,12 @@ struct Backward {
       long columns = U - unit < tileColumns ? U - unit : tileColumns;
       int vectors = vectorsFor(columns);
       panelProduct(
-          count, [&](long j) { return gates + rows.position(share.row(j), s) * 4 * U; }, 1,
-          weights + unit * 4 * U, vectors * W, vectors, 4 * U,
+          count,
+          [&](long j) {
+            if (far && s > 0) prefetch(share.row(j), s - 1, unit, columns);
+            return gates + rows.position(share.row(j), s) * 4 * U;
+          },
+          1, weights + unit * 4 * U, vectors * W, vectors, 4 * U,
           [&](long j, const float* sums) { finishRow(share.row(j), unit, columns, sums); });
     }
   }
@@ -210,7 +224,8 @@ void lstmBackward(const float* x, const float* packed, const float* h0, const fl
   long I = inputs, U = units;
   Packed layout{I, U};
   double operations = (double)b * t * U * U / 2;
-  Backward pass{rows, U, packed + layout.recurrent(), c0, c, gates, dh, dhState, dcState};
+  Backward pass{rows, U, packed + layout.recurrent(), c0, c, gates, dh, dhState, dcState,
+                isFar(b, t, units)};
   long shares = sharesFor(b, operations);
   parallel(shares, operations, [&](long share) { pass.run(Share{rows, share, shares}); });
 

@@ -15,6 +15,7 @@ struct Forward {
   long I, U;
   const float *x, *packed, *h0, *c0;
   float *h, *c, *gates, *hLast, *cLast;
+  bool far;  // more is written than stays in the cache
 
   /** Step s of the rows first.. of a share, for the W units from `unit`; cLast holds c_{t-1}. */
   template <int R>
@@ -26,6 +27,15 @@ struct Forward {
       at[r] = rows.position(row[r], s);
       input[r] = x + at[r] * I;
       previous[r] = s > 0 ? h + rows.position(row[r], s - 1) * U : h0 + row[r] * U;
+    }
+    if (far) {
+      for (int r = 0; r < R; r++) {
+        expect(h + at[r] * U + unit, W);
+        if (c) expect(c + at[r] * U + unit, W);
+        for (int gate = 0; gates && gate < 4; gate++) {
+          expect(gates + (at[r] * 4 + gate) * U + unit, W);
+        }
+      }
     }
     V z[R][4];
     UNROLL
@@ -79,7 +89,7 @@ struct Forward {
     }
   }
 
-  template <int R = tileRows>
+  template <int R = gateRows>
   INLINE void dispatch(const Share& share, long first, int size, long s, long unit,
                        const float* weights) {
     if constexpr (R > 1) {
@@ -99,7 +109,7 @@ struct Forward {
     for (long s = 0; active > 0; active = share.active(++s, active)) {
       for (long block = 0; block < layout.blocks(); block++) {
         const float* weights = packed + block * layout.blockSize();
-        forTiles(active, [&](long first, int size) {
+        forTiles<gateRows>(active, [&](long first, int size) {
           dispatch(share, first, size, s, block * W, weights);
         });
       }
@@ -121,7 +131,8 @@ void lstmForward(const float* x, const float* packed, const float* h0, const flo
                  float* c, float* gates, float* hLast, float* cLast, float* /* scratch */,
                  int32_t b, int32_t t, int32_t inputs, int32_t units, int32_t reverse) {
   Rows rows{steps, lengths, order, b, t, reverse != 0};
-  Forward pass{rows, inputs, units, x, packed, h0, c0, h, c, gates, hLast, cLast};
+  Forward pass{rows, inputs, units, x, packed, h0, c0, h, c, gates, hLast, cLast,
+               isFar(b, t, units)};
   double operations = (double)b * t * units * (inputs + units) / 2;
   long shares = sharesFor(b, operations);
   parallel(shares, operations, [&](long share) { pass.run(Share{rows, share, shares}); });

@@ -2,23 +2,26 @@
 //
 // Faster than row by row because a vector of b, once loaded, serves R rows, and a broadcast element
 // of a serves N vectors: R·N multiply-adds for R + N loads, with the sums never leaving registers.
-// R·4 sums, 4 vectors of b and one broadcast fill the register file: 6 rows of 32 registers, 3 or 2
-// of 16. Each sum runs over k in ascending order in every variant, so a row's result does not
-// depend on the rows beside it.
+// R·N sums, N vectors of b and one broadcast fill the register file. Of 32 registers 6 × 4; of 16
+// with fused multiply-add 6 × 2, as 3 × 4 would read twice as much of b, which comes from the second
+// level cache; without it, where the product needs a register of its own, 2 × 4. Each sum runs over
+// k in ascending order in every variant, so a row's result does not depend on the rows beside it.
 #pragma once
 #include "vec.h"
 
 namespace {
 
 #if REFRAIN_WIDTH == 16 || defined(__aarch64__)
-constexpr int tileRows = 6;
+constexpr int tileRows = 6, tileVectors = 4;
 #elif REFRAIN_WIDTH == 8
-constexpr int tileRows = 3;
+constexpr int tileRows = 6, tileVectors = 2;
 #else
-constexpr int tileRows = 2;
+constexpr int tileRows = 2, tileVectors = 4;
 #endif
-constexpr int tileVectors = 4;
 constexpr int tileColumns = tileVectors * W;
+
+// Rows of the LSTM's own tile, whose vectors are the four gates of the same units.
+constexpr int gateRows = tileVectors == 4 ? tileRows : tileRows / 2;
 
 /** sum[r][v] += Σ_k a[r][k·step] · b[k·stride + v·W]. */
 template <int R, int N>
@@ -74,22 +77,23 @@ NOINLINE void tileProduct(const float* const* a, long step, const float* b, long
 
 typedef void (*TileProduct)(const float* const*, long, const float*, long, long, float*);
 
+#if REFRAIN_WIDTH == 8
+#define ROW_OF_TILES(R) {tileProduct<R, 1>, tileProduct<R, 2>}
+#else
 #define ROW_OF_TILES(R) {tileProduct<R, 1>, tileProduct<R, 2>, tileProduct<R, 3>, tileProduct<R, 4>}
+#endif
 constexpr TileProduct tileProducts[tileRows][tileVectors] = {
     ROW_OF_TILES(1), ROW_OF_TILES(2),
 #if REFRAIN_WIDTH == 8 || REFRAIN_WIDTH == 16 || defined(__aarch64__)
-    ROW_OF_TILES(3),
-#endif
-#if REFRAIN_WIDTH == 16 || defined(__aarch64__)
-    ROW_OF_TILES(4), ROW_OF_TILES(5), ROW_OF_TILES(6),
+    ROW_OF_TILES(3), ROW_OF_TILES(4), ROW_OF_TILES(5), ROW_OF_TILES(6),
 #endif
 };
 #undef ROW_OF_TILES
 
-/** Calls body(first, count) for tiles of at most tileRows rows, as equal as they can be. */
-template <class Body>
+/** Calls body(first, count) for tiles of at most `most` rows, as equal as they can be. */
+template <int most, class Body>
 INLINE void forTiles(long rows, Body body) {
-  long tiles = (rows + tileRows - 1) / tileRows;
+  long tiles = (rows + most - 1) / most;
   for (long tile = 0, first = 0; tile < tiles; tile++) {
     int count = (int)((rows - first + tiles - tile - 1) / (tiles - tile));
     body(first, count);
@@ -105,7 +109,7 @@ template <class RowOf, class Finish>
 INLINE void panelProduct(long rows, RowOf rowOf, long step, const float* b, long stride,
                          int vectors, long count, Finish finish) {
   alignas(64) float sums[tileRows * tileColumns];
-  forTiles(rows, [&](long first, int size) {
+  forTiles<tileRows>(rows, [&](long first, int size) {
     const float* a[tileRows];
     for (int r = 0; r < size; r++) a[r] = rowOf(first + r);
     tileProducts[size - 1][vectors - 1](a, step, b, stride, count, sums);
