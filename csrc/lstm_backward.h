@@ -53,11 +53,11 @@ struct Backward {
     if (dh) expect(dh + at * U + unit, columns);
   }
 
-  /** dz_s·Rᵀ for the first `count` rows of a share, a panel of units at a time. */
+  /** dz_s·Rᵀ for the first `count` rows of a share and for the units from..end, a panel at a time. */
   template <class Finish>
-  INLINE void recurrent(const Share& share, long count, long s, Finish finishRow) {
-    const float* weights = packed;
-    for (long unit = 0; unit < U; unit += tileColumns) {
+  INLINE void recurrent(const Share& share, long count, long s, long from, long end,
+                        Finish finishRow) {
+    for (long unit = from; unit < end; unit += tileColumns) {
       long columns = U - unit < tileColumns ? U - unit : tileColumns;
       int vectors = vectorsFor(columns);
       panelProduct(
@@ -66,28 +66,56 @@ struct Backward {
             if (far && s > 0) prefetch(share.row(j), s - 1, unit, columns);
             return gates + rows.position(share.row(j), s) * 4 * U;
           },
-          1, weights + unit * 4 * U, vectors * W, vectors, 4 * U,
+          1, packed + unit * 4 * U, vectors * W, vectors, 4 * U,
           [&](long j, const float* sums) { finishRow(share.row(j), unit, columns, sums); });
     }
   }
 
-  void run(const Share& share) {
+  /** Step s of a share: its first `next` rows have a step s + 1, the others up to `active` end here. */
+  INLINE void step(const Share& share, long s, long next, long active, long from, long end) {
+    recurrent(share, next, s + 1, from, end,
+              [&](long row, long unit, long columns, const float* sums) {
+                finish(row, s, unit, columns, sums);
+              });
+    for (long j = next; j < active; j++) {
+      long row = share.row(j);
+      finish(row, s, from, end - from, dhState + row * U + from);
+    }
+  }
+
+  /** The gradient of h_0 for the `count` rows that have steps. */
+  INLINE void begin(const Share& share, long count, long from, long end) {
+    recurrent(share, count, 0, from, end,
+              [&](long row, long unit, long columns, const float* sums) {
+                putRow(dhState + row * U + unit, sums, columns, false);
+              });
+  }
+
+  /** All steps of a share, from the last; `some(body)` calls body(from, end) for all units. */
+  template <class Some>
+  INLINE void runWith(const Share& share, Some some) {
     long count = share.count(), longest = count > 0 ? rows.length(share.row(0)) : 0;
-    long next = 0;  // rows that have a step s + 1
+    long next = 0;
     for (long s = longest - 1; s >= 0; s--) {
       long active = next;
       while (active < count && rows.length(share.row(active)) > s) active++;
-      recurrent(share, next, s + 1, [&](long row, long unit, long columns, const float* sums) {
-        finish(row, s, unit, columns, sums);
-      });
-      for (long j = next; j < active; j++) {
-        long row = share.row(j);
-        finish(row, s, 0, U, dhState + row * U);
-      }
+      some([&](long from, long end) { step(share, s, next, active, from, end); });
       next = active;
     }
-    recurrent(share, next, 0, [&](long row, long unit, long columns, const float* sums) {
-      putRow(dhState + row * U + unit, sums, columns, false);
+    some([&](long from, long end) { begin(share, next, from, end); });
+  }
+
+  void run(const Share& share) {
+    runWith(share, [&](auto body) { body(0, U); });
+  }
+
+  /** The same, with the threads side by side in each step. */
+  void runColumns() {
+    long panels = (U + tileColumns - 1) / tileColumns;
+    runWith(Share{rows, 0, 1}, [&](auto body) {
+      forColumns(panels, [&](long first, long end) {
+        body(first * tileColumns, end < panels ? end * tileColumns : U);
+      });
     });
   }
 };
@@ -226,8 +254,12 @@ void lstmBackward(const float* x, const float* packed, const float* h0, const fl
   double operations = (double)b * t * U * U / 2;
   Backward pass{rows, U, packed + layout.recurrent(), c0, c, gates, dh, dhState, dcState,
                 isFar(b, t, units)};
-  long shares = sharesFor(b, operations);
-  parallel(shares, operations, [&](long share) { pass.run(Share{rows, share, shares}); });
+  if (splitsColumns(b, t, units, units)) {
+    pass.runColumns();
+  } else {
+    long shares = sharesFor(b, operations);
+    parallel(shares, operations, [&](long share) { pass.run(Share{rows, share, shares}); });
+  }
 
   long panels = (4 * U + tileColumns - 1) / tileColumns;
   int32_t* at = (int32_t*)(scratch + panels * tileColumns * blockK);

@@ -4,6 +4,8 @@
 // gates of the same W units: (1)-(6) are applied to registers, and z never goes to memory. x_t·W and
 // h_{t-1}·R run into the same sums. Threads take rows and run whole sequences without waiting for
 // each other; within a step, a block's weights stay in the cache while all rows of the share pass.
+// Few rows with large weights are bound by reading the weights: there each thread reads its part of
+// them, the columns, and they wait for each other after each step.
 #pragma once
 #include "lstm_pack.h"
 #include "math.h"
@@ -98,29 +100,54 @@ struct Forward {
     tile<R>(share, first, s, unit, weights);
   }
 
-  void run(const Share& share) {
-    long count = share.count();
-    for (long j = 0; j < count; j++) {
+  /** Puts c_0 where the first step looks for it. */
+  void begin(const Share& share) {
+    for (long j = 0; j < share.count(); j++) {
       long at = share.row(j) * U;
       for (long u = 0; u < U; u++) cLast[at + u] = c0 ? c0[at + u] : 0.0f;
     }
+  }
+
+  /** Step s of the first `active` rows of a share, for some blocks of W units. */
+  INLINE void step(const Share& share, long s, long active, long firstBlock, long endBlock) {
     Packed layout{I, U};
-    long active = share.active(0, count);
-    for (long s = 0; active > 0; active = share.active(++s, active)) {
-      for (long block = 0; block < layout.blocks(); block++) {
-        const float* weights = packed + block * layout.blockSize();
-        forTiles<gateRows>(active, [&](long first, int size) {
-          dispatch(share, first, size, s, block * W, weights);
-        });
-      }
+    for (long block = firstBlock; block < endBlock; block++) {
+      const float* weights = packed + block * layout.blockSize();
+      forTiles<gateRows>(active, [&](long first, int size) {
+        dispatch(share, first, size, s, block * W, weights);
+      });
     }
-    for (long j = 0; j < count; j++) {
+  }
+
+  /** Each row's last h. */
+  void end(const Share& share) {
+    for (long j = 0; j < share.count(); j++) {
       long row = share.row(j), length = rows.length(row);
       const float* last = length > 0 ? h + rows.position(row, length - 1) * U
                           : h0       ? h0 + row * U
                                      : nullptr;
       for (long u = 0; u < U; u++) hLast[row * U + u] = last ? last[u] : 0.0f;
     }
+  }
+
+  void run(const Share& share) {
+    long blocks = Packed{I, U}.blocks(), active = share.active(0, share.count());
+    begin(share);
+    for (long s = 0; active > 0; active = share.active(++s, active)) {
+      step(share, s, active, 0, blocks);
+    }
+    end(share);
+  }
+
+  /** The same, with the threads side by side in each step. */
+  void runColumns() {
+    Share all{rows, 0, 1};
+    long blocks = Packed{I, U}.blocks(), active = all.active(0, rows.B);
+    begin(all);
+    for (long s = 0; active > 0; active = all.active(++s, active)) {
+      forColumns(blocks, [&](long first, long end) { step(all, s, active, first, end); });
+    }
+    end(all);
   }
 };
 
@@ -133,6 +160,7 @@ void lstmForward(const float* x, const float* packed, const float* h0, const flo
   Rows rows{steps, lengths, order, b, t, reverse != 0};
   Forward pass{rows, inputs, units, x, packed, h0, c0, h, c, gates, hLast, cLast,
                isFar(b, t, units)};
+  if (splitsColumns(b, t, inputs + units, units)) return pass.runColumns();
   double operations = (double)b * t * units * (inputs + units) / 2;
   long shares = sharesFor(b, operations);
   parallel(shares, operations, [&](long share) { pass.run(Share{rows, share, shares}); });

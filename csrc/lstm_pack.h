@@ -71,6 +71,24 @@ INLINE long sharesFor(long B, double operations) {
   return n < B ? n : (B > 0 ? B : 1);
 }
 
+/**
+ * Whether threads take units and wait for each other after each step: where rows fill no tile, and
+ * reading the weights of a step, K for each of 4U gates, takes longer than meeting (256 kB: 2 µs).
+ */
+INLINE bool splitsColumns(long B, long T, long K, long U) {
+  double weights = 4.0 * K * U;
+  long n = threadsFor(weights * B * T);
+  return n > 1 && 3 * B < 2 * gateRows * n && weights >= 1 << 16;
+}
+
+/** Calls body(first, end) for parts of `count` blocks of columns, one for each thread. */
+template <class Body>
+INLINE void forColumns(long count, Body body) {
+  long n = threadsFor(worthwhile + 1);
+  if (n > count) n = count;
+  parallel(n, worthwhile + 1, [&](long task) { body(count * task / n, count * (task + 1) / n); });
+}
+
 }  // namespace
 
 double lstmPackSize(int32_t inputs, int32_t units, int32_t backward) {

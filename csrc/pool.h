@@ -1,4 +1,5 @@
-// A pool of threads that runs the tasks of one kernel at a time.
+// A pool of threads that runs the tasks of one kernel at a time. The caller works through all tasks
+// that nobody has taken, so a worker that wakes late delays nobody.
 //
 // One pool serves the whole process. If Node runs several JavaScript threads, a kernel that finds
 // the pool taken runs its tasks alone: results do not depend on who runs a task.
@@ -40,11 +41,10 @@ class Pool {
     context_ = context;
     tasks_ = tasks;
     next_.store(0, std::memory_order_relaxed);
-    busy_.store(helpers, std::memory_order_relaxed);
     // Each by itself: of many workers that another backend started, only these wake.
     for (int i = 0; i < helpers; i++) call(*workers_[i]);
     work();
-    done_.wait([&] { return busy_.load() == 0; });
+    for (int i = 0; i < helpers; i++) finish(*workers_[i]);
   }
 
  private:
@@ -95,15 +95,25 @@ class Pool {
     std::atomic<bool> asleep_{false};
   };
 
+  enum State { idle, called, working };
+
   struct Worker {
     std::thread thread;
     Signal signal;
-    std::atomic<bool> called{false};
+    std::atomic<int> state{idle};
+
+    bool change(int from, int to) { return state.compare_exchange_strong(from, to); }
   };
 
   static void call(Worker& worker) {
-    worker.called = true;
+    worker.state = called;
     worker.signal.notify();
+  }
+
+  /** Waits for a worker that is in the middle of a task; one that wakes too late is called off. */
+  void finish(Worker& worker) {
+    if (worker.change(called, idle)) return;
+    done_.wait([&] { return worker.state == idle; });
   }
 
   /** Starts workers up to `helpers` and returns how many of these there are. */
@@ -131,18 +141,19 @@ class Pool {
 
   void serve(Worker& self) {
     for (;;) {
-      self.signal.wait([&] { return self.called.load(); });
+      self.signal.wait([&] { return self.state == called; });
       if (stopping_) return;
-      self.called = false;
+      if (!self.change(called, working)) continue;
       work();
-      if (busy_.fetch_sub(1) == 1) done_.notify();
+      self.state = idle;
+      done_.notify();
     }
   }
 
   std::mutex owner_;  // held for the length of a run
   Signal done_;
   std::vector<std::unique_ptr<Worker>> workers_;
-  std::atomic<int> next_{0}, busy_{0};
+  std::atomic<int> next_{0};
   Body body_ = nullptr;
   void* context_ = nullptr;
   int tasks_ = 0;
