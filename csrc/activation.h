@@ -17,9 +17,9 @@ INLINE V clip(V x, float low, float high) { return atLeast(atMost(x, splat(high)
 
 /** e^x - 1, accurate near 0, for x <= 0. */
 INLINE V expm1Negative(V x) {
-  VI n;
-  V r = reducedExpm1(atLeast(x, splat(-87.0f)), n), scale = powerOfTwo(n);
-  return fma(scale, r, scale - 1.0f);
+  Exponent n;
+  V r = reducedExpm1(atLeast(x, splat(-87.0f)), n), power = scale(splat(1.0f), n);
+  return fma(power, r, power - 1.0f);
 }
 
 template <int code>

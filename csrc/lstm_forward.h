@@ -51,13 +51,16 @@ struct Forward {
     if (s > 0 || h0) multiplyAdd<R, 4>(z, previous, 1, weights + I * 4 * W, 4 * W, U);
 
     int lanes = (int)(U - unit < W ? U - unit : W);
-    // In WebAssembly all rows in step: each waits for a long chain of dependent instructions.
-#if defined(__wasm__)
-    finish<R>(z, row, at, unit, lanes);
-#else
+    // A few rows in step: each is a long chain of dependent instructions.
+    constexpr int together = R < 3 ? R : 3;
     UNROLL
-    for (int r = 0; r < R; r++) finish<1>(z + r, row + r, at + r, unit, lanes);
-#endif
+    for (int r = 0; r + together <= R; r += together) {
+      finish<together>(z + r, row + r, at + r, unit, lanes);
+    }
+    UNROLL
+    for (int r = R / together * together; r < R; r++) {
+      finish<1>(z + r, row + r, at + r, unit, lanes);
+    }
   }
 
   /** (1)-(6) for R rows; z becomes i, f, g, o. */

@@ -21,45 +21,71 @@ INLINE V polynomial(V x, const float (&coefficients)[N]) {
   return y;
 }
 
+#if REFRAIN_WIDTH == 16
+// AVX-512 rounds, and multiplies by powers of two, in one instruction each.
+typedef V Exponent;
+INLINE Exponent nearest(V x, V factor, V& whole) {
+  constexpr int mode = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
+  return whole = (V)_mm512_roundscale_ps((__m512)(x * factor), mode);
+}
+INLINE V scale(V x, Exponent n) { return (V)_mm512_scalef_ps((__m512)x, (__m512)n); }
+INLINE V scaleAdd(V x, Exponent n, V y) { return scale(x, n) + y; }
+INLINE V scaleFar(V x, Exponent n) { return scale(x, n); }
+#else
+typedef VI Exponent;
+/** The whole number nearest to x·factor, as float in `whole`; below 2^22. */
+INLINE Exponent nearest(V x, V factor, V& whole) {
+  V shifted = fma(x, factor, splat(rounder));
+  whole = shifted - rounder;
+  return bits(shifted) - bits(splat(rounder));
+}
+INLINE V powerOfTwo(Exponent n) { return floats((n + 127) << 23); }
+/** x·2^n for -127 < n < 129; 2^128 counts as infinity. */
+INLINE V scale(V x, Exponent n) { return x * powerOfTwo(n); }
+/** x·2^n + y, rounded once. */
+INLINE V scaleAdd(V x, Exponent n, V y) { return fma(x, powerOfTwo(n), y); }
+/** x·2^n in two factors, for results beyond the normal range of 2^n. */
+INLINE V scaleFar(V x, Exponent n) {
+  Exponent half = n >> 1;
+  return scale(scale(x, half), n - half);
+}
+#endif
+
 /** x = n ln 2 + r with |r| <= ln 2 / 2; returns exp(r) - 1. */
-INLINE V reducedExpm1(V x, VI& n) {
+INLINE V reducedExpm1(V x, Exponent& n) {
   // Cephes expf's polynomial.
   constexpr float p[] = {1.9875691500e-4f, 1.3981999507e-3f, 8.3334519073e-3f,
                          4.1665795894e-2f, 1.6666665459e-1f, 5.0000001201e-1f};
-  V shifted = fma(x, splat(log2e), splat(rounder));
-  n = bits(shifted) - bits(splat(rounder));
-  V whole = shifted - splat(rounder);
+  V whole;
+  n = nearest(x, splat(log2e), whole);
   V r = fma(whole, splat(-ln2High), x);
   r = fma(whole, splat(-ln2Low), r);
   return fma(polynomial(r, p), r * r, r);
 }
 
-INLINE V powerOfTwo(VI n) { return floats((n + 127) << 23); }
-
 /** e^x; 1.01 ulp. Denormal results are rounded, overflow gives infinity. */
 INLINE V exponential(V x) {
-  VI n;
+  Exponent n;
   x = atLeast(atMost(x, splat(90.0f)), splat(-105.0f));
   V y = reducedExpm1(x, n) + 1.0f;
-  // In two factors, for results beyond the normal range of 2^n.
-  VI half = n >> 1;
-  return y * powerOfTwo(half) * powerOfTwo(n - half);
+  return scaleFar(y, n);
 }
 
 /** 1 / (1 + e^-x); 2.5 ulp, 0 below -88.4 where the result would be denormal. */
 INLINE V sigmoid(V x) {
-  VI n;
-  // n = 128 makes powerOfTwo infinite, hence 0 as the limit.
+  Exponent n;
+  // n = 128 gives infinity, hence 0 as the limit.
   V e = reducedExpm1(atLeast(atMost(-x, splat(89.0f)), splat(-87.3f)), n) + 1.0f;
-  return 1.0f / fma(e, powerOfTwo(n), splat(1.0f));
+  return 1.0f / scaleAdd(e, n, splat(1.0f));
 }
 
 /** (e^2a - 1) / (e^2a + 1) with a = |x|, from e^2a - 1 so that nothing cancels near 0; 2.5 ulp. */
 INLINE V hyperbolicTangent(V x) {
-  VI n, sign = bits(x) & splatInt(INT32_MIN);
+  Exponent n;
+  VI sign = bits(x) & splatInt(INT32_MIN);
   V a = atMost(floats(bits(x) ^ sign), splat(9.1f));
-  V r = reducedExpm1(a + a, n), scale = powerOfTwo(n);
-  V expm1 = fma(scale, r, scale - 1.0f);
+  V r = reducedExpm1(a + a, n), power = scale(splat(1.0f), n);
+  V expm1 = fma(power, r, power - 1.0f);
   return floats(bits(expm1 / (expm1 + 2.0f)) | sign);
 }
 
