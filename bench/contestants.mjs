@@ -12,6 +12,7 @@
  * @property {Record<string, string>} env
  * @property {Record<string, unknown>} engine which engine the worker opens, and its options
  * @property {boolean} [predictOnly] it cannot train
+ * @property {number} [rounds] it is run no oftener than this, as it takes long to start
  * @property {boolean} [other] it computes another network, so its numbers are not compared
  * @property {string} [missing] why it cannot run here, and the command that changes that
  * @property {(workload: Workload) => boolean} runs
@@ -42,8 +43,11 @@ const always = () => true
 /** Whole models are compared with PyTorch alone. @param {Workload} workload */
 const layersOnly = ({ model }) => !model
 
-/** @param {string} backend @param {number} threads @param {string[]} flags @returns {Contestant} */
-function refrain(backend, threads, flags = []) {
+/**
+ * @param {string} backend @param {number} threads @param {(workload: Workload) => boolean} runs
+ * @param {string[]} flags @returns {Contestant}
+ */
+function refrain(backend, threads, runs = always, flags = []) {
   const info = availableBackends().find(({ name, variant, available }) =>
     backend === 'native' ? name === backend && available : `${name}:${variant}` === backend,
   )
@@ -60,9 +64,21 @@ function refrain(backend, threads, flags = []) {
     missing: available
       ? undefined
       : `${info?.reason ?? 'not built'}; refrain doctor says what helps`,
-    runs: always,
+    runs,
   }
 }
+
+/**
+ * The native kernels without what `fit` does around them: what oneDNN's harness times of oneDNN.
+ *
+ * @param {number} threads @param {boolean} dx whether the first input gets a gradient
+ * @returns {Contestant}
+ */
+const refrainKernels = (threads, dx) => ({
+  ...refrain('native', threads, (workload) => layersOnly(workload) && !workload.predictOnly),
+  name: dx ? 'Refrain kernels' : 'Refrain kernels, no dx',
+  engine: { module: 'refrain-kernels', dx },
+})
 
 /** @param {'wasm' | 'cpu'} backend @param {(workload: Workload) => boolean} runs @returns {Contestant} */
 const tfjs = (backend, runs) => ({
@@ -91,10 +107,11 @@ const pytorch = (threads, compile) => ({
 })
 
 /**
- * @param {'tensorflow' | 'jax'} backend @param {number} threads @param {number} [stepsPerExecution]
+ * @param {'tensorflow' | 'jax'} backend @param {number} threads
+ * @param {(workload: Workload) => boolean} runs @param {number} stepsPerExecution
  * @returns {Contestant}
  */
-const keras = (backend, threads, stepsPerExecution = 1) => {
+const keras = (backend, threads, runs, stepsPerExecution = 1) => {
   const name = `Keras ${backend === 'jax' ? 'JAX' : 'TensorFlow'}`
   const together = stepsPerExecution > 1
   return {
@@ -106,8 +123,8 @@ const keras = (backend, threads, stepsPerExecution = 1) => {
     env: {},
     engine: { backend, threads, stepsPerExecution },
     missing: pythonMissing('keras') ?? pythonMissing(backend),
-    // Calls take longer than the step only where that is short.
-    runs: together ? ({ model, B, T }) => !model && B * T <= 50 : layersOnly,
+    rounds: 2,
+    runs,
   }
 }
 
@@ -157,21 +174,49 @@ const oneDnn = (threads) => ({
 export function allContestants(threads, { compile }) {
   const flags = relaxedFlags()
   const counts = [...new Set(threads)].sort((a, b) => b - a)
+  // More would only make the run longer: the jobs in which these would not win, or take minutes.
+  const wasm = (/** @type {number} */ count) => (/** @type {Workload} */ workload) =>
+    count === counts.at(-1) || flopsOf(workload, 'train') > 1e9
+  const trained = (/** @type {Workload} */ workload) =>
+    layersOnly(workload) && !workload.predictOnly
+  const tiny = (/** @type {Workload} */ workload) =>
+    trained(workload) && workload.B * workload.T <= 50
   return [
     ...counts.map((count) => refrain('native', count)),
-    ...counts.map((count) => refrain('wasm:relaxed', count, flags)),
-    ...counts.map((count) => refrain('wasm:simd128', count)),
+    ...counts.map((count) => refrainKernels(count, true)),
+    ...counts.map((count) => refrainKernels(count, false)),
+    ...counts.map((count) => refrain('wasm:relaxed', count, wasm(count), flags)),
+    ...counts.map((count) => refrain('wasm:simd128', count, wasm(count))),
     ...counts.map((count) => oneDnn(count)),
     ...counts.map((count) => pytorch(count, false)),
     ...(compile ? counts.map((count) => pytorch(count, true)) : []),
-    ...counts.map((count) => keras('tensorflow', count)),
-    ...counts.map((count) => keras('jax', count)),
-    keras('jax', 1, 20),
+    keras('tensorflow', counts[0], trained),
+    keras('jax', counts[0], trained),
+    ...(counts[0] > 1 ? [keras('jax', 1, tiny)] : []),
+    keras('jax', 1, tiny, 20),
     ...counts.map((count) => onnxRuntime('node', count)),
     onnxRuntime('web', 1),
-    // A step of more would take minutes.
     tfjs('wasm', (workload) => flopsOf(workload, 'train') < 2e10),
-    tfjs('cpu', (workload) => flopsOf(workload, 'train') < 3e8),
+    tfjs('cpu', (workload) => trained(workload) && flopsOf(workload, 'train') < 3e8),
     brainJs(),
   ]
+}
+
+/**
+ * Those whose name or product contains one of the texts, in whatever case.
+ *
+ * @param {Contestant[]} contestants @param {string[]} texts
+ * @throws {Error} where a text finds nobody
+ */
+export function only(contestants, texts) {
+  const finds =
+    (/** @type {string} */ text) =>
+    (/** @type {Contestant} */ { name, product }) =>
+      `${name}\n${product}`.toLowerCase().includes(text.toLowerCase())
+  for (const text of texts) {
+    if (contestants.some(finds(text))) continue
+    const names = [...new Set(contestants.map(({ name }) => name))].join(', ')
+    throw new Error(`--only: nobody is called '${text}'; there are ${names}`)
+  }
+  return contestants.filter((contestant) => texts.some((text) => finds(text)(contestant)))
 }

@@ -44,14 +44,15 @@ export function watch() {
  *
  * @param {number} limit share of the machine
  * @param {{ seconds: number }} patience what is left of it; what is waited is taken from it
+ * @param {AbortSignal} signal ends the waiting, too
  * @returns the share that others used in the last half second
  */
-export async function waitForCalm(limit, patience) {
+export async function waitForCalm(limit, patience, signal) {
   while (true) {
     const share = watch()
     await setTimeout(500)
     const used = share(0)
-    if (used <= limit || patience.seconds <= 0) return used
+    if (used <= limit || patience.seconds <= 0 || signal.aborted) return used
     patience.seconds -= 0.5
   }
 }

@@ -1,192 +1,130 @@
-/** From samples to medians, tables and the results' file. */
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
-import { executedFlops, flopsOf } from './workloads.mjs'
-
 /**
- * @typedef {{ median: number, min: number, max: number, samples: number[] }} Spread
- * @typedef {ReturnType<typeof summarize>} Measured
- */
-
-/** @param {number[]} samples @returns {Spread} */
-function spread(samples) {
-  const sorted = [...samples].sort((a, b) => a - b)
-  const middle = sorted.length / 2
-  const median = (sorted[Math.ceil(middle) - 1] + sorted[Math.floor(middle)]) / 2
-  return { median, min: sorted[0], max: sorted.at(-1) ?? median, samples }
-}
-
-/**
- * @param {import('./workloads.mjs').Workload} workload
- * @param {import('./contestants.mjs').Contestant} contestant
- * @param {import('./speed.mjs').Sample[]} samples
- * @param {number} [peak] GFLOP/s that its backend reaches with its threads
- */
-export function summarize(workload, { name, rival, threads }, samples, peak) {
-  /** @param {'train' | 'predict'} task */
-  const timing = (task) => {
-    const values = samples.flatMap((sample) => sample[task] ?? [])
-    if (values.length === 0) return undefined
-    const times = spread(values.map(round))
-    return { ...times, gflops: round(flopsOf(workload, task) / times.median / 1e6) }
-  }
-  const train = timing('train')
-  const share = (/** @type {number} */ flops) =>
-    train && peak ? round(flops / train.median / 1e6 / peak) : 0
-  return {
-    workload,
-    contestant: name,
-    rival,
-    threads,
-    train,
-    share:
-      train && peak
-        ? { nominal: share(flopsOf(workload, 'train')), executed: share(executedFlops(workload)) }
-        : undefined,
-    predict: timing('predict'),
-    peakMegabytes: Math.round(Math.max(...samples.map(({ peakMegabytes }) => peakMegabytes))),
-    othersUsed: round(Math.max(...samples.map(({ others }) => others))),
-  }
-}
-
-const round = (/** @type {number} */ value) => Number(value.toPrecision(4))
-
-/** Markdown tables of times and of ratios. @param {{ measured: Measured[] }} result */
-export function printTables({ measured }) {
-  for (const task of /** @type {const} */ (['train', 'predict'])) {
-    const rows = measured.flatMap((row) => {
-      const timing = row[task]
-      return timing ? [{ ...row, timing }] : []
-    })
-    if (rows.length === 0) continue
-    console.log(`\n${task === 'train' ? 'Training step' : 'Prediction of a batch'}\n`)
-    const head = ['workload', 'B×T, I→U', 'program', 'threads', 'ms', 'min–max', 'GFLOP/s']
-    const shares = task === 'train' ? ['of peak', 'executed'] : []
-    table([
-      [...head, ...shares, 'peak MB', 'used by others'],
-      ...rows.map(({ workload, contestant, threads, timing, share, peakMegabytes, othersUsed }) => {
-        const { B, T, I, U, layers, name } = workload
-        const { median, min, max, gflops } = timing
-        return [
-          name,
-          `${B}×${T}, ${I}→${U}${layers > 1 ? ` (${layers})` : ''}`,
-          contestant,
-          String(threads),
-          short(median),
-          `${short(min)}–${short(max)}`,
-          short(gflops),
-          ...shares.map((_, i) => (share ? percent(i === 0 ? share.nominal : share.executed) : '')),
-          String(peakMegabytes),
-          percent(othersUsed),
-        ]
-      }),
-    ])
-    printRatios(rows)
-  }
-}
-
-/**
- * How many times as fast as each rival: as the rival's fastest run with at most as many threads.
+ * `npm run bench report -- A.json B.json …`: joins runs of one machine and one day, as one long run would
+ * have been, and prints and writes the whole: of `speed`, or of `curves`.
  *
- * @param {{ workload: { name: string }, contestant: string, rival: boolean, threads: number,
- *   timing: Spread }[]} rows
+ * A workload is taken from the last file that has it, with everyone who ran there: ratios are of programs
+ * that took turns.
  */
-function printRatios(rows) {
-  const rivals = [...new Set(rows.flatMap(({ rival, contestant }) => (rival ? contestant : [])))]
-  if (rivals.length === 0) return
-  console.log('\nTimes as fast as each rival with at most as many threads\n')
-  table([
-    ['workload', 'program', 'threads', ...rivals],
-    ...rows
-      .filter(({ rival }) => !rival)
-      .map(({ workload, contestant, threads, timing }) => {
-        const ratios = rivals.map((name) => {
-          const times = rows
-            .filter((row) => row.contestant === name && row.workload.name === workload.name)
-            .flatMap((row) => (row.threads <= threads ? row.timing.median : []))
-          return times.length > 0 ? `${short(Math.min(...times) / timing.median)}×` : ''
-        })
-        return [workload.name, contestant, String(threads), ...ratios]
-      }),
-  ])
+import { readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { publishCurves } from './curves.mjs'
+import { figures } from './figures.mjs'
+import { barPlot } from './plot.mjs'
+import { writeResults } from './results.mjs'
+import { panelsOf, printFigures, printTables } from './tables.mjs'
+import { workloads } from './workloads.mjs'
+
+/** @param {string[]} args files @returns {Promise<number>} exit status */
+export async function main(args) {
+  if (args.length === 0 || args.includes('--help')) {
+    console.log('npm run bench report -- bench/results/A.json bench/results/B.json …')
+    return args.length === 0 ? 1 : 0
+  }
+  try {
+    const runs = args.map(read)
+    checkTogether(args, runs)
+    if (runs[0].points)
+      publishCurves(
+        join(
+          runs,
+          (run) => run.points,
+          ({ axis }) => axis,
+        ),
+      )
+    else publish('speed', joinSpeed(runs))
+    return 0
+  } catch (error) {
+    console.error(`bench report: ${/** @type {Error} */ (error).message}`)
+    return 1
+  }
 }
 
-/** Figures to reach, and whether this run did. @param {import('./figures.mjs').Figure[]} figures */
-export function printFigures(figures) {
-  if (figures.length === 0) return
-  console.log('\nFigures to reach, where this run holds what they need\n')
-  table(
-    [
-      ['what', 'against', 'to reach', 'measured', 'met'],
-      ...figures.map(({ what, against, target, measured, met }) => [
-        what,
-        against,
-        target,
-        measured,
-        met ? 'yes' : 'no',
-      ]),
-    ],
-    5,
-  )
+/** Prints the tables and the figures to reach, and writes all with the plot. @param {string} name @param {any} result */
+export function publish(name, result) {
+  const whole = { ...result, figures: figures(result.measured, result.bundle) }
+  printTables(whole)
+  printFigures(whole.figures)
+  writeResults(name, whole, barPlot(panelsOf(whole.measured)))
 }
 
-/** Bars for the plot: the fastest of each rival over our fastest native run. @param {Measured[]} measured */
-export function panelsOf(measured) {
-  return /** @type {const} */ (['train', 'predict']).map((task) => {
-    const names = [...new Set(measured.map(({ workload }) => workload.name))]
-    const groups = names.map((name) => {
-      const rows = measured.filter((row) => row.workload.name === name && row[task])
-      const median = (/** @type {Measured} */ row) => row[task]?.median ?? Infinity
-      const ours = rows.filter(({ contestant }) => contestant === 'Refrain native').map(median)
-      const rivals = [...new Set(rows.flatMap((row) => (row.rival ? [row.contestant] : [])))]
-      const bars = rivals.map((rival) => ({
-        name: rival,
-        value:
-          Math.min(...rows.filter((row) => row.contestant === rival).map(median)) /
-          Math.min(...ours),
-      }))
-      return { name, bars: bars.filter(({ value }) => value > 0 && value < Infinity) }
-    })
-    const title = `${task === 'train' ? 'Training step' : 'Prediction'}: times as fast as each rival, Refrain native, each at its best number of threads`
-    return { title, groups: groups.filter(({ bars }) => bars.length > 0) }
+/** @param {string} file as given: npm starts in the root @returns {any} */
+function read(file) {
+  try {
+    return JSON.parse(readFileSync(resolve(process.env.INIT_CWD ?? '.', file), 'utf8'))
+  } catch (error) {
+    throw new Error(`${file}: ${/** @type {Error} */ (error).message}`)
+  }
+}
+
+/** @param {string[]} files @param {any[]} runs */
+function checkTogether(files, [first, ...others]) {
+  const facts = (/** @type {any} */ { machine, date, versions, points }) =>
+    /** @type {const} */ ([
+      ['benchmark', points ? 'curves' : 'speed'],
+      ['machine', JSON.stringify(machine)],
+      ['day', date.slice(0, 10)],
+      ...Object.entries(versions ?? {}),
+    ])
+  const wanted = new Map(facts(first))
+  others.forEach((run, i) => {
+    for (const [name, value] of facts(run)) {
+      const other = wanted.get(name) ?? value
+      if (other === value) continue
+      throw new Error(
+        `expected runs that agree in everything; ${name}: ${files[0]} has ${other}, ${files[i + 1]} has ${value}`,
+      )
+    }
   })
 }
 
-const percent = (/** @type {number} */ share) => `${Math.round(100 * share)} %`
-
-/** Three digits. @param {number} value */
-function short(value) {
-  const digits = value >= 100 ? 0 : value >= 10 ? 1 : value >= 1 ? 2 : 3
-  return value >= 1000 ? Math.round(value).toLocaleString('en') : value.toFixed(digits)
-}
-
-/** Columns from `threads` on hold numbers. @param {string[][]} rows */
-function table(rows, texts = rows[0].indexOf('threads')) {
-  const widths = rows[0].map((_, i) => Math.max(...rows.map((row) => row[i].length)))
-  const line = (/** @type {string[]} */ cells) =>
-    `| ${cells.map((cell, i) => (i < texts ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join(' | ')} |`
-  const [head, ...body] = rows
-  console.log(line(head))
-  console.log(line(widths.map((width, i) => '-'.repeat(width - 1) + (i < texts ? '-' : ':'))))
-  for (const row of body) console.log(line(row))
-}
-
 /**
- * Writes results/NAME-DATE.json, or NAME-DATE-2.json if that exists, and the plot beside it; returns the
- * JSON's name.
+ * The items of all runs, each kind of them from the last run that has it.
  *
- * @param {string} name @param {{ date: string }} result @param {string} plot SVG
+ * @template T @param {any[]} runs @param {(run: any) => T[]} items @param {(item: T) => string} kind
  */
-export function writeResults(name, result, plot) {
-  const folder = new URL('results/', import.meta.url)
-  mkdirSync(folder, { recursive: true })
-  const day = result.date.slice(0, 10)
-  let file = `${name}-${day}.json`
-  for (let i = 2; existsSync(new URL(file, folder)); i++) file = `${name}-${day}-${i}.json`
-  // Samples stand in one line.
-  const text = JSON.stringify(result, null, 2).replace(/\[[-\d.e+,\s]+\]/g, (list) =>
-    list.replace(/\s+/g, '').replaceAll(',', ', '),
+function join(runs, items, kind) {
+  const home = new Map(runs.flatMap((run) => items(run).map((item) => [kind(item), run])))
+  const joined = runs.flatMap((run) => items(run).filter((item) => home.get(kind(item)) === run))
+  return { ...head(runs), ...(runs[0].points ? { points: joined } : { measured: joined }) }
+}
+
+/** What describes all of them. @param {any[]} runs */
+function head(runs) {
+  const last = runs.at(-1)
+  return {
+    ...last,
+    command: runs.flatMap(({ command }) => command),
+    versions: Object.assign({}, ...runs.map(({ versions }) => versions)),
+    interrupted: runs.some(({ interrupted }) => interrupted) || undefined,
+  }
+}
+
+/** @param {any[]} runs */
+function joinSpeed(runs) {
+  const joined = join(
+    runs,
+    ({ measured }) => measured,
+    ({ workload }) => workload.name,
   )
-  writeFileSync(new URL(file, folder), `${text}\n`)
-  writeFileSync(new URL(file.replace('.json', '.svg'), folder), plot)
-  return file
+  const order = workloads.map(({ name }) => name)
+  const byKey = (/** @type {any[]} */ list, /** @type {(item: any) => string} */ key) => [
+    ...new Map(list.map((item) => [key(item), item])).values(),
+  ]
+  return {
+    ...joined,
+    minutes: Math.round(10 * runs.reduce((sum, { minutes }) => sum + minutes, 0)) / 10,
+    check: {
+      ...joined.check,
+      largestDifference: Math.max(...runs.map(({ check }) => check.largestDifference)),
+    },
+    peaks: runs.flatMap(({ peaks }) => peaks),
+    missing: byKey(
+      runs.flatMap(({ missing }) => missing),
+      ({ name }) => name,
+    ),
+    measured: joined.measured.sort(
+      (/** @type {any} */ a, /** @type {any} */ b) =>
+        order.indexOf(a.workload.name) - order.indexOf(b.workload.name),
+    ),
+  }
 }

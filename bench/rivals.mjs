@@ -1,6 +1,6 @@
 /** Which rivals are installed, and the commands that install the others. */
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, statSync } from 'node:fs'
+import { existsSync, lstatSync, mkdirSync, statSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
 const windows = process.platform === 'win32'
@@ -24,6 +24,10 @@ const isThere = (name) => existsSync(here(`node_modules/${name}/package.json`))
 
 /** npm packages that are not installed. */
 export const missingPackages = () => packages.filter((name) => !isThere(name))
+
+/** Whether node_modules is a link: npm ci would empty the folder that it leads to. */
+export const packagesAreLinked = () =>
+  lstatSync(here('node_modules'), { throwIfNoEntry: false })?.isSymbolicLink() ?? false
 
 /** @param {string} prefix of the packages' names @returns {string | undefined} */
 export const npmMissing = (prefix) =>

@@ -5,6 +5,7 @@
 const benchmarks = {
   speed: 'a training step and a prediction beside the rivals (speed --help for its options)',
   curves: 'a training step and a prediction against B, T and U',
+  report: 'joins results of several runs on one day: tables, figures to reach, plot',
 }
 
 const [name, ...args] = process.argv.slice(2)

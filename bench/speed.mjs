@@ -2,35 +2,34 @@
  * `npm run bench speed`: training steps and predictions of LSTM layers, ours and the rivals', in fresh
  * processes that take turns. First everyone has to compute the same numbers on a small model.
  */
-import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { figures } from './figures.mjs'
-import { describeMachine, waitForCalm, watch } from './machine.mjs'
-import { barPlot } from './plot.mjs'
-import { panelsOf, printFigures, printTables, summarize, writeResults } from './report.mjs'
+import { checkAll, tolerance } from './check.mjs'
+import { describeMachine, waitForCalm } from './machine.mjs'
+import { run, stop, stopOnInterrupt } from './programs.mjs'
+import { calm, race } from './race.mjs'
+import { publish } from './report.mjs'
+import { summarize } from './tables.mjs'
 import { probesOf, quick, workloads } from './workloads.mjs'
 
-/**
- * @typedef {import('./contestants.mjs').Contestant} Contestant
- * @typedef {import('./workloads.mjs').Workload} Workload
- * @typedef {{ train?: number, predict: number, peakMegabytes: number, others: number }} Sample
- *   milliseconds; `others`: share of the machine that other programs used meanwhile
- */
+/** @typedef {import('./contestants.mjs').Contestant} Contestant */
 
 const help = `npm run bench speed -- [options]
   --quick              ${quick.join(', ')}: one process each, short
   --workload a,b       of ${workloads.map(({ name }) => name).join(', ')}; default all
+  --only a,b           those whose name or product contains one of the texts, as in refrain,onednn
   --threads 1,2        threads of native programs; default 1,2
   --rounds N           processes for each contestant; default 3
   --patience N         seconds to wait, in all, for others to leave the machine alone; default 300
   --install            also tries to install PyTorch and Keras into bench/.venv
   --compile            PyTorch also with torch.compile, where there is a C++ compiler
-  --no-build           takes dist/ and the installed rivals as they are`
+  --no-build           takes dist/ and the installed rivals as they are
+Ctrl-C writes what has been measured. npm run bench report -- A.json B.json joins several runs.`
 
 const options = /** @type {const} */ ({
   quick: { type: 'boolean' },
   workload: { type: 'string' },
+  only: { type: 'string' },
   threads: { type: 'string', default: '1,2' },
   rounds: { type: 'string' },
   patience: { type: 'string', default: '300' },
@@ -39,16 +38,6 @@ const options = /** @type {const} */ ({
   'no-build': { type: 'boolean' },
   help: { type: 'boolean' },
 })
-
-/** Share of the machine that others may use while something is timed. */
-const calm = 0.1
-/** A rival that takes so many times as long as the slowest of ours in the first round is done. */
-const farBehind = 2
-/** How often to time again if it did not last, as long as patience lasts. */
-const retries = 3
-
-/** A forward pass, and one after five steps of Adam, may differ by rounding alone. */
-const tolerance = 1e-4
 
 /** @param {string[]} args @returns {Promise<number>} exit status */
 export async function main(args) {
@@ -63,51 +52,79 @@ export async function main(args) {
     console.log(help)
     return 0
   }
+  const start = performance.now()
   if (settings.build) await prepare(settings)
-  const { allContestants } = await import('./contestants.mjs')
-  const all = allContestants(settings.threads, settings)
-  const checked = await checkAll(
-    all.filter(({ missing }) => !missing),
-    probesOf(settings.workloads),
-  )
-  const present = all.filter(({ missing }) => !missing)
-  const missing = leftOut(all)
+  const { allContestants, only } = await import('./contestants.mjs')
+  const everyone = allContestants(settings.threads, settings)
+  let all = everyone
+  try {
+    if (settings.only) all = only(everyone, settings.only)
+  } catch (error) {
+    console.error(`bench speed: ${/** @type {Error} */ (error).message}`)
+    return 1
+  }
+  stopOnInterrupt()
+  try {
+    return await measureAll(everyone[0], all, settings, { args, start })
+  } catch (error) {
+    if (!stop.signal.aborted) throw error
+    console.error('Stopped before anything was timed')
+    return 1
+  }
+}
+
+/**
+ * Checks, times, prints and writes.
+ *
+ * @param {Contestant} refrain @param {Contestant[]} all
+ * @param {NonNullable<ReturnType<typeof readSettings>>} settings
+ * @param {{ args: string[], start: number }} call
+ */
+async function measureAll(refrain, all, settings, { args, start }) {
+  const wanted = all.filter(({ runs }) => settings.workloads.some(runs))
+  const checked = await checkAll(refrain, wanted, probesOf(settings.workloads))
+  const present = wanted.filter(({ missing }) => !missing)
+  const missing = leftOut(wanted)
   for (const { name, why } of missing) console.log(`Left out: ${name}: ${why}`)
   if (checked.wrong.length > 0) {
     console.error(`Nothing is timed: ${checked.wrong.join('; ')}`)
     return 1
   }
+  console.log(`Everyone computes the same within ${checked.largest.toExponential(1)}`)
   const patience = { seconds: settings.patience }
-  const busy = await waitForCalm(calm, patience)
+  const busy = await waitForCalm(calm, patience, stop.signal)
   if (busy > calm)
     console.log(`Others use ${percent(busy)} of the machine: the figures will suffer`)
 
   const peaks = await measurePeaks(present.filter(({ rival }) => !rival))
   const measured = []
   for (const workload of settings.workloads) {
+    if (stop.signal.aborted) break
     const field = present.filter(({ runs }) => runs(workload))
-    for (const { contestant, samples } of await race(workload, field, settings, patience)) {
-      measured.push(summarize(workload, contestant, samples, peaks.get(contestant)))
+    const { timed, failed } = await race(workload, field, settings, patience)
+    for (const { contestant, samples } of timed) {
+      measured.push(summarize(workload, contestant, samples, peaks.get(contestant)?.gflops))
     }
+    for (const { name } of failed)
+      missing.push({ name: `${name} at ${workload.name}`, why: 'it failed' })
   }
-  const result = {
+  const { bundleForBrowser, smallProgram } = await import('../scripts/bundle.mjs')
+  const { size, gzip } = await bundleForBrowser(smallProgram)
+  publish(settings.quick ? 'speed-quick' : 'speed', {
     command: ['npm run bench speed', ...(args.length > 0 ? ['--', ...args] : [])].join(' '),
     date: new Date().toISOString(),
+    minutes: Math.round((performance.now() - start) / 6000) / 10,
+    ...(stop.signal.aborted ? { interrupted: true } : {}),
     machine: describeMachine(),
     versions: checked.versions,
     settings: { rounds: settings.rounds, seconds: settings.seconds, calm },
     check: { tolerance, largestDifference: checked.largest },
     missing,
-    peaks: [...peaks].map(([{ name, threads }, gflops]) => ({ name, threads, gflops })),
-    figures: figures(measured),
+    peaks: [...new Set(peaks.values())],
+    bundle: { size, gzip },
     measured,
-  }
-  printTables(result)
-  printFigures(result.figures)
-  const plot = barPlot(panelsOf(measured))
-  const file = writeResults(settings.quick ? 'speed-quick' : 'speed', result, plot)
-  console.log(`\nWritten to bench/results/${file}`)
-  return 0
+  })
+  return stop.signal.aborted ? 130 : 0
 }
 
 /** @param {string[]} args */
@@ -129,9 +146,10 @@ function readSettings(args) {
   return {
     quick: short,
     workloads: chosen,
+    only: values.only?.split(',').map((text) => text.trim()),
     threads: values.threads.split(',').map((text) => whole('--threads', text)),
     rounds: whole('--rounds', values.rounds ?? (short ? '1' : '3')),
-    seconds: short ? 0.3 : 0.6,
+    seconds: short ? 0.25 : 0.6,
     patience: whole('--patience', values.patience, 0),
     install: values.install ?? false,
     compile: values.compile ?? false,
@@ -148,15 +166,27 @@ function leftOut(contestants) {
   return [...reasons].map(([name, why]) => ({ name, why }))
 }
 
-/** GFLOP/s that our backends reach in registers, with their threads. @param {Contestant[]} ours */
+/**
+ * GFLOP/s that our backends reach in registers, with their threads: one measurement for all contestants
+ * on the same backend.
+ *
+ * @param {Contestant[]} ours
+ */
 async function measurePeaks(ours) {
-  /** @type {Map<Contestant, number>} */
+  /** @type {Map<string, { backend: string, threads: number, gflops: number }>} */
+  const found = new Map()
+  /** @type {Map<Contestant, { backend: string, threads: number, gflops: number }>} */
   const peaks = new Map()
   const program = fileURLToPath(new URL('peak.mjs', import.meta.url))
   for (const contestant of ours) {
-    const command = [...contestant.command.slice(0, -1), program]
-    const { gflops } = await run(contestant.name, command, contestant.env)
-    peaks.set(contestant, gflops)
+    const { name, threads, env, command } = contestant
+    const key = JSON.stringify(env)
+    if (!found.has(key)) {
+      const { gflops } = await run(`${name}, peak`, [...command.slice(0, -1), program], env)
+      found.set(key, { backend: env.REFRAIN_BACKEND, threads, gflops })
+    }
+    const peak = found.get(key)
+    if (peak) peaks.set(contestant, peak)
   }
   return peaks
 }
@@ -167,170 +197,19 @@ async function measurePeaks(ours) {
  * @param {{ install: boolean }} settings
  */
 async function prepare({ install }) {
-  const { attempt, build, run } = await import('../scripts/stages.mjs')
+  const { attempt, build, run: runProgram } = await import('../scripts/stages.mjs')
   await build()
   const rivals = await import('./rivals.mjs')
-  if (rivals.missingPackages().length > 0) {
+  if (rivals.missingPackages().length > 0 && !rivals.packagesAreLinked()) {
     const args = ['ci', '--prefix', 'bench', '--ignore-scripts', '--no-audit', '--no-fund']
-    await attempt('rivals', () => run('npm', args, { shell: process.platform === 'win32' }))
+    await attempt('rivals', () => runProgram('npm', args, { shell: process.platform === 'win32' }))
   }
-  if (rivals.oneDnnToBuild()) await attempt('oneDNN', () => run(...rivals.oneDnnBuild()))
+  if (rivals.oneDnnToBuild()) await attempt('oneDNN', () => runProgram(...rivals.oneDnnBuild()))
   for (const { name, programs } of install ? rivals.pythonInstalls() : []) {
     await attempt(name, async () => {
-      for (const [program, args] of programs) await run(program, args)
+      for (const [program, args] of programs) await runProgram(program, args)
     })
   }
-}
-
-/**
- * Has everyone compute the same models; rivals that fail become missing.
- *
- * @param {Contestant[]} contestants @param {Workload[]} probes
- */
-async function checkAll(contestants, probes) {
-  /** @type {Record<string, string>} */
-  const versions = {}
-  /** @type {string[]} */
-  const wrong = []
-  let largest = 0
-  const reference = { ...contestants[0], env: { REFRAIN_BACKEND: 'reference:float64' } }
-  for (const probe of probes) {
-    /** @type {any} */
-    let truth
-    for (const contestant of [reference, ...contestants]) {
-      if (contestant.missing || !contestant.runs(probe)) continue
-      progress(`${probe.name}: ${contestant.name}`)
-      /** @type {any} */
-      let result
-      try {
-        result = await work(contestant, 'check', probe, 0)
-      } catch (error) {
-        if (!contestant.rival) throw error
-        // The message may hold paths, which have no place in the results.
-        console.error(/** @type {Error} */ (error).message.trimEnd())
-        contestant.missing = 'it does not run'
-        continue
-      }
-      versions[contestant.product] = result.version
-      if (!contestant.rival && result.threads < contestant.threads) {
-        contestant.missing = `it has ${result.threads} threads here`
-        continue
-      }
-      if (contestant.other) continue
-      truth ??= result
-      for (const when of contestant.predictOnly ? ['before'] : ['before', 'after']) {
-        const difference = Math.max(
-          ...result[when].map((/** @type {number} */ value, /** @type {number} */ i) =>
-            Math.abs(value - truth[when][i]),
-          ),
-        )
-        // Also true of NaN.
-        if (!(difference <= tolerance)) {
-          wrong.push(
-            `${contestant.name} differs by ${difference} at ${probe.name} ${when} training`,
-          )
-        }
-        largest = Math.max(largest, difference)
-      }
-    }
-  }
-  progress('')
-  console.log(`Everyone computes the same within ${largest.toExponential(1)}`)
-  return { versions, wrong, largest }
-}
-
-/**
- * Everyone in turn, as many rounds as wanted: A B C A B C …
- *
- * @param {Workload} workload @param {Contestant[]} field
- * @param {{ rounds: number, seconds: number }} settings
- * @param {{ seconds: number }} patience what is left of it
- */
-async function race(workload, field, { rounds, seconds }, patience) {
-  const results = field.map((contestant) => ({
-    contestant,
-    samples: /** @type {Sample[]} */ ([]),
-  }))
-  const first = (/** @type {Sample[]} */ [{ train, predict }]) => train ?? predict
-  const isNear = (/** @type {typeof results[number]} */ { contestant, samples }) =>
-    !contestant.rival ||
-    first(samples) <
-      farBehind * Math.max(...results.map((our) => (our.contestant.rival ? 0 : first(our.samples))))
-  for (let round = 1; round <= rounds; round++) {
-    for (const { contestant, samples } of round === 1 ? results : results.filter(isNear)) {
-      const who = `${contestant.name}, ${contestant.threads} threads`
-      progress(`${workload.name}, round ${round} of ${rounds}: ${who}`)
-      samples.push(await measureCalmly(contestant, workload, seconds, patience))
-    }
-  }
-  progress('')
-  return results
-}
-
-/**
- * The calmest of a few attempts; one if it is calm or patience is at its end.
- *
- * @param {Contestant} contestant @param {Workload} workload @param {number} seconds
- * @param {{ seconds: number }} patience
- */
-async function measureCalmly(contestant, workload, seconds, patience) {
-  /** @type {Sample | undefined} */
-  let best
-  for (let attempt = 0; attempt <= retries; attempt++) {
-    await waitForCalm(calm, patience)
-    const share = watch()
-    const result = await work(contestant, 'measure', workload, seconds)
-    const others = share(result.cpuSeconds)
-    const { train, predict, peakMegabytes } = result
-    if (!best || others < best.others) best = { train, predict, peakMegabytes, others }
-    if (best.others <= calm || patience.seconds <= 0) break
-    patience.seconds -= result.cpuSeconds
-  }
-  return /** @type {Sample} */ (best)
-}
-
-/**
- * Runs one job in a fresh process; what it prints as its last line.
- *
- * @param {Contestant} contestant @param {'check' | 'measure'} task @param {Workload} workload
- * @param {number} seconds @returns {Promise<any>}
- */
-export function work({ name, command, env, engine }, task, workload, seconds) {
-  const job = JSON.stringify({ engine, task, workload, seconds })
-  return run(`${name} at ${workload.name}`, [...command, job], env)
-}
-
-/**
- * Runs a program to what it prints as its last line.
- *
- * @param {string} what @param {string[]} command @param {Record<string, string>} env
- * @returns {Promise<any>}
- */
-function run(what, [program, ...args], env) {
-  return new Promise((done, fail) => {
-    const child = spawn(program, args, {
-      env: { ...process.env, ...env },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    })
-    let output = ''
-    let errors = ''
-    child.stdout.on('data', (chunk) => {
-      output += chunk
-    })
-    child.stderr.on('data', (chunk) => {
-      errors += chunk
-    })
-    child.on('error', fail)
-    child.on('close', (status) => {
-      if (status === 0) done(JSON.parse(output.trimEnd().split('\n').at(-1) ?? ''))
-      else fail(new Error(`${what} failed with ${status}\n${errors}`))
-    })
-  })
 }
 
 const percent = (/** @type {number} */ share) => `${Math.round(100 * share)} %`
-
-/** Rewrites one line on a terminal; silent elsewhere. @param {string} text */
-function progress(text) {
-  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`)
-}

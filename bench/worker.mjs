@@ -11,6 +11,7 @@
  * @typedef {object} EngineModel
  * @property {(steps: number) => { steps: number, run(): Promise<void> }} [prepareTraining]
  *   gets the data ready, untimed; about that many steps. Missing where the engine only predicts
+ * @property {() => void} [update] Adam, where steps of training are without
  * @property {() => Promise<ArrayLike<number>>} predict the last outputs [B,U]
  *
  * @typedef {object} Job
@@ -27,7 +28,11 @@ const samples = 5
 async function check(model) {
   const before = Array.from(await model.predict())
   if (!model.prepareTraining) return { before }
-  await model.prepareTraining(5).run()
+  const { run } = model.prepareTraining(model.update ? 1 : 5)
+  for (let i = 0; i < (model.update ? 5 : 1); i++) {
+    await run()
+    model.update?.()
+  }
   return { before, after: Array.from(await model.predict()) }
 }
 

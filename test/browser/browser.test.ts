@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type Bundle, bundleForBrowser, smallProgram } from './bundle.ts'
+import { type Bundle, bundleForBrowser, smallProgram } from '../../scripts/bundle.mjs'
 import * as cases from './cases.ts'
 import { findChromium, isolation, openPage, type Page } from './chromium.ts'
 

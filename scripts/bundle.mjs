@@ -1,22 +1,20 @@
-/** Bundles for the browser as an application's bundler would: from dist/, by package.json alone. */
+/**
+ * Bundles for the browser as an application's bundler would: from dist/, by package.json alone. For the
+ * tests in a browser and for the size that `npm run size` and `npm run bench speed` report.
+ *
+ * @typedef {object} Bundle
+ * @property {Map<string, Uint8Array>} files the served files by name; the entry is `entry.js`
+ * @property {string[]} inputs the source files that went into it, relative to the root
+ * @property {string[]} external what the bundler left as imports of something outside the bundle
+ * @property {number} size bytes of all files
+ * @property {number} gzip bytes of all files, each compressed by itself
+ */
 import { basename } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
 import { build } from 'esbuild'
 
-export const root = fileURLToPath(new URL('../..', import.meta.url))
-
-export interface Bundle {
-  /** The served files by name; the entry is `entry.js`. */
-  files: Map<string, Uint8Array>
-  /** The source files that went into it, relative to the root. */
-  inputs: string[]
-  /** What the bundler left as imports of something outside the bundle. */
-  external: string[]
-  /** Bytes of all files, and of all files compressed each by itself. */
-  size: number
-  gzip: number
-}
+const root = fileURLToPath(new URL('..', import.meta.url))
 
 /** What the budget of bytes is for: a model that is trained and used, with its kernels. */
 export const smallProgram = {
@@ -30,10 +28,12 @@ model.compile({ optimizer: adam(), loss: 'binaryCrossentropy' })
 globalThis.trained = model.fit(x, y).then(() => model.predict(x))`,
 }
 
-/** Bundles a file (by `path` from the root) or a source text. */
-export async function bundleForBrowser(
-  source: { path: string } | { text: string },
-): Promise<Bundle> {
+/**
+ * Bundles a file (by `path` from the root) or a source text.
+ *
+ * @param {{ path: string } | { text: string }} source @returns {Promise<Bundle>}
+ */
+export async function bundleForBrowser(source) {
   const { outputFiles, metafile } = await build({
     ...('path' in source
       ? { entryPoints: { entry: source.path } }
