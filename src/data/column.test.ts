@@ -38,6 +38,9 @@ describe('what comes in', () => {
     })
     const data = nested.flat(2)
     expect(column({ shape: [2, 3, 2], data })).toEqual(expected)
+    const ids = [[1, 2], [], [3]]
+    const rows = ids.map((row) => Int32Array.from(row))
+    expect(column(rows, 'int32')).toEqual(column(ids, 'int32'))
     expect(column({ shape: [2, 3, 2], data: Float32Array.from(data) })).toEqual(expected)
     expect(column(tensor(nested))).toEqual(expected)
     expect(column(nested.map((row) => row.map((step) => Float32Array.from(step))))).toEqual(

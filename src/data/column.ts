@@ -231,6 +231,11 @@ function nestedColumn(where: string, rows: readonly NestedData[], dtype: DType):
     }
   }
   rows.forEach((row, r) => {
+    if (row instanceof Int32Array && data instanceof Int32Array && inner.length === 0) {
+      data.set(row, at)
+      at += row.length
+      return
+    }
     const items = row as ArrayLike<NestedData>
     place[0] = r
     for (let i = 0; i < items.length; i++) {

@@ -24,6 +24,20 @@ test('maxSize counts the reserved ids, minCount drops the rare', () => {
   expect(Vocabulary.build([]).size).toBe(2)
 })
 
+test('ids with the vocabulary are those that the vocabulary gives', () => {
+  for (const options of [{}, { maxSize: 4 }, { minCount: 2 }]) {
+    const { vocabulary, ids } = Vocabulary.buildWithIds([...texts, []], options)
+    expect(vocabulary.toJSON()).toEqual(Vocabulary.build(texts, options).toJSON())
+    expect(ids.map((row) => [...row])).toEqual([...texts, []].map((row) => vocabulary.encode(row)))
+  }
+  const { ids } = Vocabulary.buildWithIds(texts, { maxSize: 4 })
+  expect(ids.map((row) => [...row])).toEqual([
+    [3, 2, 1],
+    [2, 3, 1],
+    [2, 1],
+  ])
+})
+
 test('a round trip through JSON keeps every id', () => {
   fc.assert(
     fc.property(fc.array(fc.array(fc.string({ unit: 'binary' }))), (lists) => {

@@ -28,24 +28,50 @@ export class Vocabulary {
 
   private constructor(tokens: readonly string[]) {
     this.#tokens = tokens
-    for (const [i, token] of tokens.entries()) this.#ids.set(token, i + 2)
+    for (let i = 0; i < tokens.length; i++) this.#ids.set(tokens[i], i + 2)
   }
 
   /** The most frequent tokens of these texts; of equally frequent ones the first in code order. */
   static build(texts: Iterable<Iterable<string>>, options: VocabularyOptions = {}): Vocabulary {
-    checkOptions('Vocabulary.build', options, ['maxSize', 'minCount'])
-    const { maxSize = 20_000, minCount = 1 } = options
-    checkInteger('Vocabulary.build: maxSize', maxSize, 3)
-    checkInteger('Vocabulary.build: minCount', minCount)
-    const counts = new Map<string, number>()
+    const counter = new Counter(options)
     for (const tokens of texts) {
-      for (const token of tokens) counts.set(token, (counts.get(token) ?? 0) + 1)
+      for (const token of tokens) counter.add(token)
     }
-    const kept = [...counts]
-      .filter(([, count]) => count >= minCount)
-      .sort(([a, countA], [b, countB]) => countB - countA || (a < b ? -1 : 1))
-      .slice(0, maxSize - 2)
-    return new Vocabulary(kept.map(([token]) => token))
+    return new Vocabulary(counter.kept().map(([token]) => token))
+  }
+
+  /**
+   * As {@link build}, with the ids of these texts: the same as `encode` gives, but each token is
+   * looked up once for both and may be forgotten at once; the rows share one array.
+   */
+  static buildWithIds(
+    texts: Iterable<readonly string[]>,
+    options: VocabularyOptions = {},
+  ): { vocabulary: Vocabulary; ids: Int32Array[] } {
+    const counter = new Counter(options)
+    let numbers = new Int32Array(1024)
+    const ends = [0]
+    for (const tokens of texts) {
+      let at = ends[ends.length - 1]
+      ends.push(at + tokens.length)
+      if (at + tokens.length > numbers.length) {
+        const larger = new Int32Array(2 * (at + tokens.length))
+        larger.set(numbers)
+        numbers = larger
+      }
+      for (const token of tokens) numbers[at++] = counter.add(token)
+    }
+    const kept = counter.kept()
+    const idOf = new Int32Array(counter.size).fill(Vocabulary.unknown)
+    kept.forEach(([, number], i) => {
+      idOf[number] = i + 2
+    })
+    const flat = numbers.slice(0, ends[ends.length - 1])
+    for (let i = 0; i < flat.length; i++) flat[i] = idOf[flat[i]]
+    return {
+      vocabulary: new Vocabulary(kept.map(([token]) => token)),
+      ids: ends.slice(1).map((end, i) => flat.subarray(ends[i], end)),
+    }
   }
 
   /** The vocabulary that {@link toJSON} described. Throws `BAD_FILE` on anything else. */
@@ -97,5 +123,45 @@ export class Vocabulary {
 
   toJSON(): VocabularyJson {
     return { tokens: [...this.#tokens] }
+  }
+}
+
+/** Numbers tokens in the order in which they first come, and counts them. */
+class Counter {
+  readonly #maxSize: number
+  readonly #minCount: number
+  readonly #numbers = new Map<string, number>()
+  readonly #counts: number[] = []
+
+  constructor(options: VocabularyOptions) {
+    checkOptions('Vocabulary.build', options, ['maxSize', 'minCount'])
+    this.#maxSize = checkInteger('Vocabulary.build: maxSize', options.maxSize ?? 20_000, 3)
+    this.#minCount = checkInteger('Vocabulary.build: minCount', options.minCount ?? 1)
+  }
+
+  /** Number of different tokens. */
+  get size(): number {
+    return this.#counts.length
+  }
+
+  /** Counts a token; its number. */
+  add(token: string): number {
+    let number = this.#numbers.get(token)
+    if (number === undefined) {
+      number = this.#counts.length
+      this.#numbers.set(token, number)
+      this.#counts.push(0)
+    }
+    this.#counts[number]++
+    return number
+  }
+
+  /** The tokens that get ids, in the ids' order, with their numbers. */
+  kept(): [string, number][] {
+    const counts = this.#counts
+    return [...this.#numbers]
+      .filter(([, number]) => counts[number] >= this.#minCount)
+      .sort(([a, m], [b, n]) => counts[n] - counts[m] || (a < b ? -1 : 1))
+      .slice(0, this.#maxSize - 2)
   }
 }

@@ -55,8 +55,8 @@ export function bagOfWords(
     )
   }
   const tokens = texts.map((text) => tokenize(text))
-  const vocabulary = Vocabulary.build(tokens, { maxSize: 1_000_000 })
-  const rows = tokens.map((list) => countIds(vocabulary.encode(list)))
+  const { vocabulary, ids } = Vocabulary.buildWithIds(tokens, { maxSize: 1_000_000 })
+  const rows = ids.map(countIds)
   const model = fitLogistic(rows, classes, vocabulary.size, C)
   return {
     predict: (list) =>
@@ -65,7 +65,7 @@ export function bagOfWords(
 }
 
 /** How often each id occurs. No weight belongs to the unknown word, so it may stay. */
-function countIds(ids: readonly number[]): SparseRow {
+function countIds(ids: Iterable<number>): SparseRow {
   const counts = new Map<number, number>()
   for (const id of ids) counts.set(id, (counts.get(id) ?? 0) + 1)
   return { ids: [...counts.keys()], values: [...counts.values()] }

@@ -211,11 +211,23 @@ function encodersOf({ vocabulary, labels, maxLength }: Encoders) {
   return { task, vocabulary: vocabulary.toJSON(), labels: labels.toJSON(), maxLength }
 }
 
-/** The ids of a text's words; a text without words is one unknown word. */
-function encodeText(text: string, { vocabulary, maxLength }: Omit<Encoders, 'labels'>): number[] {
-  const tokens = tokenize(text).slice(0, maxLength)
-  return tokens.length === 0 ? [Vocabulary.unknown] : vocabulary.encode(tokens)
+/** The words of a text that are read. */
+function wordsOf(text: string, maxLength: number): string[] {
+  const tokens = tokenize(text)
+  return tokens.length > maxLength ? tokens.slice(0, maxLength) : tokens
 }
+
+function* eachWords(texts: readonly string[], maxLength: number) {
+  for (const text of texts) yield wordsOf(text, maxLength)
+}
+
+/** A text without words is one unknown word. */
+const orUnknown = <Ids extends ArrayLike<number>>(ids: Ids) =>
+  ids.length === 0 ? [Vocabulary.unknown] : ids
+
+/** The ids of a text's words. */
+const encodeText = (text: string, { vocabulary, maxLength }: Omit<Encoders, 'labels'>) =>
+  orUnknown(vocabulary.encode(wordsOf(text, maxLength)))
 
 function checkTexts(where: string, texts: readonly string[]): void {
   if (!Array.isArray(texts)) {
@@ -279,16 +291,13 @@ export async function train(
   const classes = labels.encode(examples.labels)
   const { seed, maxLength, validation } = settings
   const parts = split(Array.from(classes), { validation, seed })
-  const tokens = pick(examples.texts, parts.train).map((text) => tokenize(text).slice(0, maxLength))
-  const vocabulary = Vocabulary.build(tokens, {
+  const texts = pick(examples.texts, parts.train)
+  const { vocabulary, ids } = Vocabulary.buildWithIds(eachWords(texts, maxLength), {
     maxSize: settings.vocabulary,
     minCount: settings.minCount,
   })
-  const dataOf = (indices: readonly number[]): [number[][], Int32Array] => [
-    pick(examples.texts, indices).map((text) => encodeText(text, { vocabulary, maxLength })),
-    Int32Array.from(indices, (i) => classes[i]),
-  ]
-  const [ids, targets] = dataOf(parts.train)
+  const classesOf = (indices: readonly number[]) => Int32Array.from(indices, (i) => classes[i])
+  const targets = classesOf(parts.train)
   const validated = parts.validation.length > 0
   const stop = stopping(settings.patience, parts.validation.length)
   const model = buildModel(vocabulary.size, labels.size, settings)
@@ -298,11 +307,18 @@ export async function train(
     ...encodersOf({ vocabulary, labels, maxLength }),
     settings: Object.fromEntries(kept.map((name) => [name, settings[name]])),
   }
-  const history = await model.fit(ids, targets, {
+  const history = await model.fit(ids.map(orUnknown), targets, {
     epochs: settings.epochs,
     batchSize: settings.batchSize,
     seed,
-    validationData: validated ? dataOf(parts.validation) : undefined,
+    validationData: validated
+      ? [
+          pick(examples.texts, parts.validation).map((t) =>
+            encodeText(t, { vocabulary, maxLength }),
+          ),
+          classesOf(parts.validation),
+        ]
+      : undefined,
     classWeight: settings.balance ? balancingWeights(targets, labels.size) : undefined,
     callbacks: [...(validated ? [stop] : []), ...(options.callbacks ?? [])],
     resume: options.resume,
