@@ -1,10 +1,10 @@
 /** The embedded module, and what the loader makes of it. */
 import { setFlagsFromString } from 'node:v8'
 import { describe, expect, it } from 'vitest'
-import { encode } from '../../../scripts/wasm-text.mjs'
-import { kernels } from './kernels.generated.ts'
-import { moduleBytes, wasmVariants } from './module.ts'
-import { wasmBackend, whyNoWasm } from './wasm.ts'
+import { encode } from '../scripts/wasm-text.mjs'
+import { kernels } from '../src/kernels/wasm/kernels.generated.ts'
+import { moduleBytes, wasmVariants } from '../src/kernels/wasm/module.ts'
+import { wasmBackend, whyNoWasm } from '../src/kernels/wasm/wasm.ts'
 
 // Node 20 has relaxed SIMD behind a flag.
 if (whyNoWasm('relaxed')) setFlagsFromString('--experimental-wasm-relaxed-simd')
