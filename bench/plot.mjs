@@ -112,12 +112,12 @@ export function linePlot(panels) {
   const parts = []
   names.forEach((name, i) => {
     parts.push(
-      line(gap + i * 230, 16, gap + 24 + i * 230, 16).replace(
+      line(gap + i * 270, 16, gap + 24 + i * 270, 16).replace(
         'class="grid"',
         `stroke="${colors[i]}" stroke-width="3"`,
       ),
     )
-    parts.push(label(gap + 30 + i * 230, 20, name))
+    parts.push(label(gap + 30 + i * 270, 20, name))
   })
   panels.forEach(({ title, lines }, index) => {
     const left = gap + (index % 3) * (width + gap)
