@@ -38,7 +38,7 @@ const svg = (
   /** @type {number} */ height,
   /** @type {string[]} */ parts,
 ) =>
-  `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${n(width)} ${n(height)}" width="${n(width)}" height="${n(height)}"><style>${style}</style>\n${parts.join('\n')}\n</svg>\n`
+  `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${n(width)} ${n(height)}" width="${n(width)}" height="${n(height)}"><title>Benchmarks of Refrain</title><style>${style}</style>\n${parts.join('\n')}\n</svg>\n`
 
 /**
  * Bars side by side in groups, on a logarithmic axis that starts at 1: left of it, the rival is faster.
