@@ -1,6 +1,9 @@
 // The Node-API addon: which instruction sets run here, kernels as functions, and the thread pool.
 #define NAPI_VERSION 8
 #include <node_api.h>
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
 
 #include <cstdio>
 #include <memory>
@@ -296,15 +299,32 @@ napi_value create(napi_env env, napi_callback_info info) {
   return object;
 }
 
-/** misalignment(buffer): bytes by which an ArrayBuffer's memory lies past a multiple of 64. */
-napi_value misalignment(napi_env env, napi_callback_info info) {
-  size_t given = 1;
+/**
+ * Asks for pages of 2 MB within a large new block: the kernels walk through many places at once, and
+ * the processor remembers where few small pages are. It may be refused.
+ */
+void useLargePages([[maybe_unused]] void* data, [[maybe_unused]] size_t bytes) {
+#if defined(__linux__)
+  constexpr uintptr_t page = 2 << 20;
+  uintptr_t start = (reinterpret_cast<uintptr_t>(data) + page - 1) & ~(page - 1);
+  uintptr_t end = (reinterpret_cast<uintptr_t>(data) + bytes) & ~(page - 1);
+  if (end > start) madvise(reinterpret_cast<void*>(start), end - start, MADV_HUGEPAGE);
+#endif
+}
+
+/**
+ * prepare(buffer): makes a new ArrayBuffer ready for kernels; returns the bytes by which its memory
+ * lies past a multiple of 64.
+ */
+napi_value prepare(napi_env env, napi_callback_info info) {
+  size_t given = 1, bytes = 0;
   napi_value value;
   napi_get_cb_info(env, info, &given, &value, nullptr, nullptr);
   void* data = nullptr;
-  if (napi_get_arraybuffer_info(env, value, &data, nullptr) != napi_ok) {
-    return fail(env, "misalignment", 0, "an ArrayBuffer", false);
+  if (napi_get_arraybuffer_info(env, value, &data, &bytes) != napi_ok) {
+    return fail(env, "prepare", 0, "an ArrayBuffer", false);
   }
+  useLargePages(data, bytes);
   return toValue(env, static_cast<int32_t>(reinterpret_cast<uintptr_t>(data) & 63));
 }
 
@@ -321,7 +341,7 @@ NAPI_MODULE_INIT(/* env, exports */) {
   const napi_property_descriptor properties[] = {
       {"variants", nullptr, listVariants, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"create", nullptr, create, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
-      {"misalignment", nullptr, misalignment, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"prepare", nullptr, prepare, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
   };
   napi_define_properties(env, exports, sizeof properties / sizeof *properties, properties);
   return exports;

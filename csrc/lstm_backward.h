@@ -198,8 +198,14 @@ struct WeightGradient {
         long columns = end - j < tileColumns ? end - j : tileColumns;
         int vectors = vectorsFor(columns);
         panelProduct(
-            size, [&](long r) { return chunk + r; }, chunkRows, packed + j * blockK, vectors * W,
-            vectors, depth, [&](long r, const float* sums) {
+            size,
+            [&](long r) {
+              // Weights of more than 4 MB are not in the cache when their turn comes.
+              if ((I + U) * 4 * U > 1 << 20) expect(out + (r0 + r) * 4 * U + j, columns);
+              return chunk + r;
+            },
+            chunkRows, packed + j * blockK, vectors * W, vectors, depth,
+            [&](long r, const float* sums) {
               putRow(out + (r0 + r) * 4 * U + j, sums, columns, add || start > 0);
             });
       }

@@ -63,11 +63,11 @@ describe.skipIf('reason' in native)('native', () => {
   })
 
   it('aligns the memory itself, not just the offset in a buffer', () => {
-    const { misalignment } = createRequire(import.meta.url)(addonPath)
+    const { prepare } = createRequire(import.meta.url)(addonPath)
     const { heap } = nativeBackend()
     for (const bytes of [4, 100, 4096, 1 << 20]) {
       const { buffer, byteOffset } = heap.floats(heap.allocate(bytes), 0, 1)
-      expect((misalignment(buffer) + byteOffset) % 64).toBe(0)
+      expect((prepare(buffer) + byteOffset) % 64).toBe(0)
     }
   })
 

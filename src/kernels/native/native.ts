@@ -9,8 +9,8 @@ interface Addon {
   /** Instruction sets that run here, best first. */
   variants(): string[]
   create(variant: string): Kernels & { setThreads(count: number): void }
-  /** Bytes by which a buffer's memory lies past a multiple of 64. */
-  misalignment(buffer: ArrayBuffer): number
+  /** Makes a new buffer ready; bytes by which its memory lies past a multiple of 64. */
+  prepare(buffer: ArrayBuffer): number
 }
 
 const alignment = 64
@@ -45,7 +45,7 @@ class NativeHeap implements Heap<NativeBlock> {
       )
     }
     this.bytesInUse += byteLength
-    const start = (alignment - this.#addon.misalignment(buffer)) % alignment
+    const start = (alignment - this.#addon.prepare(buffer)) % alignment
     return { byteOffset: 0, byteLength, buffer, start }
   }
 
