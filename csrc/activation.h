@@ -133,15 +133,18 @@ NOINLINE float maximum(const float* x, long n) {
   return result;
 }
 
-/** Σ exp(x[i] - max). */
-NOINLINE float sumExponentials(const float* x, float max, long n) {
+NOINLINE V firstLanes(V v, int lanes) {
+  for (int lane = lanes; lane < W; lane++) v[lane] = 0;
+  return v;
+}
+
+/** Σ exp(x[i] - max), and each of them in `to` if it is not null. */
+NOINLINE float sumExponentials(const float* x, float max, float* to, long n) {
   V sum = zero(), shift = splat(max);
   forVectors(0, n, [&](long i, int lanes) LANES {
     V e = exponential(load(x + i, lanes) - shift);
-    if (lanes < W) {
-      for (int lane = lanes; lane < W; lane++) e[lane] = 0;
-    }
-    sum += e;
+    if (to) store(to + i, e, lanes);
+    sum += lanes < W ? firstLanes(e, lanes) : e;
   });
   return sumLanes(sum);
 }
@@ -164,16 +167,16 @@ void softmax(const float* x, float* out, int32_t rows, int32_t cols, int32_t log
   forRows(rows, 32.0 * rows * cols, [&](long row) {
     const float* from = x + row * C;
     float* to = out + row * C;
-    float max = maximum(from, C), sum = sumExponentials(from, max, C);
+    float max = maximum(from, C), sum = sumExponentials(from, max, log ? nullptr : to, C);
     if (log) {
       V shift = splat(max), logSum = splat(logarithmOf(sum));
       forVectors(0, C, [&](long i, int lanes) LANES {
         store(to + i, load(from + i, lanes) - shift - logSum, lanes);
       });
     } else {
-      V shift = splat(max), scale = splat(1.0f / sum);
+      V scale = splat(1.0f / sum);
       forVectors(0, C, [&](long i, int lanes) LANES {
-        store(to + i, exponential(load(from + i, lanes) - shift) * scale, lanes);
+        store(to + i, load(to + i, lanes) * scale, lanes);
       });
     }
   });

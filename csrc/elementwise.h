@@ -39,16 +39,6 @@ void multiplyRepeated(const float* x, const float* scale, float* out, int32_t ou
   });
 }
 
-void addBias(float* x, const float* bias, int32_t rows, int32_t cols) {
-  long C = cols;
-  forRows(rows, (double)rows * cols, [&](long row) {
-    float* to = x + row * C;
-    forVectors(0, C, [&](long c, int lanes) LANES {
-      store(to + c, load(to + c, lanes) + load(bias + c, lanes), lanes);
-    });
-  });
-}
-
 /** Threads take columns, so that each column is summed in the order of its rows. */
 void sumRows(const float* x, float* out, int32_t rows, int32_t cols, int32_t accumulate) {
   long C = cols;

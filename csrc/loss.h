@@ -29,10 +29,6 @@ struct LossRow {
 NOINLINE V logarithms(V x) { return logarithm(x); }
 NOINLINE V logarithms1p(V x) { return logarithm1p(x); }
 NOINLINE V exponentials(V x) { return exponential(x); }
-NOINLINE V firstLanes(V v, int lanes) {
-  for (int lane = lanes; lane < W; lane++) v[lane] = 0;
-  return v;
-}
 
 /** Σ term(c, lanes) over the row, in doubles after every 64 vectors. */
 template <class Term>
@@ -120,21 +116,7 @@ NOINLINE float categoricalLoss(const LossRow& r) {
 /** log Σ e^x - x of the label; the gradient is (Σy) softmax(x) - y, from the same exponentials. */
 NOINLINE float categoricalLogitsLoss(const LossRow& r) {
   float max = maximum(r.p, r.C);
-  V shift = splat(max);
-  float sum;
-  if (r.dp) {
-    V part[4] = {};
-    int next = 0;
-    forVectors(0, r.C, [&](long c, int lanes) LANES {
-      V e = exponential(load(r.p + c, lanes) - shift);
-      store(r.dp + c, e, lanes);
-      part[next] += lanes < W ? firstLanes(e, lanes) : e;
-      next = (next + 1) & 3;
-    });
-    sum = sumLanes((part[0] + part[1]) + (part[2] + part[3]));
-  } else {
-    sum = sumExponentials(r.p, max, r.C);
-  }
+  float sum = sumExponentials(r.p, max, r.dp, r.C);
   float logSum = logarithmOf(sum);
   if (!r.target) {
     if (r.dp) {
@@ -147,7 +129,8 @@ NOINLINE float categoricalLogitsLoss(const LossRow& r) {
     return (float)(logSum - ((double)r.p[r.label] - max));
   }
   double mass = sumOver(r.C, [&](long c, int lanes) LANES { return load(r.target + c, lanes); });
-  V scale = splat((float)(r.d * mass / sum)), weight = splat(r.d), top = splat(logSum);
+  V scale = splat((float)(r.d * mass / sum)), weight = splat(r.d);
+  V top = splat(logSum), shift = splat(max);
   return (float)sumOver(r.C, [&](long c, int lanes) LANES {
     V y = load(r.target + c, lanes);
     if (r.dp) store(r.dp + c, load(r.dp + c, lanes) * scale - weight * y, lanes);

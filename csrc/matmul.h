@@ -7,64 +7,164 @@ namespace {
 
 /** Steps of k whose sum is formed in registers before it is added to the result. */
 constexpr long blockK = 256;
-/** Columns of a transposed left matrix that are copied together, a whole number of tiles. */
+/** Columns of a transposed left matrix that are copied together: whole tiles. */
 constexpr long chunkRows = 48;
-/** Rows of one task. */
-constexpr long taskRows = 384;
+/**
+ * Panels of b that a task packs together: what leaves most of a second-level cache to the rest, and fits
+ * on a thread's stack, which is small with other C libraries.
+ */
+#if defined(__GLIBC__)
+constexpr long groupPanels = W == 8 ? 8 : 4;
+#else
+constexpr long groupPanels = W == 16 ? 1 : 4;
+#endif
+/** Rows for which packing b costs a small part of the product. */
+constexpr long taskRows = 300;
+/** Up to this many rows b is read where it lies. */
+constexpr long directRows = 4 * tileRows;
+/** Columns of a single row that are summed in the first-level cache as b streams by. */
+constexpr long streamColumns = 1024;
+
+INLINE long within(long n, long least, long most) {
+  if (n > most) n = most;
+  return n < least ? least : n;
+}
+
+/** One product, as the kernel's arguments name it. */
+struct Product {
+  const float *a, *b, *bias;
+  float* out;
+  long M, K, N;
+  bool transposeA, transposeB, accumulate;
+
+  /** Takes the sums over one block of k for `columns` columns of a row. */
+  INLINE void put(long row, long j0, const float* sums, long columns, long k0) const {
+    float* to = out + row * N + j0;
+    bool add = accumulate || k0 > 0;
+    const float* more = bias && k0 + blockK >= K ? bias + j0 : nullptr;
+    forVectors(0, columns, [&](long j, int lanes) LANES {
+      V value = load(sums + j);
+      if (add) value += load(to + j, lanes);
+      if (more) value += load(more + j, lanes);
+      store(to + j, value, lanes);
+    });
+  }
+
+  /** sums[j] += Σ_i a_i · b[i, j] over the next n steps of k. */
+  template <int n>
+  INLINE void streamSteps(const float* rowA, const float* rowB, float* sums, long columns) const {
+    V s[n];
+    UNROLL
+    for (int i = 0; i < n; i++) s[i] = splat(rowA[i]);
+    forVectors(0, columns, [&](long j, int lanes) LANES {
+      V sum = load(sums + j);
+      UNROLL
+      for (int i = 0; i < n; i++) sum = fma(s[i], load(rowB + i * N + j, lanes), sum);
+      store(sums + j, sum);
+    });
+  }
+
+  /** The only row, for the columns from j0 on: b is read in the order of its memory. */
+  NOINLINE void stream(long j0, long columns) const {
+    alignas(64) float sums[streamColumns];
+    for (long k0 = 0; k0 == 0 || k0 < K; k0 += blockK) {
+      long end = K - k0 < blockK ? K : k0 + blockK, k = k0;
+      for (long j = 0; j < columns; j += W) store(sums + j, V{});
+      for (; k + 8 <= end; k += 8) streamSteps<8>(a + k, b + k * N + j0, sums, columns);
+      for (; k < end; k++) streamSteps<1>(a + k, b + k * N + j0, sums, columns);
+      put(0, j0, sums, columns, k0);
+    }
+  }
+
+  /** The rows m0..m0 + rows and `panels` panels of columns from j0 on. */
+  NOINLINE void block(long m0, long rows, long j0, long panels) const {
+    alignas(64) float packed[groupPanels * blockK * tileColumns];
+    alignas(64) float chunk[blockK * chunkRows];
+    alignas(64) float sums[tileRows * tileColumns];
+    bool direct = !transposeB && rows <= directRows && N % W == 0;
+    for (long k0 = 0; k0 == 0 || k0 < K; k0 += blockK) {
+      long count = K - k0 < blockK ? K - k0 : blockK;
+      for (long p = 0; p < panels && !direct; p++) {
+        long j = j0 + p * tileColumns, columns = N - j < tileColumns ? N - j : tileColumns;
+        packPanel(transposeB ? b + k0 : b + k0 * N, transposeB ? K : N, transposeB, j, columns,
+                  count, packed + p * blockK * tileColumns);
+      }
+      auto tile = [&](long row, int size, const float* const* from, long step) {
+        for (long p = 0; p < panels; p++) {
+          long j = j0 + p * tileColumns, columns = N - j < tileColumns ? N - j : tileColumns;
+          int vectors = vectorsFor(columns);
+          const float* panel = direct ? b + k0 * N + j : packed + p * blockK * tileColumns;
+          for (int r = 0; r < size && count >= 64; r++) askFor(out + (row + r) * N + j, columns);
+          tileProducts[size - 1][vectors - 1](from, step, panel, direct ? N : vectors * W, count,
+                                              sums);
+          for (int r = 0; r < size; r++) put(row + r, j, sums + r * vectors * W, columns, k0);
+        }
+      };
+      long most = transposeA ? chunkRows : rows;
+      for (long r0 = 0; r0 < rows; r0 += most) {
+        long row = m0 + r0, size = rows - r0 < most ? rows - r0 : most;
+        if (transposeA) copyColumns(row, size, k0, count, chunk);
+        forTiles<tileRows>(size, [&](long first, int height) {
+          const float* from[tileRows];
+          for (int r = 0; r < height; r++) {
+            from[r] = transposeA ? chunk + first + r : a + (row + first + r) * K + k0;
+          }
+          tile(row + first, height, from, transposeA ? chunkRows : 1);
+        });
+      }
+    }
+  }
+
+  /** What will be written: it comes while the product runs. */
+  INLINE static void askFor(float* to, long columns) {
+    for (long j = 0; j < columns; j += 16) __builtin_prefetch(to + j, 1);
+  }
+
+  /** Columns of the transposed a, side by side for each k. */
+  INLINE void copyColumns(long first, long size, long k0, long count, float* to) const {
+    for (long k = 0; k < count; k++) {
+      const float* from = a + (k0 + k) * M + first;
+      forVectors(0, size, [&](long j, int lanes) LANES {
+        store(to + k * chunkRows + j, load(from + j, lanes));
+      });
+    }
+  }
+
+  void run() const {
+    if (M == 0 || N == 0) return;
+    double operations = 2.0 * M * N * K / 16, reads = (double)K * N / 2;
+    if (M == 1 && !transposeB) {
+      long parts = (N + streamColumns - 1) / streamColumns;
+      parallel(parts, operations > reads ? operations : reads, [&](long part) {
+        long j0 = part * streamColumns, rest = N - j0;
+        stream(j0, rest < streamColumns ? rest : streamColumns);
+      });
+      return;
+    }
+    // Several tasks a thread, of many rows if there are, else of few columns, else of few rows.
+    long used = threadsFor(operations), wanted = used > 1 ? 4 * used : 1;
+    long panels = (N + tileColumns - 1) / tileColumns;
+    long groups = (panels + groupPanels - 1) / groupPanels;
+    long blocks = within((wanted + groups - 1) / groups, 1, M / taskRows);
+    groups = within(wanted / blocks, groups, panels);
+    if (groups * blocks < used) blocks = within(used / groups, 1, M / chunkRows);
+    parallel(groups * blocks, operations, [&](long task) {
+      long group = task / blocks, part = task % blocks;
+      long p0 = panels * group / groups, m0 = M * part / blocks;
+      block(m0, M * (part + 1) / blocks - m0, p0 * tileColumns,
+            panels * (group + 1) / groups - p0);
+    });
+  }
+};
 
 }  // namespace
 
 /**
- * Faster than the three loops because b is read once for `tileRows` rows of a, from a packed panel
- * that stays in the second-level cache while all rows pass. With few rows b is read where it lies.
+ * Faster than the three loops because b is read once for `tileRows` rows of a, from packed panels
+ * that stay in the second-level cache while all rows pass, and a few rows of a, which stay in the
+ * first-level cache, once for several panels.
  */
-void matmul(const float* a, const float* b, float* out, int32_t m, int32_t k, int32_t n,
-            int32_t transposeA, int32_t transposeB, int32_t accumulate) {
-  long M = m, K = k, N = n;
-  if (K == 0 && !accumulate) {
-    for (long i = 0; i < M * N; i++) out[i] = 0;
-  }
-  long panels = (N + tileColumns - 1) / tileColumns, blocks = (M + taskRows - 1) / taskRows;
-  parallel(panels * blocks, 2.0 * M * N * K / 16, [&](long task) {
-    alignas(64) float packed[blockK * tileColumns];
-    alignas(64) float chunk[blockK * chunkRows];
-    long j0 = task / blocks * tileColumns, m0 = task % blocks * taskRows;
-    long columns = N - j0 < tileColumns ? N - j0 : tileColumns;
-    long rows = M - m0 < taskRows ? M - m0 : taskRows;
-    int vectors = vectorsFor(columns);
-    bool direct = !transposeB && columns % W == 0 && rows <= 2 * tileRows;
-    for (long k0 = 0; k0 < K; k0 += blockK) {
-      long count = K - k0 < blockK ? K - k0 : blockK;
-      const float* panel = packed;
-      long stride = vectors * W;
-      if (direct) {
-        panel = b + k0 * N + j0;
-        stride = N;
-      } else {
-        packPanel(transposeB ? b + k0 : b + k0 * N, transposeB ? K : N, transposeB, j0, columns,
-                  count, packed);
-      }
-      bool add = accumulate || k0 > 0;
-      if (!transposeA) {
-        panelProduct(
-            rows, [&](long r) { return a + (m0 + r) * K + k0; }, 1, panel, stride, vectors, count,
-            [&](long r, const float* sums) { putRow(out + (m0 + r) * N + j0, sums, columns, add); });
-        continue;
-      }
-      for (long r0 = 0; r0 < rows; r0 += chunkRows) {
-        long size = rows - r0 < chunkRows ? rows - r0 : chunkRows;
-        for (long i = 0; i < count; i++) {
-          const float* from = a + (k0 + i) * M + m0 + r0;
-          forVectors(0, size, [&](long j, int lanes) LANES {
-            store(chunk + i * chunkRows + j, load(from + j, lanes));
-          });
-        }
-        panelProduct(
-            size, [&](long r) { return chunk + r; }, chunkRows, panel, stride, vectors, count,
-            [&](long r, const float* sums) {
-              putRow(out + (m0 + r0 + r) * N + j0, sums, columns, add);
-            });
-      }
-    }
-  });
+void matmul(const float* a, const float* b, const float* bias, float* out, int32_t m, int32_t k,
+            int32_t n, int32_t transposeA, int32_t transposeB, int32_t accumulate) {
+  Product{a, b, bias, out, m, k, n, transposeA != 0, transposeB != 0, accumulate != 0}.run();
 }

@@ -7,7 +7,7 @@
 // level cache; without it, where the product needs a register of its own, 2 × 4. Each sum runs over
 // k in ascending order in every variant, so a row's result does not depend on the rows beside it.
 #pragma once
-#include "vec.h"
+#include "transpose.h"
 
 namespace {
 
@@ -137,16 +137,20 @@ NOINLINE void packPanel(const float* b, long ld, bool transposed, long first, lo
                         long count, float* out) {
   long width = vectorsFor(columns) * W;
   if (transposed) {
-    constexpr long block = 16;
-    for (long k0 = 0; k0 < count; k0 += block) {
-      long end = k0 + block < count ? k0 + block : count;
-      for (long j = 0; j < columns; j++) {
-        const float* from = b + (first + j) * ld;
-        for (long k = k0; k < end; k++) out[k * width + j] = from[k];
+    for (long j = 0; j < width; j += W) {
+      for (long k = 0; k < count; k += W) {
+        int lanes = count - k < W ? (int)(count - k) : W;
+        V rows[W];
+        UNROLL
+        for (int i = 0; i < W; i++) {
+          rows[i] = j + i < columns ? load(b + (first + j + i) * ld + k, lanes) : V{};
+        }
+        transpose(rows);
+        UNROLL
+        for (int i = 0; i < W; i++) {
+          if (i < lanes) store(out + (k + i) * width + j, rows[i]);
+        }
       }
-    }
-    for (long j = columns; j < width; j++) {
-      for (long k = 0; k < count; k++) out[k * width + j] = 0;
     }
     return;
   }

@@ -41,7 +41,18 @@ describe('the module', () => {
       const view = heap.floats(block, 0, 5)
       const factor = 1 + 2 ** -12
       view.set([1, factor, -(1 + 2 ** -11), factor])
-      kernels.matmul(view, heap.floats(block, 8, 2), heap.floats(block, 16, 1), 1, 2, 1, 0, 0, 0)
+      kernels.matmul(
+        view,
+        heap.floats(block, 8, 2),
+        null,
+        heap.floats(block, 16, 1),
+        1,
+        2,
+        1,
+        0,
+        0,
+        0,
+      )
       expect(view[4]).toBe(variant === 'relaxed' ? 2 ** -24 : 0)
     })
   }

@@ -66,6 +66,10 @@ eachBackend((backend) => {
       [40, 70, 130],
       [5, 600, 9],
       [257, 2, 19],
+      // One row that streams, few rows in place, several groups of panels.
+      [1, 270, 1100],
+      [7, 270, 1056],
+      [70, 20, 1100],
     ]
     const empty = [
       [0, 3, 2],
@@ -83,36 +87,47 @@ eachBackend((backend) => {
       for (const [m, k, n] of [...triples, ...long, ...empty]) {
         for (const accumulate of flags) {
           const [a, b] = [floats(random.uniform(m * k)), floats(random.uniform(k * n))]
-          const out = start(random, m * n, accumulate)
-          check('matmul', [a, b, out, m, k, n, transposeA, transposeB, accumulate])
+          for (const bias of [null, floats(random.uniform(n))]) {
+            const out = start(random, m * n, accumulate)
+            check('matmul', [a, b, bias, out, m, k, n, transposeA, transposeB, accumulate])
+          }
         }
       }
     })
 
     it('gives a row the same bits alone as among others', () => {
       const random = new Random(2)
-      const [m, k, n] = [43, 70, 33]
-      const [a, b] = [random.uniform(m * k), random.uniform(k * n)]
-      const multiply = (rows: Float64Array, count: number, transposeB: number) =>
-        run(backend, 'matmul', [
-          ...[floats(rows), floats(b), blank(count * n), count, k, n, 0, transposeB, 0],
-        ])[0]
-      for (const transposeB of flags) {
-        const all = multiply(a, m, transposeB)
-        for (const row of [0, 1, 7, 30, m - 1]) {
-          const alone = multiply(a.slice(row * k, (row + 1) * k), 1, transposeB)
-          expectClose(alone, all.slice(row * n, (row + 1) * n), exact, `row ${row}`)
+      for (const [m, k, n] of [
+        [43, 70, 33],
+        [43, 600, 32],
+      ]) {
+        const [a, b] = [random.uniform(m * k), random.uniform(k * n)]
+        const bias = floats(random.uniform(n))
+        const multiply = (from: number, count: number, transposeB: number) => {
+          const rows = floats(a.slice(from * k, (from + count) * k))
+          const out = blank(count * n)
+          const sizes = [count, k, n, 0, transposeB, 0]
+          return run(backend, 'matmul', [rows, floats(b), bias, out, ...sizes])[0]
+        }
+        for (const transposeB of flags) {
+          const all = multiply(0, m, transposeB)
+          for (const row of [0, 1, 7, 30]) {
+            for (const count of [1, 5, 13]) {
+              const some = multiply(row, count, transposeB)
+              const same = all.slice(row * n, (row + count) * n)
+              expectClose(some, same, exact, `${count} rows from ${row} on`)
+            }
+          }
         }
       }
     })
 
-    it('addBias, sumRows', () => {
+    it('sumRows', () => {
       const random = new Random(3)
       for (const rows of [0, ...sizes]) {
         for (const cols of [0, ...sizes]) {
           const x = random.uniform(rows * cols)
           const vector = random.uniform(cols)
-          check('addBias', [floatsOut(x), floats(vector), rows, cols], elementwise)
           check('sumRows', [floats(x), floatsOut(vector), rows, cols, 1])
           check('sumRows', [floats(x), blank(cols), rows, cols, 0])
         }
@@ -423,11 +438,12 @@ eachBackend((backend) => {
     const ids = ints(random.integers(rows, 300))
     const add = start(random, n, 1)
     const calls: [keyof Kernels, (Argument | number | null)[], Tolerance?][] = [
-      ['matmul', [a, weights, blank(rows * 50), rows, cols, 50, 0, 0, 0]],
-      ['matmul', [a, b, blank(cols * cols), cols, rows, cols, 1, 0, 0]],
+      ['matmul', [a, weights, null, blank(rows * 50), rows, cols, 50, 0, 0, 0]],
+      ['matmul', [a, b, null, blank(cols * cols), cols, rows, cols, 1, 0, 0]],
+      ['matmul', [a, floats(random.uniform(500 * 3000)), add, blank(3000), 1, 500, 3000, 0, 0, 0]],
+      ['matmul', [a, b, add, blank(90 * 500), 90, 100, 500, 0, 1, 0]],
       ['addScaled', [a, add, 0.3, n], elementwise],
       ['multiply', [a, b, add, n, 1], elementwise],
-      ['addBias', [add, floats(random.uniform(cols)), rows, cols], elementwise],
       ['sumRows', [a, floatsOut(random.uniform(cols)), rows, cols, 1]],
       ['activate', [activationCodes.gelu, a, blank(n), n], elementwise],
       ['activateBackward', [activationCodes.gelu, a, a, b, add, n, 1], elementwise],

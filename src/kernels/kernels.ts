@@ -76,12 +76,13 @@ export interface Kernels {
   // ---- products -----------------------------------------------------------------------------
 
   /**
-   * out[M,N] = (accumulate ? out : 0) + a·b, where a is [M,K] (transposeA: [K,M]) and b is [K,N]
-   * (transposeB: [N,K]).
+   * out[M,N] = (accumulate ? out : 0) + a·b + bias in each row, where a is [M,K] (transposeA: [K,M])
+   * and b is [K,N] (transposeB: [N,K]).
    */
   matmul(
     a: Floats,
     b: Floats,
+    bias: Floats | null /* [N] */,
     out: FloatsOut,
     m: Int,
     k: Int,
@@ -109,8 +110,6 @@ export interface Kernels {
     inner: Int,
     accumulate: Int,
   ): void
-  /** x[r,c] += bias[c], in place. */
-  addBias(x: FloatsOut /* [rows, cols] */, bias: Floats /* [cols] */, rows: Int, cols: Int): void
   /** out[c] = (accumulate ? out[c] : 0) + Σ_r x[r,c]. */
   sumRows(
     x: Floats /* [rows, cols] */,

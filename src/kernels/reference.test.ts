@@ -198,20 +198,28 @@ describe.each(precisions)('Keras fixtures, %s', (precision, backend, tolerance) 
         const [inputs, units] = arrays.kernel.shape
         const rows = sizeOf(arrays.x.shape) / inputs
         const [x, kernel] = [floats(arrays.x.data), floats(arrays.kernel.data)]
-        let z = result(backend, 'matmul', [
-          ...[x, kernel, floatsOut(zeros(rows * units))],
-          ...[rows, inputs, units, 0, 0, 0],
+        const z = result(backend, 'matmul', [
+          ...[x, kernel, arrays.bias ? floats(arrays.bias.data) : null],
+          ...[floatsOut(zeros(rows * units)), rows, inputs, units, 0, 0, 0],
         ])
-        if (arrays.bias) {
-          z = result(backend, 'addBias', [floatsOut(z), floats(arrays.bias.data), rows, units])
-        }
         const name = camel((options.activation as string) ?? 'linear')
         const found = activate(name, z, arrays.gy.data, units)
         const dz = floats(found.dx)
         expectClose(found.y, arrays.y.data, tolerance, 'y')
-        const dx = [dz, kernel, floatsOut(zeros(rows * inputs)), rows, units, inputs, 0, 1, 0]
+        const dx = [dz, kernel, null, floatsOut(zeros(rows * inputs)), rows, units, inputs, 0, 1, 0]
         expectClose(result(backend, 'matmul', dx), arrays.dx.data, tolerance, 'dx')
-        const dKernel = [x, dz, floatsOut(zeros(inputs * units)), inputs, rows, units, 1, 0, 1]
+        const dKernel = [
+          x,
+          dz,
+          null,
+          floatsOut(zeros(inputs * units)),
+          inputs,
+          rows,
+          units,
+          1,
+          0,
+          1,
+        ]
         expectClose(result(backend, 'matmul', dKernel), arrays.dkernel.data, tolerance, 'dKernel')
         const dBias = result(backend, 'sumRows', [dz, floatsOut(zeros(units)), rows, units, 0])
         if (arrays.bias) expectClose(dBias, arrays.dbias.data, tolerance, 'dBias')

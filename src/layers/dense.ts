@@ -76,8 +76,9 @@ class Dense extends SimpleLayer {
   }
 
   forward(ctx: Context, x: Tensor): Tensor {
-    const sums = linear(ctx, x, this.#kernel.value, this.#bias?.value ?? null)
-    const y = activate(ctx, this.activation, sums)
+    const room = ctx.takeRoom([...x.shape.slice(0, -1), this.units])
+    const sums = linear(ctx, x, this.#kernel.value, this.#bias?.value ?? null, room)
+    const y = activate(ctx, this.activation, sums, room !== null)
     y.mask = x.mask
     return y
   }

@@ -49,14 +49,24 @@ export function makeGraph(
   return { inputs, outputs, calls: ordered, layers: [...new Set(ordered.map((c) => c.layer))] }
 }
 
-/** Runs the graph; one tensor for each of its inputs, one for each of its outputs. */
-export function runGraph(graph: Graph, ctx: Context, inputs: readonly Tensor[]): Tensor[] {
+/**
+ * Runs the graph; one tensor for each of its inputs, one for each of its outputs. `room(i, shape)` may
+ * give memory for output i, which its layer may use or not.
+ */
+export function runGraph(
+  graph: Graph,
+  ctx: Context,
+  inputs: readonly Tensor[],
+  room: ((i: number, shape: readonly number[]) => Tensor | null) | null = null,
+): Tensor[] {
   const values = new Map<SymbolicTensor, Tensor>()
   graph.inputs.forEach((input, i) => {
     values.set(input, inputs[i])
   })
   for (const { layer, inputs: sources, outputs } of graph.calls) {
     const given = sources.map((source) => values.get(source)!)
+    const i = room && outputs.length === 1 ? graph.outputs.indexOf(outputs[0]) : -1
+    if (room) ctx.offerRoom(i < 0 ? null : (shape) => room(i, shape))
     const results = ctx.within(layer, () => layer.call(ctx, given))
     outputs.forEach((output, i) => {
       values.set(output, results[i])

@@ -1,11 +1,12 @@
 /** Predictions: a graph over all rows of its inputs, a batch at a time. */
 import { lengthBatches } from '../data/batches.ts'
 import { batchOf, type Column } from '../data/column.ts'
-import type { Backend } from '../kernels/kernels.ts'
+import type { Backend, Floats } from '../kernels/kernels.ts'
 import type { Arena } from '../tensor/arena.ts'
 import { Context } from '../tensor/context.ts'
 import { type Tensor, tensorOver } from '../tensor/tensor.ts'
 import { pauser } from '../train/pause.ts'
+import { sizeOf } from '../util/check.ts'
 import { type Graph, runGraph } from './graph.ts'
 import { fitResult, placeRows, type Result } from './result.ts'
 
@@ -26,7 +27,21 @@ export async function predictRows(
     arena.reset()
     const ctx = new Context(backend, arena)
     const tensors = inputs.map((column) => batchOf(arena, column, batch))
-    runGraph(graph, ctx, tensors).forEach((output, i) => {
+    // Rows that stay in their order are made where they belong, if kernels can reach that memory.
+    const rooms: { tensor: Tensor; data: Floats }[] = []
+    const room = (i: number, shape: readonly number[]) => {
+      const each = sizeOf(shape) / batch.length
+      const data = results[i]?.data ?? newFloats(backend, each * rows)
+      if (data.length !== each * rows) return null
+      const tensor = arena.borrow(data, each * batch[0], shape, 'float')
+      if (tensor) rooms[i] = { tensor, data }
+      return tensor
+    }
+    runGraph(graph, ctx, tensors, ragged ? null : room).forEach((output, i) => {
+      if (rooms[i] && sameMemory(rooms[i].tensor.values, output.values)) {
+        results[i] = { shape: [rows, ...output.shape.slice(1)], data: rooms[i].data }
+        return
+      }
       if (!ragged && batches.length === 1) {
         results[i] = { shape: output.shape, data: output.values.slice() }
         return
@@ -40,3 +55,9 @@ export async function predictRows(
   arena.reset()
   return results.map(({ shape, data }) => tensorOver(data, shape))
 }
+
+const newFloats = ({ heap }: Backend, length: number): Floats =>
+  heap.floatBytes === 8 ? new Float64Array(length) : new Float32Array(length)
+
+const sameMemory = (a: Floats, b: Floats) =>
+  a.buffer === b.buffer && a.byteOffset === b.byteOffset && a.length === b.length

@@ -21,6 +21,7 @@ export class Context {
   readonly random: StepRandom
   readonly #tape: (() => void)[] | null
   #stream = 0
+  #room: ((shape: readonly number[]) => Tensor | null) | null = null
 
   constructor(
     backend: Backend,
@@ -85,6 +86,21 @@ export class Context {
   /** An uninitialised tensor in the step's arena. */
   empty(shape: readonly number[], dtype: DType = 'float'): Tensor {
     return this.arena.tensor(shape, dtype)
+  }
+
+  /**
+   * Offers the layer that runs next memory for its output outside the arena: `room` gives it, or null
+   * for a shape that does not fit. To be used once.
+   */
+  offerRoom(room: ((shape: readonly number[]) => Tensor | null) | null): void {
+    this.#room = room
+  }
+
+  /** The memory on offer for an output of this shape, uninitialised, or null. */
+  takeRoom(shape: readonly number[]): Tensor | null {
+    const room = this.#room?.(shape) ?? null
+    if (room) this.#room = null
+    return room
   }
 
   /** A tensor of zeros in the step's arena. */

@@ -195,10 +195,10 @@ function orthonormalRows(short: number, long: number, random: Random, backend: B
   const takeOut = (rows: Tensor, p: Tensor) => {
     const [m] = rows.shape
     const [n] = p.shape
-    kernels.matmul(rows.values, p.values, dots.values, m, long, n, 0, 1, 0)
+    kernels.matmul(rows.values, p.values, null, dots.values, m, long, n, 0, 1, 0)
     const values = dots.values
     for (let i = 0; i < m * n; i++) values[i] = -values[i]
-    kernels.matmul(dots.values, p.values, rows.values, m, n, long, 0, 0, 1)
+    kernels.matmul(dots.values, p.values, null, rows.values, m, n, long, 0, 0, 1)
   }
   const orthonormalize = (block: Tensor) => {
     wide.set(block.values)

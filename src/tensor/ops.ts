@@ -12,36 +12,46 @@ import { shapeError, type Tensor } from './tensor.ts'
 const last = (x: Tensor) => x.shape[x.shape.length - 1]
 const rowsOf = (x: Tensor) => (x.size === 0 ? 0 : x.size / last(x))
 
-/** y[…,N] = x[…,K]·kernel[K,N] + bias[N]. */
-export function linear(ctx: Context, x: Tensor, kernel: Tensor, bias: Tensor | null): Tensor {
+/** y[…,N] = x[…,K]·kernel[K,N] + bias[N], in the memory of `room` [.., N] if there is one. */
+export function linear(
+  ctx: Context,
+  x: Tensor,
+  kernel: Tensor,
+  bias: Tensor | null,
+  room: Tensor | null = null,
+): Tensor {
   const [k, n] = kernel.shape
   if (last(x) !== k) throw shapeError('a product of features and weights', [null, k], x.shape)
   const m = rowsOf(x)
-  const y = ctx.empty([...x.shape.slice(0, -1), n])
+  const y = room ?? ctx.empty([...x.shape.slice(0, -1), n])
   const { kernels } = ctx
-  kernels.matmul(x.values, kernel.values, y.values, m, k, n, 0, 0, 0)
-  if (bias) kernels.addBias(y.values, bias.values, m, n)
+  kernels.matmul(x.values, kernel.values, bias?.values ?? null, y.values, m, k, n, 0, 0, 0)
   return ctx.record(y, [x, kernel, bias], () => {
     const dy = ctx.gradientOf(y)
     ctx.give(x, (dx, add) => {
-      kernels.matmul(dy.values, kernel.values, dx.values, m, n, k, 0, 1, add)
+      kernels.matmul(dy.values, kernel.values, null, dx.values, m, n, k, 0, 1, add)
     })
     ctx.give(kernel, (dKernel, add) => {
-      kernels.matmul(x.values, dy.values, dKernel.values, k, m, n, 1, 0, add)
+      kernels.matmul(x.values, dy.values, null, dKernel.values, k, m, n, 1, 0, add)
     })
     ctx.give(bias, (dBias, add) => kernels.sumRows(dy.values, dBias.values, m, n, add))
   })
 }
 
-/** An activation by its name in `activationCodes`, or softmax or logSoftmax over the last dimension. */
-export function activate(ctx: Context, name: string, x: Tensor): Tensor {
+/**
+ * An activation by its name in `activationCodes`, or softmax or logSoftmax over the last dimension. With
+ * `inPlace` it overwrites x, at once, which is for predictions.
+ */
+export function activate(ctx: Context, name: string, x: Tensor, inPlace = false): Tensor {
   const { kernels } = ctx
   if (name === 'linear') return x
-  const y = ctx.empty(x.shape)
+  const y = inPlace ? x.view(x.shape) : ctx.empty(x.shape)
   if (name === 'softmax' || name === 'logSoftmax') {
     const log = name === 'logSoftmax' ? 1 : 0
     // In training often nobody looks at the probabilities: the loss starts from the logits.
-    y.defer(() => kernels.softmax(x.values, y.values, rowsOf(x), last(x), log))
+    const fill = () => kernels.softmax(x.values, y.values, rowsOf(x), last(x), log)
+    if (inPlace) fill()
+    else y.defer(fill)
     ctx.record(y, [x], () => {
       const dy = ctx.gradientOf(y)
       const dx = ctx.gradientOf(x)
@@ -57,7 +67,8 @@ export function activate(ctx: Context, name: string, x: Tensor): Tensor {
       })
     })
   }
-  if (name === 'softmax' || name === 'sigmoid') y.logits = { tensor: x, activation: name }
+  if (!inPlace && (name === 'softmax' || name === 'sigmoid'))
+    y.logits = { tensor: x, activation: name }
   return y
 }
 

@@ -140,9 +140,13 @@ export class Tensor {
     return new Tensor(this.#heap, this.#block, offset, shape, this.dtype, null, this.#owner ?? this)
   }
 
-  /** A copy of the elements, in row-major order. */
+  /**
+   * The elements, in row-major order: of a tensor in a backend's heap a copy, of one in memory of its
+   * own, such as a prediction, this memory itself, so that large results are not copied again.
+   */
   async data(): Promise<Float32Array | Float64Array | Int32Array> {
-    return this.#current().slice()
+    const plain = this.#heap === heap32 || this.#heap === heap64
+    return plain ? this.#current() : this.#current().slice()
   }
 
   /** The elements as nested arrays. */

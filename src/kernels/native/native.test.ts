@@ -77,8 +77,8 @@ describe.skipIf('reason' in native)('native', () => {
     const [rows, cols] = [1001, 149]
     const [a, b] = [filled(n), filled(n).reverse()]
     const calls: Record<string, (k: Kernels, out: Floats) => unknown> = {
-      matmul: (k, out) => k.matmul(a, b, out, cols, rows, cols, 1, 0, 1),
-      'matmul, b transposed': (k, out) => k.matmul(a, b, out, rows, 60, cols, 0, 1, 0),
+      matmul: (k, out) => k.matmul(a, b, null, out, cols, rows, cols, 1, 0, 1),
+      'matmul, b transposed': (k, out) => k.matmul(a, b, null, out, rows, 60, cols, 0, 1, 0),
       sumRows: (k, out) => k.sumRows(a, out, rows, cols, 0),
       sumSquares: (k) => k.sumSquares(a, n),
       softmax: (k, out) => k.softmax(a, out, rows, cols, 1),
@@ -118,7 +118,7 @@ describe.skipIf('reason' in native)('native', () => {
       const out = new Float32Array(1 << 20)
       const large = (threads) => {
         kernels.setThreads(threads)
-        kernels.matmul(x, x, out, 1024, 4, 1024, 0, 0, 0)
+        kernels.matmul(x, x, null, out, 1024, 4, 1024, 0, 0, 0)
       }`
     const { stdout, stderr, status } = spawnSync(process.execPath, ['-e', before + code], {
       encoding: 'utf8',
@@ -174,7 +174,7 @@ describe.skipIf('reason' in native)('native', () => {
       let total = 0
       for (let i = 0; i < 200; i++) {
         const out = new Float32Array(90000)
-        kernels.matmul(x, x, out, 300, 30, 300, 0, 0, 0)
+        kernels.matmul(x, x, null, out, 300, 30, 300, 0, 0, 0)
         total += kernels.sumSquares(out, 90000)
       }
       parentPort.postMessage(total)`
@@ -183,11 +183,11 @@ describe.skipIf('reason' in native)('native', () => {
     const { kernels } = nativeBackend({ threads: 2 })
     const x = new Float32Array(90_000).fill(0.5)
     for (let i = 0; i < 200; i++)
-      kernels.matmul(x, x, new Float32Array(90_000), 300, 30, 300, 0, 0, 0)
+      kernels.matmul(x, x, null, new Float32Array(90_000), 300, 30, 300, 0, 0, 0)
     expect(await Promise.all(totals)).toEqual([1, 1, 1].map(() => 200 * 90_000 * 7.5 ** 2))
     await Promise.all(workers.map((worker) => worker.terminate()))
     const out = new Float32Array(90_000)
-    kernels.matmul(x, x, out, 300, 30, 300, 0, 0, 0)
+    kernels.matmul(x, x, null, out, 300, 30, 300, 0, 0, 0)
     expect(out[89_999]).toBe(7.5)
   })
 })

@@ -9,20 +9,19 @@ export const arrayKernels: Pick<
   | 'addScaled'
   | 'multiply'
   | 'multiplyRepeated'
-  | 'addBias'
   | 'sumRows'
   | 'copyBlock'
   | 'reverseTime'
   | 'dropout'
 > = {
-  matmul(a, b, out, m, k, n, transposeA, transposeB, accumulate) {
+  matmul(a, b, bias, out, m, k, n, transposeA, transposeB, accumulate) {
     for (let i = 0; i < m; i++) {
       for (let j = 0; j < n; j++) {
         let sum = accumulate ? out[i * n + j] : 0
         for (let p = 0; p < k; p++) {
           sum += a[transposeA ? p * m + i : i * k + p] * b[transposeB ? j * k + p : p * n + j]
         }
-        out[i * n + j] = sum
+        out[i * n + j] = bias ? sum + bias[j] : sum
       }
     }
   },
@@ -47,12 +46,6 @@ export const arrayKernels: Pick<
           out[at] = (accumulate ? out[at] : 0) + x[at] * scale[o * inner + i]
         }
       }
-    }
-  },
-
-  addBias(x, bias, rows, cols) {
-    for (let r = 0; r < rows; r++) {
-      for (let c = 0; c < cols; c++) x[r * cols + c] += bias[c]
     }
   },
 
