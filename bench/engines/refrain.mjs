@@ -8,7 +8,7 @@ import { inputsOf } from '../workloads.mjs'
 import { makeModel } from './refrain-models.mjs'
 
 /** `fit` gets at most this many numbers at once, then several epochs of them. */
-const mostNumbers = 8e6
+const mostNumbers = 4e6
 
 /** @returns {import('../worker.mjs').Engine} */
 export function open() {
@@ -22,22 +22,9 @@ export function open() {
     version,
     make(workload, data) {
       if (workload.model) return makeModel(workload, data)
-      const { x, y, weights } = data
-      const { B, T, I, U, layers, predictOnly } = workload
-      const stack = Array.from({ length: layers }, (_, k) =>
-        lstm({ units: U, returnSequences: k < layers - 1 }),
-      )
-      const model = sequential(stack)
-      model.build([null, T, I])
-      stack.forEach((layer, k) => {
-        const [kernel, recurrentKernel, bias] = weights[k]
-        layer.setWeights([
-          { data: kernel, shape: [inputsOf(workload, k), 4 * U] },
-          { data: recurrentKernel, shape: [U, 4 * U] },
-          { data: bias, shape: [4 * U] },
-        ])
-      })
-      model.compile({ optimizer: adam({ learningRate: 1e-3 }), loss: 'meanSquaredError' })
+      const { B, T, I, U, predictOnly } = workload
+      const { x, y } = data
+      const model = makeStack(workload, data.weights)
       const input = { data: x, shape: [B, T, I] }
       const stream = predictOnly && T === 1 ? model.initialState(B) : null
       return {
@@ -65,6 +52,30 @@ export function open() {
       }
     },
   }
+}
+
+/**
+ * The layers, with copies of these weights. Apart from `make`, whose closures would keep the weights.
+ *
+ * @param {import('../workloads.mjs').Workload} workload @param {Float32Array[][]} weights
+ */
+function makeStack(workload, weights) {
+  const { T, I, U, layers } = workload
+  const stack = Array.from({ length: layers }, (_, k) =>
+    lstm({ units: U, returnSequences: k < layers - 1 }),
+  )
+  const model = sequential(stack)
+  model.build([null, T, I])
+  stack.forEach((layer, k) => {
+    const [kernel, recurrentKernel, bias] = weights[k]
+    layer.setWeights([
+      { data: kernel, shape: [inputsOf(workload, k), 4 * U] },
+      { data: recurrentKernel, shape: [U, 4 * U] },
+      { data: bias, shape: [4 * U] },
+    ])
+  })
+  model.compile({ optimizer: adam({ learningRate: 1e-3 }), loss: 'meanSquaredError' })
+  return model
 }
 
 /** @param {Float32Array} array @param {number} times */

@@ -11,6 +11,7 @@ import { bidirectional, dense, dropout, embedding, lstm } from '../layers/index.
 import { Random } from '../tensor/random.ts'
 import type { Callback } from '../train/callbacks.ts'
 import { adam } from '../train/optimizers.ts'
+import { explain } from './explain/explain.ts'
 import { sequential } from './sequential.ts'
 
 setFlagsFromString('--expose-gc')
@@ -110,6 +111,19 @@ it('gradients and moments have memory only once a model trains', async () => {
   await model.fit(data, target)
   expect(used()).toBeGreaterThanOrEqual(4 * weights)
   expect(used()).toBeLessThan(4 * weights + 2000)
+})
+
+it('explaining a model leaves no memory behind', async () => {
+  const backend = createBackend('reference:float32')
+  const model = sequential(
+    [embedding({ inputDim: 5000, outputDim: 16 }), lstm({ units: 3 }), dense({ units: 300 })],
+    { backend },
+  ).build([null, 4])
+  const before = backend.heap.bytesInUse
+  await explain(model, { batchSize: 2, milliseconds: 1 })
+  await settle()
+  // Gradients and moments would be 650 kB.
+  expect(backend.heap.bytesInUse - before).toBeLessThan(20_000)
 })
 
 it('a model that nothing refers to gives its memory back', async () => {

@@ -125,6 +125,12 @@ export class Trainer {
     return this.#arena.bytes
   }
 
+  /** Leaves the model, so that the trainer's memory ends with the trainer. */
+  release(): void {
+    this.#arena.release()
+    this.#updater?.release()
+  }
+
   /** One optimizer step; returns the batch's loss and the predictions' metrics through `metrics`. */
   #step(data: TrainingData, rows: Int32Array, seed: number): { loss: number; clipped: boolean } {
     const { backend, parameters } = this.#model

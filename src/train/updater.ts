@@ -16,6 +16,10 @@ const smallestTable = 1 << 16
 /** Steps that may be put off. */
 const longestDelay = 1024
 
+/** Whether of this parameter only the rows used are moved. */
+export const movesByRows = (optimizer: Optimizer, { parameter, size }: Place): boolean =>
+  optimizer.idle !== null && parameter.byRows && size >= smallestTable
+
 /** A table whose rows are moved one by one. */
 interface Table {
   readonly parameter: Parameter
@@ -61,8 +65,7 @@ export class Updater {
     this.#parameters = parameters
     this.#optimizer = optimizer
     const { heap } = backend
-    const inTable = ({ parameter, size }: Place) =>
-      optimizer.idle !== null && parameter.byRows && size >= smallestTable
+    const inTable = (place: Place) => movesByRows(optimizer, place)
     this.#slots = optimizer.slots.map(() => allocateTensor(heap, [parameters.trainableSize]))
     this.#tables = parameters.trainable.filter(inTable).map(({ parameter, start }) => {
       const done = allocateTensor(heap, [parameter.shape[0]], 'int32')
@@ -194,6 +197,19 @@ export class Updater {
       table.done.ints.fill(0)
     }
     this.#count = 0
+  }
+
+  /** Makes up for what has been put off and leaves the parameters, which would keep its memory. */
+  release(): void {
+    this.settle()
+    this.#parameters.clearGradients()
+    for (const { parameter, home } of this.#homes) {
+      const { memory } = parameter
+      if (memory.gradientHome === home) memory.gradientHome = null
+    }
+    for (const { parameter } of this.#tables) {
+      if (parameter.settle === this.settle) parameter.settle = null
+    }
   }
 
   /** Makes up for what has been put off in some rows of a table, or in all. */

@@ -6,11 +6,12 @@ import {
   embedding,
   flatten,
   globalAveragePooling1d,
+  globalMaxPooling1d,
   type Layer,
   lstm,
   timeDistributed,
 } from '../../layers/index.ts'
-import { adam, sgd } from '../../train/optimizers.ts'
+import { adam, type Optimizer, sgd } from '../../train/optimizers.ts'
 import { sequential } from '../sequential.ts'
 import { callsOf } from './calls.ts'
 import { batchingCost, layerCost, lossCost, optimizerCost } from './cost.ts'
@@ -110,8 +111,18 @@ it('dense, embedding, pooling, dropout and flatten', () => {
 
 it('the optimizer, the loss, batching', () => {
   // Clear, norm, read gradient; read and write weight; Adam reads and writes two more arrays.
-  expect(optimizerCost(adam(), 100, 4).bytes).toBe(4 * 100 * 9)
-  expect(optimizerCost(sgd(), 100, 4)).toEqual({ flops: 400, bytes: 4 * 100 * 5 })
+  const { parameters, graph } = sequential([
+    embedding({ inputDim: 5000, outputDim: 16 }),
+    globalMaxPooling1d(),
+    dense({ units: 1 }),
+  ]).build([null, null])
+  const sizes = (optimizer: Optimizer) =>
+    optimizerCost(optimizer, parameters.trainable, callsOf(graph!, 4, 10), 4)
+  // B·T = 40 of the table's 5,000 rows; dense 16 + 1.
+  expect(sizes(adam()).bytes).toBe(4 * (40 * 16 + 17) * 9)
+  expect(sizes(sgd())).toEqual({ flops: 4 * 657, bytes: 4 * 657 * 5 })
+  // Momentum moves whole tables.
+  expect(sizes(sgd({ momentum: 0.9 })).bytes).toBe(4 * (80_000 + 17) * 7)
   expect(lossCost([4, 10, 3], 4).bytes).toBe(4 * 3 * 120)
   expect(batchingCost([[4, 10], [4]], 4)).toEqual({ flops: 0, bytes: 4 * 2 * 44 })
 })

@@ -8,7 +8,9 @@
  */
 import type { Layer } from '../../layers/layer.ts'
 import { RecurrentLayer } from '../../layers/recurrent.ts'
+import type { Place } from '../../tensor/parameter.ts'
 import type { Optimizer } from '../../train/optimizers.ts'
+import { movesByRows } from '../../train/updater.ts'
 import { sizeOf } from '../../util/check.ts'
 
 /** Floating-point operations and bytes. */
@@ -132,10 +134,28 @@ function elementwise({ layer, inputs, outputs, tracked }: Call, floatBytes: numb
   return { prediction: forward, forward, backward: tracked ? backward : noCost }
 }
 
-/** Gradients cleared, their norm taken, weights and the optimizer's arrays read and written. */
-export function optimizerCost(optimizer: Optimizer, size: number, floatBytes: number): Cost {
+/**
+ * Gradients cleared, their norm taken, weights and the optimizer's arrays read and written; of tables
+ * that move by rows only the rows used, at most one for each id.
+ */
+export function optimizerCost(
+  optimizer: Optimizer,
+  places: readonly Place[],
+  calls: readonly Call[],
+  floatBytes: number,
+): Cost {
   const slots = optimizer.slots.length
+  const size = places.reduce((sum, place) => sum + movedSize(optimizer, place, calls), 0)
   return { flops: size * (4 + 4 * slots), bytes: floatBytes * size * (5 + 2 * slots) }
+}
+
+function movedSize(optimizer: Optimizer, place: Place, calls: readonly Call[]): number {
+  if (!movesByRows(optimizer, place)) return place.size
+  const { parameter } = place
+  const readers = calls.filter(({ layer }) => layer.parameters.includes(parameter))
+  const ids = readers.reduce((sum, { inputs }) => sum + sizeOf(inputs[0]), 0)
+  const [rows, dim] = parameter.shape
+  return Math.min(rows, ids) * dim
 }
 
 /** The loss and its gradient: prediction and target read, the gradient written. */

@@ -116,7 +116,8 @@ export async function explain(
   const trained = trainable ? await profileTraining(model, compiled, sizes) : null
 
   const costs = new Map<Layer, LayerCost[]>()
-  for (const call of callsOf(graph, batchSize, steps)) {
+  const calls = callsOf(graph, batchSize, steps)
+  for (const call of calls) {
     const list = costs.get(call.layer) ?? []
     costs.set(call.layer, [...list, layerCost(call, floatBytes)])
   }
@@ -147,7 +148,7 @@ export async function explain(
     ...parts(trained, {
       batching: batchingCost([...inputs, target], floatBytes),
       loss: lossCost(output, floatBytes),
-      optimizer: optimizerCost(optimizer, model.parameters.trainableSize, floatBytes),
+      optimizer: optimizerCost(optimizer, model.parameters.trainable, calls, floatBytes),
       rest: noCost,
     }),
     loss: loss.name,

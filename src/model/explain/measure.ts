@@ -6,6 +6,7 @@ import type { LossConfig } from '../../train/losses.ts'
 import type { MetricName } from '../../train/metrics.ts'
 import type { Optimizer } from '../../train/optimizers.ts'
 import { Trainer } from '../../train/trainer.ts'
+import { runGraph } from '../graph.ts'
 import type { Model } from '../model.ts'
 import { type Lap, Profile, profilingContext, typicalLap } from './profile.ts'
 import { syntheticData, syntheticInputs } from './synthetic.ts'
@@ -37,7 +38,8 @@ export function profilePrediction(model: Model<Tensor | Tensor[]>, sizes: Sizes)
     arena.reset()
     const ctx = new Context(backend, arena)
     const batch = ctx.within('batching', () => columns.map((c) => batchOf(arena, c, rows)))
-    model.forward(ctx, batch)
+    // As `predict`: results leave the arena.
+    for (const output of runGraph(model.graph!, ctx, batch)) output.values.slice()
     return profile.lap()
   }
   step()
@@ -80,5 +82,6 @@ export async function profileTraining(
   const [, { total }] = await train(2)
   // The first lap has what `fit` does before its first step.
   const [, ...laps] = await train(1 + affordable(milliseconds, total))
+  trainer.release()
   return typicalLap(laps)
 }

@@ -44,9 +44,5 @@ function idsOf({ layer }: { layer: Layer; inputs: readonly SymbolicTensor[] }): 
 }
 
 function column(shape: Size, dtype: DType, draw: () => number): Column {
-  return toColumn(
-    'explain',
-    { shape, data: Float64Array.from({ length: sizeOf(shape) }, draw) },
-    dtype,
-  )
+  return toColumn('explain', { shape, data: Array.from({ length: sizeOf(shape) }, draw) }, dtype)
 }
