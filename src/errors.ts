@@ -50,12 +50,18 @@ export function show(value: unknown): string {
   if (Array.isArray(value)) {
     const shown =
       value.length > 8
-        ? `${value.slice(0, 8).map(String).join(', ')}, … ${value.length} in all`
-        : value.map(String).join(', ')
+        ? `${value.slice(0, 8).map(showElement).join(', ')}, … ${value.length} in all`
+        : value.map(showElement).join(', ')
     return `[${shown}]`
   }
   if (ArrayBuffer.isView(value)) return `${value.constructor.name} of ${value.byteLength} bytes`
   if (typeof value === 'function') return `function ${value.name}`
   if (typeof value === 'object' && value !== null) return `{ ${Object.keys(value).join(', ')} }`
   return String(value)
+}
+
+/** Objects by their keys: a file's JSON may hold one whose `toString` is no function. */
+function showElement(value: unknown): string {
+  if (Array.isArray(value)) return '[…]'
+  return typeof value === 'object' ? show(value) : String(value)
 }
