@@ -450,8 +450,9 @@ export interface Heap<B extends Block = Block> {
   /** `length` 32-bit integers from `byteOffset` within the block. */
   ints(block: B, byteOffset: number, length: number): Int32Array
   /**
-   * A block over an array's own memory, for kernels that only read it; null where they cannot reach
-   * it. It is not freed.
+   * A block over an array's own memory, for kernels to read it, or to write a result where it
+   * belongs; null where they cannot reach it. Only what the library has made itself is written to,
+   * never a caller's array. It is not freed.
    */
   borrow(array: Floats | Int32Array): B | null
   /** Bytes allocated and not freed. */

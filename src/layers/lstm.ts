@@ -276,10 +276,12 @@ export class Lstm<State extends boolean = boolean> extends RecurrentLayer {
   #pack({ backend }: Context, backward: boolean): Tensor {
     const kernel = this.#kernel.value
     const [inputs] = kernel.shape
-    const version =
-      this.#kernel.version + this.#recurrent.version + (this.#bias ? this.#bias.version : 0)
     const old = this.#packed?.backend === backend ? this.#packed : null
-    if (old?.version === version && (old.backward || !backward)) return old.tensor
+    if (old?.version === this.#version) {
+      if (old.backward || !backward) return old.tensor
+      // A stream's steps hold views of the old one, which they give up when the version changes.
+      this.#kernel.version++
+    }
     const { kernels, heap } = backend
     const flag = backward ? 1 : 0
     const size = kernels.lstmPackSize(inputs, this.units, flag)
@@ -294,8 +296,13 @@ export class Lstm<State extends boolean = boolean> extends RecurrentLayer {
       this.units,
       flag,
     )
-    this.#packed = { tensor, version, backend, backward }
+    this.#packed = { tensor, version: this.#version, backend, backward }
     return tensor
+  }
+
+  /** Counts changes of the weights. */
+  get #version(): number {
+    return this.#kernel.version + this.#recurrent.version + (this.#bias?.version ?? 0)
   }
 
   /** Equations (1) to (14) by the fused kernels, all steps of all rows in one call. */

@@ -218,8 +218,8 @@ export abstract class Model<Output extends Tensor | Tensor[] = Tensor> {
    * Trains the model. Losses and metrics of every epoch are in the result; with validation data also
    * `valLoss` and so on. Throws `BAD_DATA`, `BAD_SHAPE` or `NOT_FINITE` before the first step if the
    * data cannot be used; class numbers of sequences in which steps may be masked are checked with
-   * each batch. Throws `BAD_ARGUMENT` while another `fit` of this model runs. Float32Arrays in `x`
-   * are read in place: they must not change before the promise resolves.
+   * each batch. Throws `BAD_ARGUMENT` while another `fit` of this model runs. Float32Arrays in `x`,
+   * the validation data's too, are read in place: they must not change before the promise resolves.
    */
   async fit(
     x: ArrayData | readonly ArrayData[],
@@ -229,7 +229,10 @@ export abstract class Model<Output extends Tensor | Tensor[] = Tensor> {
     return this.#training.fit(x, y, options)
   }
 
-  /** Loss and metrics on data; `batchSize` 32 by default. */
+  /**
+   * Loss and metrics on data; `batchSize` 32 by default. Float32Arrays in `x` are read in place:
+   * they must not change before the promise resolves.
+   */
   async evaluate(
     x: ArrayData | readonly ArrayData[],
     y: ArrayData,
@@ -242,6 +245,7 @@ export abstract class Model<Output extends Tensor | Tensor[] = Tensor> {
    * The model's output for each row, [N,…]; for ragged sequences of outputs, padded with zeros to
    * the longest. A model with several outputs gives an array of tensors. `batchSize` 128 by default.
    * A Float32Array in `x` may be read in place: it must not change before the promise resolves.
+   * `data()` of a prediction is its own memory, not a copy: `slice()` what you change.
    */
   async predict(
     x: ArrayData | readonly ArrayData[],
@@ -257,7 +261,8 @@ export abstract class Model<Output extends Tensor | Tensor[] = Tensor> {
   }
 
   /**
-   * The state in which `batch` streams begin (default 1), side by side as the rows of a batch.
+   * The state in which `batch` streams begin (default 1), side by side as the rows of a batch. The
+   * model keeps a step's memory for the four batch sizes used last; another is traced anew.
    * Throws `NOT_BUILT` before the model has weights, `UNSUPPORTED` as `step` does.
    */
   initialState(batch = 1): StreamState {

@@ -203,6 +203,32 @@ describe('rows that are not used', () => {
     expect(runs[0]).toEqual(runs[1])
   })
 
+  it.each([
+    ['rmsprop', () => rmsprop()],
+    ['momentum', () => sgd({ momentum: 0.9 })],
+  ])(
+    'a step that failed does not hinder %s, which moves whole tables',
+    async (_name, optimizer) => {
+      const runs = []
+      for (const failing of [true, false]) {
+        const layer = table()
+        const net = compiled(layer, adam({ learningRate: 0.01 }))
+        await net.fit(x, y, { batchSize: 8 })
+        if (failing) await expect(net.fit([[5, words]], [1])).rejects.toThrow('expected ids from 0')
+        net.compile({ optimizer: optimizer(), loss: 'mse' })
+        const before = bitsOf(layer)
+        await net.fit(x, y, { batchSize: 8 })
+        expect(bitsOf(layer)).not.toBe(before)
+        runs.push(bitsOf(layer))
+        // The old optimizer's memory has nothing that refers to it.
+        for (const { settle, usedRows } of net.parameters.parameters) {
+          expect([settle, usedRows]).toEqual([null, null])
+        }
+      }
+      expect(runs[0]).toBe(runs[1])
+    },
+  )
+
   it('fail with the weights of the step before where a gradient is not finite', async () => {
     const layer = table()
     const net = compiled(layer, adam({ learningRate: 0.01 }))

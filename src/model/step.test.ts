@@ -206,6 +206,45 @@ eachKindOfBackend((backend) => {
     }
   })
 
+  it('has memory for the four batch sizes used last', () => {
+    const model = stack(backend)
+    const one = model.initialState()
+    const expected = Array.from(model.step([1, 2, 3], one.clone()).y)
+    const bytes = model.arenaBytes
+    const before = backend.heap.bytesInUse
+    for (let rows = 2; rows < 12; rows++) {
+      model.step(new Float32Array(rows * features), model.initialState(rows))
+      // In use all the time, so never given up.
+      if (rows < 8) expect(Array.from(model.step([1, 2, 3], one.clone()).y)).toEqual(expected)
+      expect(model.arenaBytes).toBeLessThan(5 * bytes)
+    }
+    expect(backend.heap.bytesInUse).toBeLessThan(before + 4 * bytes)
+    expect(Array.from(model.step([1, 2, 3], one).y)).toEqual(expected)
+  })
+
+  it('goes on after a training step that failed', async () => {
+    const model = layered(backend, [lstm({ units: 4 }), dense({ units: 1 })])
+    model.compile({ optimizer: adam(), loss: 'meanSquaredError' })
+    const { heap } = backend
+    // Room for all that follows, so that no memory moves.
+    heap.free(heap.allocate(1 << 22))
+    const expected = Array.from(model.step([1, 2, 3]).y)
+    const failing = model.fit([[[1, 2, 3]]], [3e38])
+    await expect(failing).rejects.toThrow('the weights are those before this step')
+    for (let i = 0; i < 3; i++) {
+      collect()
+      await new Promise((resolve) => setTimeout(resolve, 1))
+    }
+    // What the packed weights had been in, if it was given back, is another's now.
+    const blocks = Array.from({ length: 200 }, () => {
+      const block = heap.allocate(1 << 10)
+      heap.floats(block, 0, (1 << 10) / heap.floatBytes).fill(Number.NaN)
+      return block
+    })
+    expect(Array.from(model.step([1, 2, 3]).y)).toEqual(expected)
+    for (const block of blocks) heap.free(block)
+  })
+
   it('10,000 steps leave no trace', () => {
     const model = stack(backend)
     const state = model.initialState()
@@ -316,6 +355,47 @@ describe('errors', () => {
         "the model's states are cell/h, cell/c",
     )
     const bad = { batch: 1, states: { 'cell/h': [1, Number.NaN], 'cell/c': [0, 0] } }
-    expect(textOf(() => model.restoreState(bad))).toContain("'cell/h' has a number that is none")
+    expect(textOf(() => model.restoreState(bad))).toBe(
+      "RefrainError: restoreState: expected finite numbers of 'cell/h', got NaN at position 1. " +
+        'JSON writes NaN and Infinity as null',
+    )
+    expect(textOf(() => model.restoreState(JSON.parse(JSON.stringify(bad))))).toContain(
+      "expected finite numbers of 'cell/h', got null at position 1",
+    )
+    const large = {
+      batch: 1,
+      states: { 'cell/h': [1, 1], 'cell/c': [0, Number.POSITIVE_INFINITY] },
+    }
+    expect(textOf(() => model.restoreState(large))).toContain("of 'cell/c', got Infinity")
+  })
+
+  it('JSON is no state yet', () => {
+    const model = layered(backend, [lstm({ units: 2 })])
+    const saved = JSON.parse(JSON.stringify(model.initialState()))
+    for (const [given, shown] of [
+      [saved, '{ batch, states }'],
+      [null, 'null'],
+    ]) {
+      expect(textOf(() => model.step([1, 2, 3], given))).toBe(
+        `RefrainError: sequential.step 'state': expected a state, got ${shown}; ` +
+          'start with model.initialState(), or go on from JSON with model.restoreState(json)',
+      )
+    }
+  })
+
+  it('a state of a model with the same layer and another head stays as it was', () => {
+    const shared = lstm({ units: 2 })
+    const small = layered(backend, [shared, dense({ units: 1 })])
+    const large = layered(backend, [shared, dense({ units: 4 })])
+    for (const [model, other] of [
+      [small, large],
+      [large, small],
+    ]) {
+      const state = other.initialState()
+      other.step([1, 2, 3], state)
+      const before = [JSON.stringify(state), String(state.result.y)]
+      expect(textOf(() => model.step([1, 2, 3], state))).toContain("the state is another model's")
+      expect([JSON.stringify(state), String(state.result.y)]).toEqual(before)
+    }
   })
 })

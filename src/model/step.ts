@@ -14,6 +14,9 @@ import { type Graph, runGraph } from './graph.ts'
 
 type Numbers = Float32Array | Float64Array
 
+/** Batch sizes whose traces are kept, those used last. */
+const keptTraces = 4
+
 /** What a stream remembers, as JSON. */
 export interface SavedState {
   readonly batch: number
@@ -166,7 +169,9 @@ interface Steppable {
 /** Takes a model's steps. */
 export class Stepper {
   readonly #model: Steppable
+  /** By batch size, the one used last at the end. */
   readonly #traces = new Map<number, { arena: Arena; trace: Trace }>()
+  #lastBatch = 0
 
   constructor(model: Steppable) {
     this.#model = model
@@ -175,7 +180,7 @@ export class Stepper {
     checkGraph(model)
   }
 
-  /** Bytes of the memory of all batch sizes seen. */
+  /** Bytes of the memory of the batch sizes used last. */
   get arenaBytes(): number {
     let bytes = 0
     for (const { arena } of this.#traces.values()) bytes += arena.bytes
@@ -202,18 +207,31 @@ export class Stepper {
           `the model's states are ${names.join(', ')}`,
         )
       }
-      into.set(given)
-      if (!allFinite(into)) {
-        throw new RefrainError('NOT_FINITE', `restoreState: '${name}' has a number that is none`)
+      // `set` alone would make 0 of null.
+      into.set(given.map((value) => (typeof value === 'number' ? value : Number.NaN)))
+      const at = into.findIndex((value) => !Number.isFinite(value))
+      if (at >= 0) {
+        throw new RefrainError(
+          'NOT_FINITE',
+          `restoreState: expected finite numbers of '${name}', got ${show(given[at])} at position ${at}`,
+          'JSON writes NaN and Infinity as null',
+        )
       }
     })
     return state
   }
 
   step(x: ArrayLike<number>, state: StreamState): StepResult {
+    if (!(state instanceof StreamState)) {
+      throw new RefrainError(
+        'BAD_ARGUMENT',
+        `${this.#model.name}.step 'state': expected a state, got ${show(state)}`,
+        'start with model.initialState(), or go on from JSON with model.restoreState(json)',
+      )
+    }
     const { input, output, context } = this.#trace(state.batch)
     const { layout, before, after, work } = context
-    if (!sameLayout(layout, state.layout)) {
+    if (!sameLayout(layout, state.layout) || output.size !== state.result.y.length) {
       throw new RefrainError(
         'BAD_ARGUMENT',
         `${this.#model.name}.step 'state': the state is another model's`,
@@ -241,7 +259,19 @@ export class Stepper {
       found = { arena, trace: new Trace(graph!, backend, arena, batch, version) }
       this.#traces.set(batch, found)
     }
+    if (batch !== this.#lastBatch) this.#keepLast(batch, found)
     return found.trace
+  }
+
+  /** Puts the batch size in use at the end, and gives up the one that was not used for longest. */
+  #keepLast(batch: number, found: { arena: Arena; trace: Trace }): void {
+    this.#lastBatch = batch
+    this.#traces.delete(batch)
+    this.#traces.set(batch, found)
+    if (this.#traces.size <= keptTraces) return
+    const [oldest, { arena }] = this.#traces.entries().next().value!
+    arena.release()
+    this.#traces.delete(oldest)
   }
 }
 

@@ -113,7 +113,13 @@ export class Updater {
     if (this.#count === longestDelay) this.settle()
     this.#parameters.clearGradients()
     // Another trainer of the same parameters may have put its own there.
-    for (const { parameter, home } of this.#homes) parameter.memory.gradientHome = home
+    for (const { parameter, home } of this.#homes) {
+      // One that moved a table's rows one by one may have left that, or a step of its own, unfinished.
+      parameter.settle?.()
+      parameter.settle = null
+      parameter.usedRows = null
+      parameter.memory.gradientHome = home
+    }
     for (const { parameter, used } of this.#tables) {
       // Another model's trainer, or one before this, may have put something off.
       if (parameter.settle !== this.settle) parameter.settle?.()
@@ -207,8 +213,9 @@ export class Updater {
       const { memory } = parameter
       if (memory.gradientHome === home) memory.gradientHome = null
     }
-    for (const { parameter } of this.#tables) {
+    for (const { parameter, used } of this.#tables) {
       if (parameter.settle === this.settle) parameter.settle = null
+      if (parameter.usedRows === used) parameter.usedRows = null
     }
   }
 
