@@ -424,7 +424,7 @@ describe('evaluate', () => {
 
 describe('explain', () => {
   test('prints where the time goes, for the sizes that were asked for', async () => {
-    const args = ['explain', model, '--batch', '2', '--steps', '3', '--backend', 'reference']
+    const args = ['explain', model, '--batch-size', '2', '--steps', '3', '--backend', 'reference']
     const { status, stdout } = await refrain(args)
     expect(status).toBe(0)
     expect(stdout).toMatch(/^\w+: batches of 2, 3 steps, on reference float32, 1 thread$/m)
@@ -442,7 +442,8 @@ describe('explain', () => {
 
   test('says what is wrong', async () => {
     expect(await failure(['explain', at('none.refrain')])).toContain('none.refrain')
-    expect(await failure(['explain', model, '--batch', '0'])).toContain('at least 1')
+    expect(await failure(['explain', model, '--batch-size', '0'])).toContain('at least 1')
+    expect(await failure(['explain', model, '--threads', '1025'])).toContain('at most 1024')
     expect(await failure(['explain', model, '--backend', 'natve'])).toBe(
       "--backend: unknown backend 'natve'; did you mean 'native'?",
     )

@@ -4,10 +4,10 @@ import { createBackend, defaultBackend } from '../kernels/backend.ts'
 import type { Backend } from '../kernels/kernels.ts'
 import { explain, loadModel } from '../model/index.ts'
 import { type Io, Printer } from './io.ts'
-import { addCommon, wholeNumber } from './options.ts'
+import { addCommon, threadsOption, useThreads, wholeNumber } from './options.ts'
 
 interface Options {
-  batch: number
+  batchSize: number
   steps: number
   backend?: string
   threads?: number
@@ -20,15 +20,18 @@ export function addExplain(program: Command, io: Io): void {
     .command('explain')
     .description('time each layer of a model on this machine and say what is slow, and why')
     .argument('<model>', 'a .refrain file')
-    .option('--batch <rows>', 'rows of a batch', wholeNumber(1), 32)
+    .option('--batch-size <n>', 'rows of a batch', wholeNumber(1), 32)
     .option(
       '--steps <steps>',
       'length of sequences, if the model leaves it open',
       wholeNumber(1),
       100,
     )
-    .option('--backend <name>', 'native, wasm, reference, or such as wasm:simd128')
-    .option('--threads <count>', 'threads to compute with', wholeNumber(1))
+    .option(
+      '--backend <name>',
+      'native, wasm, reference, or such as wasm:simd128 (default: REFRAIN_BACKEND, or the fastest here)',
+    )
+    .addOption(threadsOption())
     .option('--json', 'print one JSON object')
     .addHelpText(
       'after',
@@ -39,23 +42,22 @@ step's time. Computes with random data; the file stays as it is.
 
 Examples:
   $ refrain explain reviews.refrain
-  $ refrain explain reviews.refrain --batch 1 --steps 20
+  $ refrain explain reviews.refrain --batch-size 1 --steps 20
   $ refrain explain reviews.refrain --backend wasm
   $ refrain explain reviews.refrain --json | jq .training`,
     )
     .action(async (path: string, options: Options) => {
       const model = await loadModel(path, { backend: backendOf(options) })
-      const explanation = await explain(model, { batchSize: options.batch, steps: options.steps })
+      const { batchSize, steps } = options
+      const explanation = await explain(model, { batchSize, steps })
       new Printer(io, options).print(String(explanation), explanation)
     })
   addCommon(command)
 }
 
-/** The backend in use, or one of its own for what the options ask. */
+/** The backend in use, or the one that is asked for. */
 function backendOf({ backend, threads }: Options): Backend {
-  const { name, variant } = defaultBackend()
-  if (backend === undefined && threads === undefined) return defaultBackend()
-  const chosen = createBackend(backend ?? `${name}:${variant}`, '--backend')
-  if (threads !== undefined) chosen.threads = threads
-  return chosen
+  if (backend !== undefined) return createBackend(backend, '--backend', threads)
+  useThreads(threads)
+  return defaultBackend()
 }

@@ -56,7 +56,8 @@ export async function predictRows(
   return results.map(({ shape, data }) => tensorOver(data, shape))
 }
 
-const newFloats = ({ heap }: Backend, length: number): Floats =>
+/** Memory for results, outside the backend's heap. */
+export const newFloats = ({ heap }: Backend, length: number): Floats =>
   heap.floatBytes === 8 ? new Float64Array(length) : new Float32Array(length)
 
 const sameMemory = (a: Floats, b: Floats) =>

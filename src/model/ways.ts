@@ -10,7 +10,9 @@ export type Way = 'fused' | 'composed' | 'operations'
 export interface LayerWay {
   /** Path of the layer within the model: 'bidirectional/forward'. */
   readonly layer: string
+  /** The kind of layer: 'lstm'. */
   readonly kind: string
+  /** Number of its weights; 0 for a layer around others, which have them. */
   readonly parameters: number
   readonly prediction: Way
   readonly training: Way

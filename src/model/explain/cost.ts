@@ -135,8 +135,8 @@ function elementwise({ layer, inputs, outputs, tracked }: Call, floatBytes: numb
 }
 
 /**
- * Gradients cleared, their norm taken, weights and the optimizer's arrays read and written; of tables
- * that move by rows only the rows used, at most one for each id.
+ * Gradients read for their norm and again for the update, weights and the optimizer's arrays read
+ * and written; of tables that move by rows only the rows used, at most one for each id.
  */
 export function optimizerCost(
   optimizer: Optimizer,
@@ -146,7 +146,7 @@ export function optimizerCost(
 ): Cost {
   const slots = optimizer.slots.length
   const size = places.reduce((sum, place) => sum + movedSize(optimizer, place, calls), 0)
-  return { flops: size * (4 + 4 * slots), bytes: floatBytes * size * (5 + 2 * slots) }
+  return { flops: size * (4 + 4 * slots), bytes: floatBytes * size * (4 + 2 * slots) }
 }
 
 function movedSize(optimizer: Optimizer, place: Place, calls: readonly Call[]): number {
@@ -164,7 +164,10 @@ export function lossCost(prediction: Size, floatBytes: number): Cost {
   return { flops: 4 * size, bytes: 3 * floatBytes * size }
 }
 
-/** Inputs and targets copied into a batch. */
+/**
+ * Inputs and targets copied into a batch: at most, as native kernels read rows of floats that stand
+ * together in place.
+ */
 export function batchingCost(columns: readonly Size[], floatBytes: number): Cost {
   const size = columns.reduce((sum, column) => sum + sizeOf(column), 0)
   return { flops: 0, bytes: 2 * floatBytes * size }

@@ -1,6 +1,6 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { platform } from '#platform'
-import { createBackend } from '../../kernels/backend.ts'
+import { availableBackends, createBackend } from '../../kernels/backend.ts'
 import { referenceBackend } from '../../kernels/reference.ts'
 import {
   bidirectional,
@@ -15,6 +15,11 @@ import { model as functional } from '../functional.ts'
 import { sequential } from '../sequential.ts'
 import { explain } from './explain.ts'
 import { slowPaths } from './slow.ts'
+
+vi.mock('../../kernels/backend.ts', async (original) => {
+  const actual = await original<typeof import('../../kernels/backend.ts')>()
+  return { ...actual, availableBackends: vi.fn(actual.availableBackends) }
+})
 
 const quick = { batchSize: 3, steps: 5, milliseconds: 1 }
 
@@ -111,6 +116,46 @@ describe('explain', () => {
     expect((await explain(flat, quick)).steps).toBe(1)
   })
 
+  it.each([
+    ['an input that is no sequence first', [3], [null, 2], 5],
+    ['a fixed length first', [10, 2], [null, 2], 5],
+    ['a fixed length second', [3], [10, 2], 10],
+  ])('takes the length of sequences: %s', async (_, first, second, steps) => {
+    const inputs = [input({ shape: first }), input({ shape: second })]
+    const outputs = inputs.map((x) => {
+      const layer = x.shape.length > 2 ? lstm({ units: 2 }) : dense({ units: 2 })
+      return layer.apply(x)
+    })
+    const explanation = await explain(functional({ inputs, outputs }), quick)
+    expect(explanation.steps).toBe(steps)
+    const fromSecond = explanation.layers.find(({ layer }) => layer.startsWith('lstm'))!
+    const length = first.length > 1 ? 10 : steps
+    expect(fromSecond.predict.flops).toBe(2 * 3 * length * 8 * (2 + 2))
+  })
+
+  it('charges a last softmax to its layer', async () => {
+    const backend = referenceBackend()
+    const net = sequential([dense({ units: 5000, activation: 'softmax' })], { backend })
+    const { layers, prediction } = await explain(net.build([null, 1]), quick)
+    const rest = prediction.parts.find(({ part }) => part === 'rest')!
+    expect(layers[0].predict.milliseconds).toBeGreaterThan(2 * rest.work.milliseconds)
+  })
+
+  it('takes layers back from a model on another backend', async () => {
+    const shared = dense({ units: 2 })
+    const net = sequential([shared], { backend: referenceBackend() }).build([null, 3])
+    sequential([shared], { backend: createBackend('reference') }).build([null, 3])
+    expect((await explain(net, quick)).layers).toHaveLength(1)
+    expect(shared.parameters[0].memory.isIn(net.backend.heap)).toBe(true)
+  })
+
+  it('has ids for an input that no layer reads', async () => {
+    const x = input({ shape: [3] })
+    const unread = input({ shape: [4], dtype: 'int32' })
+    const net = functional({ inputs: [x, unread], outputs: dense({ units: 1 }).apply(x) })
+    expect((await explain(net, quick)).training).not.toBeNull()
+  })
+
   it('does not train what has several outputs', async () => {
     const x = input({ shape: [3] })
     const outputs = [dense({ units: 1 }).apply(x), dense({ units: 2 }).apply(x)]
@@ -188,6 +233,9 @@ describe('slow paths', () => {
       slowPaths(backend, [layer], rows).map(({ where, reason }) => `${where}: ${reason}`)
     expect(reasons(referenceBackend())).toEqual(['backend: reference computes with plain loops'])
     expect(reasons(createBackend('wasm:simd128'))).toContain(
+      'backend: WebAssembly has vectors of only four floats',
+    )
+    expect(reasons(createBackend('wasm:simd128'))).toContain(
       'backend: simd128 has no fused multiply-add',
     )
     const alone = createBackend('wasm:simd128')
@@ -197,7 +245,45 @@ describe('slow paths', () => {
     }
     const two = { ...referenceBackend(), threads: 2 }
     expect(reasons(two, 1)).toContain(
-      'batchSize: 1 of 2 threads have a row: threads share the rows of a batch',
+      'batchSize: 1 of 2 threads have a row: in layers of few weights threads share the rows of a ' +
+        'batch',
     )
+    // Of a step of many weights threads take columns.
+    const large = slowPaths(two, [{ ...layer, parameters: 65_536 }], 1)
+    expect(large.map(({ where }) => where)).not.toContain('batchSize')
+  })
+
+  it('advise a backend by the name that chooses it', () => {
+    const variants = availableBackends().filter((line) => line.name === 'native' && line.available)
+    const advice = (backend: string) => slowPaths(createBackend(backend), [], 8)[0]?.advice
+    if (variants.length === 0) {
+      expect(advice('reference')).toBe("setBackend('wasm') or REFRAIN_BACKEND=wasm")
+      expect(advice('wasm')).toContain('the native backend is missing: ')
+      return
+    }
+    const toNative = "setBackend('native') or REFRAIN_BACKEND=native"
+    expect(advice('reference')).toBe(toNative)
+    expect(advice('wasm')).toBe(toNative)
+    const [best, ...others] = variants.map(({ variant }) => `native:${variant}`)
+    expect(advice(best) ?? '').not.toContain('native:')
+    for (const other of others) {
+      expect(advice(other)).toBe(`setBackend('${best}') or REFRAIN_BACKEND=${best}`)
+    }
+  })
+
+  it('need not look for a missing instruction set', () => {
+    // As on a machine without AVX-512.
+    const lines = availableBackends()
+    vi.mocked(availableBackends).mockReturnValueOnce(
+      lines.map((line) =>
+        line.variant === 'avx512'
+          ? { ...line, available: false, reason: 'this machine does not have it' }
+          : line.variant === 'avx2'
+            ? { ...line, available: true }
+            : line,
+      ),
+    )
+    const [{ advice }] = slowPaths(referenceBackend(), [], 8)
+    expect(advice).toBe("setBackend('native') or REFRAIN_BACKEND=native")
   })
 })

@@ -1,5 +1,5 @@
 import { type MeasuredPeak, measurePeak } from '../../kernels/peak.ts'
-import type { Layer } from '../../layers/layer.ts'
+import type { Layer, SymbolicTensor } from '../../layers/layer.ts'
 import type { Tensor } from '../../tensor/tensor.ts'
 import { takesLabels } from '../../train/losses.ts'
 import { adam } from '../../train/optimizers.ts'
@@ -65,15 +65,19 @@ export interface StepExplanation {
 
 /** What `explain` finds; as a string, a table. */
 export interface Explanation {
+  /** The model's name. */
   readonly model: string
+  /** With its instruction set: 'native avx512'. */
   readonly backend: string
+  /** Rows of each batch that was measured. */
   readonly batchSize: number
+  /** Length of the sequences: the option where the model leaves one open, 1 if it has none. */
   readonly steps: number
   /** The machine's measured peak, which all shares are of. */
   readonly peak: MeasuredPeak
   readonly layers: readonly LayerExplanation[]
   readonly prediction: StepExplanation
-  /** Null for a model of several outputs, which cannot be trained. */
+  /** Null for a model of several outputs, or with nothing trainable: neither can be trained. */
   readonly training:
     | (StepExplanation & { readonly loss: string; readonly optimizer: string })
     | null
@@ -98,11 +102,11 @@ export async function explain(
   const batchSize = checkInteger("explain 'batchSize'", options.batchSize ?? 32)
   const wanted = checkInteger("explain 'steps'", options.steps ?? 100)
   const milliseconds = checkNumber("explain 'milliseconds'", options.milliseconds ?? 500, 0, 1e6)
-  model.build()
+  model.build().parameters.bringHome()
   const graph = model.graph!
   const { backend } = model
   const { floatBytes } = backend.heap
-  const steps = fixedSteps(graph.inputs[0]) ?? wanted
+  const steps = fixedSteps(graph.inputs) ?? wanted
   const sizes = { batchSize, steps, milliseconds }
 
   const peak = measurePeak(backend, { milliseconds: Math.min(80, milliseconds) })
@@ -169,9 +173,11 @@ export async function explain(
   return explanation
 }
 
-/** The length that the model itself sets: null if it is open, 1 if its input is no sequence. */
-function fixedSteps({ shape, dtype }: { shape: readonly (number | null)[]; dtype: string }) {
-  return shape.length > (dtype === 'int32' ? 1 : 2) ? shape[1] : 1
+/** The length of the first sequence: null if any input's is open, 1 if no input is a sequence. */
+function fixedSteps(inputs: readonly SymbolicTensor[]): number | null {
+  if (inputs.some(({ shape }) => shape.slice(1).includes(null))) return null
+  const sequence = inputs.find(({ shape, dtype }) => shape.length > (dtype === 'int32' ? 1 : 2))
+  return sequence?.shape[1] ?? 1
 }
 
 function sum(costs: readonly Cost[]): Cost {

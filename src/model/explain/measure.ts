@@ -1,13 +1,16 @@
 /** Times of real prediction and training steps, layer by layer. */
 import { batchOf } from '../../data/column.ts'
+import type { Floats } from '../../kernels/kernels.ts'
 import { Arena } from '../../tensor/arena.ts'
 import type { Tensor } from '../../tensor/tensor.ts'
 import type { LossConfig } from '../../train/losses.ts'
 import type { MetricName } from '../../train/metrics.ts'
 import type { Optimizer } from '../../train/optimizers.ts'
 import { Trainer } from '../../train/trainer.ts'
+import { sizeOf } from '../../util/check.ts'
 import { runGraph } from '../graph.ts'
 import type { Model } from '../model.ts'
+import { newFloats } from '../predict.ts'
 import { type Lap, Profile, profilingContext, typicalLap } from './profile.ts'
 import { syntheticData, syntheticInputs } from './synthetic.ts'
 
@@ -33,20 +36,30 @@ export function profilePrediction(model: Model<Tensor | Tensor[]>, sizes: Sizes)
   const arena = new Arena(backend.heap)
   const profile = new Profile()
   const Context = profilingContext(profile)
+  const results: Floats[] = []
   const step = (): Lap => {
     profile.lap()
     arena.reset()
     const ctx = new Context(backend, arena)
     const batch = ctx.within('batching', () => columns.map((c) => batchOf(arena, c, rows)))
-    // As `predict`: results leave the arena.
-    for (const output of runGraph(model.graph!, ctx, batch)) output.values.slice()
+    // As `predict`: a last layer writes the result itself if kernels reach it; others are copied.
+    const room = (i: number, shape: readonly number[]) => {
+      results[i] ??= newFloats(backend, sizeOf(shape))
+      return arena.borrow(results[i], 0, shape, 'float') ?? ctx.empty(shape)
+    }
+    runGraph(model.graph!, ctx, batch, room).forEach(({ values }, i) => {
+      results[i] ??= newFloats(backend, values.length)
+      if (values.buffer !== results[i].buffer) results[i].set(values)
+    })
     return profile.lap()
   }
-  step()
-  const { total } = step()
-  const laps = Array.from({ length: affordable(sizes.milliseconds, total) }, step)
-  arena.release()
-  return typicalLap(laps)
+  try {
+    step()
+    const { total } = step()
+    return typicalLap(Array.from({ length: affordable(sizes.milliseconds, total) }, step))
+  } finally {
+    arena.release()
+  }
 }
 
 /**
@@ -79,9 +92,12 @@ export async function profileTraining(
     })
     return laps
   }
-  const [, { total }] = await train(2)
-  // The first lap has what `fit` does before its first step.
-  const [, ...laps] = await train(1 + affordable(milliseconds, total))
-  trainer.release()
-  return typicalLap(laps)
+  try {
+    const [, { total }] = await train(2)
+    // The first lap has what `fit` does before its first step.
+    const [, ...laps] = await train(1 + affordable(milliseconds, total))
+    return typicalLap(laps)
+  } finally {
+    trainer.release()
+  }
 }

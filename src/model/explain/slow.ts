@@ -39,13 +39,20 @@ function slowLayers(layers: readonly LayerWay[]): SlowPath[] {
     )
 }
 
+/** From so many weights on, threads take columns of a step where rows are few (`splitsColumns`). */
+const columnWeights = 65_536
+
 function fewRows({ threads }: Backend, layers: readonly LayerWay[], batchSize: number): SlowPath[] {
-  const recurrent = layers.some(({ prediction }) => prediction !== 'operations')
-  if (!recurrent || batchSize >= threads) return []
+  const byRows = layers.some(
+    ({ prediction, parameters }) => prediction === 'fused' && parameters < columnWeights,
+  )
+  if (!byRows || batchSize >= threads) return []
   return [
     {
       where: 'batchSize',
-      reason: `${batchSize} of ${threads} threads have a row: threads share the rows of a batch`,
+      reason:
+        `${batchSize} of ${threads} threads have a row: in layers of few weights threads share the ` +
+        'rows of a batch',
       advice: `a batchSize of at least ${threads}`,
     },
   ]
@@ -54,20 +61,23 @@ function fewRows({ threads }: Backend, layers: readonly LayerWay[], batchSize: n
 function slowBackend({ name, variant, threads }: Backend): SlowPath[] {
   const backends = availableBackends()
   const fastest = backends.find(({ available }) => available)!
-  const native = backends.find((line) => line.name === 'native')!
-  const toNative = native.available
-    ? `REFRAIN_BACKEND=native, or setBackend('native')`
-    : `the native backend is missing: ${native.reason}`
+  const native = backends.filter((line) => line.name === 'native')
   const paths: SlowPath[] = []
   const slow = (where: string, reason: string, advice: string) =>
     paths.push({ where, reason, advice })
+  const nativeAdvice = native.some(({ available }) => available)
+    ? use('native')
+    : `the native backend is missing: ${native[0].reason}`
   if (name === 'reference') {
-    const advice = fastest.name === 'wasm' ? "setBackend('wasm')" : toNative
+    const advice = fastest.name === 'wasm' ? use('wasm') : nativeAdvice
     slow('backend', 'reference computes with plain loops', advice)
   }
   if (name === 'native' && variant !== fastest.variant) {
-    const best = `native:${fastest.variant}`
-    slow('backend', `${variant} is not the best instruction set of this machine`, best)
+    const reason = `${variant} is not the best instruction set of this machine`
+    slow('backend', reason, use(`native:${fastest.variant}`))
+  }
+  if (name === 'wasm' && platform.name === 'node') {
+    slow('backend', 'WebAssembly has vectors of only four floats', nativeAdvice)
   }
   if (name === 'wasm' && variant === 'simd128') {
     const relaxed = backends.find((line) => line.variant === 'relaxed')!
@@ -75,7 +85,7 @@ function slowBackend({ name, variant, threads }: Backend): SlowPath[] {
       'backend',
       'simd128 has no fused multiply-add',
       relaxed.available
-        ? "setBackend('wasm:relaxed'), unless you need the same bits everywhere"
+        ? `${use('wasm:relaxed')}, unless you need the same bits everywhere`
         : 'relaxed SIMD: Node 22 or newer, or Node 20 with --experimental-wasm-relaxed-simd',
     )
   }
@@ -91,4 +101,10 @@ function slowBackend({ name, variant, threads }: Backend): SlowPath[] {
     } else slow('threads', reason, 'raise REFRAIN_THREADS or the option threads')
   }
   return paths
+}
+
+/** How to choose a backend; pages have no environment. */
+function use(backend: string): string {
+  const call = `setBackend('${backend}')`
+  return platform.name === 'node' ? `${call} or REFRAIN_BACKEND=${backend}` : call
 }

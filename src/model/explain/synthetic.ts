@@ -17,7 +17,8 @@ export function syntheticInputs(graph: Graph, batch: number, steps: number): Col
     const size = fillIn(input.shape, batch, steps)
     if (input.dtype === 'float') return column(size, 'float', () => 2 * random.uniform() - 1)
     const ids = Math.min(...graph.calls.filter(({ inputs }) => inputs.includes(input)).map(idsOf))
-    return column(size, 'int32', () => Math.min(1 + random.below(ids - 1), ids - 1))
+    const known = Number.isFinite(ids) ? ids : 2
+    return column(size, 'int32', () => Math.min(1 + random.below(known - 1), known - 1))
   })
 }
 
@@ -37,7 +38,7 @@ export function syntheticData(
   return { inputs: syntheticInputs(graph, batch, steps), target, weights: null }
 }
 
-/** The number of ids that a call's layer, or one inside it, takes. */
+/** The number of ids that a call's layer, or one inside it, takes; infinite where none reads ids. */
 function idsOf({ layer }: { layer: Layer; inputs: readonly SymbolicTensor[] }): number {
   const own = 'inputDim' in layer ? (layer.inputDim as number) : Number.POSITIVE_INFINITY
   return Math.min(own, ...layer.children.map((inner) => idsOf({ ...inner, inputs: [] })))
