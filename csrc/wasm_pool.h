@@ -41,7 +41,6 @@ class Pool {
     body_ = body;
     context_ = context;
     tasks_ = tasks;
-    pages_ = __builtin_wasm_memory_size(0);
     __atomic_store_n(&next_, 0, __ATOMIC_SEQ_CST);
     for (int i = 0, called = 0; i < mostWorkers && called < helpers; i++) called += call(states_[i]);
     work();
@@ -59,8 +58,6 @@ class Pool {
         state.change(asleep, idle);
       }
       if (!state.change(called, working)) continue;
-      // Memory that has grown reaches other instances a little later.
-      while (__builtin_wasm_memory_size(0) < pages_) {}
       work();
       if (__atomic_exchange_n(&state.value, idle, __ATOMIC_SEQ_CST) == awaited) state.notify();
     }
@@ -118,7 +115,6 @@ class Pool {
   alignas(64) int next_;
   alignas(64) int ready_;
   int threads_, requested_, tasks_;
-  uint32_t pages_;
   bool maySleep_;
   Body body_;
   void* context_;
