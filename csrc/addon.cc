@@ -41,8 +41,10 @@ Pool& sharedPool() {
 
 int countThreads() { return threadCount; }
 
-void runTasks(int tasks, void (*body)(void*, int), void* context) {
-  sharedPool().run(threadCount, tasks, body, context);
+int countAwake() { return sharedPool().awake(threadCount); }
+
+void runTasks(int threads, int tasks, void (*body)(void*, int), void* context) {
+  sharedPool().run(threads, tasks, body, context);
 }
 
 /** Node unloads an addon with the last environment that uses it: its threads must have ended. */
@@ -274,7 +276,7 @@ napi_value create(napi_env env, napi_callback_info info) {
   const Kernels* kernels = nullptr;
   for (const Variant& variant : variants) {
     if (variant.supported() && std::string_view(variant.name) == wanted) {
-      kernels = variant.kernels({countThreads, runTasks});
+      kernels = variant.kernels({countThreads, countAwake, runTasks});
     }
   }
   if (!kernels) {

@@ -110,10 +110,10 @@ struct Backward {
   }
 
   /** The same, with the threads side by side in each step. */
-  void runColumns() {
+  void runColumns(int threads) {
     long panels = (U + tileColumns - 1) / tileColumns;
     runWith(Share{rows, 0, 1}, [&](auto body) {
-      forColumns(panels, [&](long first, long end) {
+      forColumns(threads, panels, [&](long first, long end) {
         body(first * tileColumns, end < panels ? end * tileColumns : U);
       });
     });
@@ -218,8 +218,8 @@ struct WeightGradient {
     long tasks = threadsFor(operations);
     if (tasks > panels) tasks = panels;
     parallel(tasks, operations, [&](long task) {
-      long first = panels * task / tasks * tileColumns;
-      long end = panels * (task + 1) / tasks * tileColumns;
+      long first = cut(panels, task, tasks) * tileColumns;
+      long end = cut(panels, task + 1, tasks) * tileColumns;
       if (end > 4 * U) end = 4 * U;
       for (long start = 0; start < count; start += blockK) {
         block(start, count - start < blockK ? count - start : blockK, first, end);
@@ -260,8 +260,9 @@ void lstmBackward(const float* x, const float* packed, const float* h0, const fl
   double operations = (double)b * t * U * U / 2;
   Backward pass{rows, U, packed + layout.recurrent(), c0, c, gates, dh, dhState, dcState,
                 isFar(b, t, units)};
-  if (splitsColumns(b, t, units, units)) {
-    pass.runColumns();
+  int columns = threadsForColumns(b, t, units, units);
+  if (columns > 1) {
+    pass.runColumns(columns);
   } else {
     long shares = sharesFor(b, operations);
     parallel(shares, operations, [&](long share) { pass.run(Share{rows, share, shares}); });

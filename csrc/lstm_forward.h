@@ -143,12 +143,12 @@ struct Forward {
   }
 
   /** The same, with the threads side by side in each step. */
-  void runColumns() {
+  void runColumns(int threads) {
     Share all{rows, 0, 1};
     long blocks = Packed{I, U}.blocks(), active = all.active(0, rows.B);
     begin(all);
     for (long s = 0; active > 0; active = all.active(++s, active)) {
-      forColumns(blocks, [&](long first, long end) { step(all, s, active, first, end); });
+      forColumns(threads, blocks, [&](long first, long end) { step(all, s, active, first, end); });
     }
     end(all);
   }
@@ -163,7 +163,8 @@ void lstmForward(const float* x, const float* packed, const float* h0, const flo
   Rows rows{steps, lengths, order, b, t, reverse != 0};
   Forward pass{rows, inputs, units, x, packed, h0, c0, h, c, gates, hLast, cLast,
                isFar(b, t, units)};
-  if (splitsColumns(b, t, inputs + units, units)) return pass.runColumns();
+  int columns = threadsForColumns(b, t, inputs + units, units);
+  if (columns > 1) return pass.runColumns(columns);
   double operations = (double)b * t * units * (inputs + units) / 2;
   long shares = sharesFor(b, operations);
   parallel(shares, operations, [&](long share) { pass.run(Share{rows, share, shares}); });

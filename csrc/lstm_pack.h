@@ -72,21 +72,21 @@ INLINE long sharesFor(long B, double operations) {
 }
 
 /**
- * Whether threads take units and wait for each other after each step: where rows fill no tile, and
- * reading the weights of a step, K for each of 4U gates, takes longer than meeting (256 kB: 2 µs).
+ * On how many threads units are split, which then wait for each other after each step: 1 unless rows
+ * fill no tile and reading the weights of a step, K for each of 4U gates, takes longer than meeting
+ * (256 kB: 2 µs).
  */
-INLINE bool splitsColumns(long B, long T, long K, long U) {
+INLINE int threadsForColumns(long B, long T, long K, long U) {
   double weights = 4.0 * K * U;
-  long n = threadsFor(weights * B * T);
-  return n > 1 && 3 * B < 2 * gateRows * n && weights >= 1 << 16;
+  int n = weights >= 1 << 16 ? threadsFor(weights * B * T) : 1;
+  return 3 * B < 2 * gateRows * n ? n : 1;
 }
 
-/** Calls body(first, end) for parts of `count` blocks of columns, one for each thread. */
+/** Calls body(first, end) for parts of `count` blocks of columns, one for each of n threads. */
 template <class Body>
-INLINE void forColumns(long count, Body body) {
-  long n = threadsFor(worthwhile + 1);
-  if (n > count) n = count;
-  parallel(n, worthwhile + 1, [&](long task) { body(count * task / n, count * (task + 1) / n); });
+INLINE void forColumns(int n, long count, Body body) {
+  long parts = n < count ? n : count;
+  runOn(n, parts, [&](long part) { body(cut(count, part, parts), cut(count, part + 1, parts)); });
 }
 
 }  // namespace

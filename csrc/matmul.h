@@ -150,9 +150,8 @@ struct Product {
     if (groups * blocks < used) blocks = within(used / groups, 1, M / chunkRows);
     parallel(groups * blocks, operations, [&](long task) {
       long group = task / blocks, part = task % blocks;
-      long p0 = panels * group / groups, m0 = M * part / blocks;
-      block(m0, M * (part + 1) / blocks - m0, p0 * tileColumns,
-            panels * (group + 1) / groups - p0);
+      long p0 = cut(panels, group, groups), m0 = cut(M, part, blocks);
+      block(m0, cut(M, part + 1, blocks) - m0, p0 * tileColumns, cut(panels, group + 1, groups) - p0);
     });
   }
 };

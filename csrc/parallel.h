@@ -12,26 +12,36 @@ namespace {
 #if defined(__wasm__)
 constexpr Threads threads = {
     [] { return pool.count(); },
-    [](int tasks, Pool::Body body, void* context) { pool.run(tasks, body, context); },
+    [] { return 1; },
+    [](int, int tasks, Pool::Body body, void* context) { pool.run(tasks, body, context); },
 };
 #else
-Threads threads = {nullptr, nullptr};
+Threads threads = {nullptr, nullptr, nullptr};
 #endif
 
 /** Below this many elementary operations a second thread costs more than it brings. */
 constexpr double worthwhile = 3e5;
+/** The same for a thread that is awake. */
+constexpr double worthSharing = 1e5;
 
 INLINE int threadsFor(double operations) {
-  return threads.count && operations > worthwhile ? threads.count() : 1;
+  if (!threads.count || operations <= worthSharing) return 1;
+  return operations > worthwhile ? threads.count() : threads.awake();
+}
+
+/** Runs body(task) for every task < tasks, on at most `count` threads. */
+template <class Body>
+INLINE void runOn(int count, long tasks, Body body) {
+  // One copy of the body's code for both ways.
+  auto run = [](void* context, int task) NOT_INLINE { (*(Body*)context)(task); };
+  if (tasks > 1 && count > 1) return threads.run(count, (int)tasks, run, &body);
+  for (long task = 0; task < tasks; task++) run(&body, (int)task);
 }
 
 /** Runs body(task) for every task < tasks, on several threads if `operations` are enough. */
 template <class Body>
 INLINE void parallel(long tasks, double operations, Body body) {
-  // One copy of the body's code for both ways.
-  auto run = [](void* context, int task) NOT_INLINE { (*(Body*)context)(task); };
-  if (tasks > 1 && threadsFor(operations) > 1) return threads.run((int)tasks, run, &body);
-  for (long task = 0; task < tasks; task++) run(&body, (int)task);
+  runOn(tasks > 1 ? threadsFor(operations) : 1, tasks, body);
 }
 
 /** Element-wise work: body(i, lanes) as in `forVectors`, in chunks. */
@@ -44,12 +54,18 @@ INLINE void forElements(long n, int cost, Body body) {
   });
 }
 
+/** Where part `part` of `parts` begins; in 64 bits, which a long is not in WebAssembly. */
+INLINE long cut(long count, long part, long parts) {
+  return (long)((int64_t)count * part / parts);
+}
+
 /** Row-wise work: body(row) for blocks of rows. */
 template <class Body>
 INLINE void forRows(long rows, double operations, Body body) {
   long blocks = rows < 64 ? rows : 64;
   parallel(blocks, operations, [&](long task) {
-    for (long row = rows * task / blocks; row < rows * (task + 1) / blocks; row++) body(row);
+    long end = cut(rows, task + 1, blocks);
+    for (long row = cut(rows, task, blocks); row < end; row++) body(row);
   });
 }
 

@@ -29,6 +29,30 @@ class Pool {
     for (auto& worker : workers_) worker->thread.join();
   }
 
+  /**
+   * How many threads, with the caller's, would begin at once: a run of a few microseconds is not
+   * worth waking anybody. Where such runs follow each other closely, as in a stream of steps, it
+   * wakes the others for those to come.
+   */
+  int awake(int threads) {
+    std::unique_lock<std::mutex> owner(owner_, std::try_to_lock);
+    if (!owner.owns_lock()) return 1;
+    auto now = std::chrono::steady_clock::now();
+    closeRuns_ = now - lastAsked_ < std::chrono::microseconds(100) ? closeRuns_ + 1 : 0;
+    lastAsked_ = now;
+    int helpers = 0;
+    while (helpers < threads - 1 && helpers < (int)workers_.size() &&
+           !workers_[helpers]->signal.sleeps()) {
+      helpers++;
+    }
+    if (helpers < threads - 1 && closeRuns_ >= 100) {
+      closeRuns_ = 0;
+      int all = start(threads - 1);
+      for (int i = helpers; i < all; i++) call(*workers_[i], woken);
+    }
+    return 1 + helpers;
+  }
+
   /** Runs body(context, task) for every task, on `threads` threads with the caller's. */
   void run(int threads, int tasks, Body body, void* context) {
     std::unique_lock<std::mutex> owner(owner_, std::try_to_lock);
@@ -59,12 +83,15 @@ class Pool {
    public:
     template <class Ready>
     void wait(Ready ready) {
+      asleep_ = false;
       if (spin(ready)) return;
       std::unique_lock<std::mutex> lock(mutex_);
       asleep_ = true;
       wake_.wait(lock, ready);
       asleep_ = false;
     }
+
+    bool sleeps() const { return asleep_; }
 
     /** To be called after what the waiting thread waits for has become true. */
     void notify() {
@@ -92,10 +119,10 @@ class Pool {
 
     std::mutex mutex_;
     std::condition_variable wake_;
-    std::atomic<bool> asleep_{false};
+    std::atomic<bool> asleep_{true};  // until it waits for the first time
   };
 
-  enum State { idle, called, working };
+  enum State { idle, woken, called, working };
 
   struct Worker {
     std::thread thread;
@@ -105,8 +132,8 @@ class Pool {
     bool change(int from, int to) { return state.compare_exchange_strong(from, to); }
   };
 
-  static void call(Worker& worker) {
-    worker.state = called;
+  static void call(Worker& worker, State as = called) {
+    worker.state = as;
     worker.signal.notify();
   }
 
@@ -141,8 +168,9 @@ class Pool {
 
   void serve(Worker& self) {
     for (;;) {
-      self.signal.wait([&] { return self.state == called; });
+      self.signal.wait([&] { return self.state != idle; });
       if (stopping_) return;
+      if (self.change(woken, idle)) continue;
       if (!self.change(called, working)) continue;
       work();
       self.state = idle;
@@ -157,6 +185,8 @@ class Pool {
   Body body_ = nullptr;
   void* context_ = nullptr;
   int tasks_ = 0;
+  std::chrono::steady_clock::time_point lastAsked_{};
+  int closeRuns_ = 0;  // calls of `awake`, each within 100 µs of the one before
   int limit_ = INT_MAX;  // workers that the system allows, as far as is known
   std::atomic<bool> stopping_{false};
 };

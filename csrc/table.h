@@ -5,7 +5,9 @@
 /** The thread pool, as lent to the kernels. */
 struct Threads {
   int (*count)();
-  void (*run)(int tasks, void (*body)(void* context, int task), void* context);
+  /** Those that would begin within a microsecond, at least the caller's own. */
+  int (*awake)();
+  void (*run)(int threads, int tasks, void (*body)(void* context, int task), void* context);
 };
 
 /** One function pointer for each kernel. */

@@ -21,7 +21,7 @@ class Pool {
 
   /** `maySleep`: whether the thread that calls kernels is allowed to. */
   void configure(int threads, bool maySleep) {
-    threads_ = threads < mostWorkers ? threads : mostWorkers + 1;
+    threads_ = threads <= mostWorkers ? threads : mostWorkers + 1;
     maySleep_ = maySleep;
   }
 

@@ -132,7 +132,13 @@ const isFloats = (flat: Numbers): flat is Float32Array | Float64Array =>
 /** Whether all are finite 32-bit numbers; by the backend's kernels if they can read them. */
 function allFinite(floats: Float32Array | Float64Array, backend: Backend | null): boolean {
   if (backend?.heap.borrow(floats)) {
-    return backend.kernels.firstNonFinite(floats, floats.length) === -1
+    // Kernels count in 32 bits.
+    const most = 2 ** 30
+    for (let at = 0; at < floats.length; at += most) {
+      const part = floats.subarray(at, at + most)
+      if (backend.kernels.firstNonFinite(part, part.length) !== -1) return false
+    }
+    return true
   }
   // The sum of x - x is 0 for finite numbers and NaN otherwise.
   let sum = 0

@@ -72,6 +72,22 @@ describe('the number of threads changes no bit', () => {
         expect(await train(backend)).toEqual(one)
       }
     })
+
+    it(`${variant}: steps of a stream, which threads share once they are awake`, () => {
+      const stream = (threads: number) => {
+        const backend = nativeBackend({ variant, threads })
+        const model = sequential([lstm({ units: 130 })], { seed: 1, backend })
+        model.build([null, 1, 128])
+        const state = model.initialState(1)
+        const inputs = new Random(2, 'stream')
+        return Array.from({ length: 2000 }, () => {
+          const x = Float32Array.from({ length: 128 }, () => inputs.normal())
+          return model.step(x, state).y.slice()
+        })
+      }
+      const one = stream(1)
+      for (const threads of [2, 5]) expect(stream(threads)).toEqual(one)
+    })
   }
   if ('reason' in native) it.skip(`native: ${native.reason}`, () => {})
 })

@@ -43,6 +43,16 @@ export const platform: Platform = {
     setTimeout(() => URL.revokeObjectURL(url), 60_000)
   },
 
+  turn: () =>
+    new Promise((resolve) => {
+      const { port1, port2 } = new MessageChannel()
+      port1.onmessage = () => {
+        port1.close()
+        resolve()
+      }
+      port2.postMessage(null)
+    }),
+
   sharesMemory: globalThis.crossOriginIsolated === true,
 
   startWorker(source, data, failed) {

@@ -3,6 +3,7 @@ import { open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { availableParallelism } from 'node:os'
 import { basename, dirname, join } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import { RefrainError, show } from '../errors.ts'
@@ -139,6 +140,8 @@ export const platform: Platform = {
   },
 
   writeFile,
+
+  turn: () => setImmediate(),
 
   get sharesMemory() {
     return true

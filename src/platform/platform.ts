@@ -12,6 +12,11 @@ export interface Platform {
    * any moment leaves the old file or the new one. Browser: offers it as a download.
    */
   writeFile(path: string, bytes: Uint8Array): Promise<void>
+  /**
+   * Resolves after the event loop has turned once: timers, input and the page have had their turn.
+   * A timer of no delay would take a millisecond in Node and four in a page.
+   */
+  turn(): Promise<void>
   /** Whether workers may share memory: always in Node, in pages that are cross-origin isolated. */
   readonly sharesMemory: boolean
   /**
