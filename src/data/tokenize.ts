@@ -28,6 +28,20 @@ const token = new RegExp(
 /** "don't" is "do" and "n't": so the model learns one negation instead of twenty. */
 const contraction = /^(.+?)(n't|'(?:s|m|d|re|ve|ll))$/iu
 
+const oneIdeograph = new RegExp(`^${ideograph.source}$`, 'u')
+
+/** Whether a character is of a script without spaces. */
+export const isIdeograph = (character: string) => oneIdeograph.test(character)
+
+/** The text in the form that tokens are looked for in. */
+export function plainText(text: string, lowercase = true): string {
+  const plain = text
+    .normalize('NFC')
+    .replace(/[’ʼ]/g, "'")
+    .replace(/<br\s*\/?>/gi, ' ')
+  return lowercase ? plain.toLowerCase() : plain
+}
+
 /**
  * The words, numbers and marks of a text, in any script.
  *
@@ -43,11 +57,7 @@ const contraction = /^(.+?)(n't|'(?:s|m|d|re|ve|ll))$/iu
 export function tokenize(text: string, options: TokenizeOptions = {}): string[] {
   checkOptions('tokenize', options, ['lowercase'])
   const { lowercase = true } = options
-  let plain = text
-    .normalize('NFC')
-    .replace(/[’ʼ]/g, "'")
-    .replace(/<br\s*\/?>/gi, ' ')
-  if (lowercase) plain = plain.toLowerCase()
+  const plain = plainText(text, lowercase)
   // Matches as an array of strings: three times faster than one match object after the other.
   const found = plain.match(token) ?? []
   const apostrophes = plain.includes("'")

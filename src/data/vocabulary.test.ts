@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { tokenize } from './tokenize.ts'
 import { Vocabulary } from './vocabulary.ts'
 
 const texts = [
@@ -24,18 +25,34 @@ test('maxSize counts the reserved ids, minCount drops the rare', () => {
   expect(Vocabulary.build([]).size).toBe(2)
 })
 
-test('ids with the vocabulary are those that the vocabulary gives', () => {
-  for (const options of [{}, { maxSize: 4 }, { minCount: 2 }]) {
-    const { vocabulary, ids } = Vocabulary.buildWithIds([...texts, []], options)
-    expect(vocabulary.toJSON()).toEqual(Vocabulary.build(texts, options).toJSON())
-    expect(ids.map((row) => [...row])).toEqual([...texts, []].map((row) => vocabulary.encode(row)))
-  }
-  const { ids } = Vocabulary.buildWithIds(texts, { maxSize: 4 })
-  expect(ids.map((row) => [...row])).toEqual([
-    [3, 2, 1],
-    [2, 3, 1],
-    [2, 1],
-  ])
+test('vocabulary and ids of texts are those of their tokens', () => {
+  const sentence = fc.array(fc.constantFrom('a', 'A', 'b!', "don't", 'é', '👍🏽 x', '.'))
+  const limits = fc.record(
+    { maxSize: fc.integer({ min: 3, max: 9 }), minCount: fc.integer({ min: 1, max: 3 }) },
+    { requiredKeys: [] },
+  )
+  fc.assert(
+    fc.property(fc.array(sentence), limits, fc.integer({ min: 1, max: 9 }), (words, own, most) => {
+      const texts = words.map((list) => list.join(' '))
+      const { vocabulary, ids } = Vocabulary.fromTexts(texts, { ...own, maxLength: most })
+      const tokens = texts.map((text) => tokenize(text).slice(0, most))
+      expect(vocabulary.toJSON()).toEqual(Vocabulary.build(tokens, own).toJSON())
+      expect(ids.map((row) => [...row])).toEqual(tokens.map((list) => vocabulary.encode(list)))
+      const others = ['zzz a é', ...texts].map((text) => `${text} ${text} 👍🏽`)
+      expect(vocabulary.encodeTexts(others).map((row) => [...row])).toEqual(
+        others.map((text) => vocabulary.encode(tokenize(text))),
+      )
+    }),
+  )
+})
+
+test('ids of texts with tens of thousands of tokens, some long', () => {
+  const words = Array.from({ length: 30_000 }, (_, i) => `w${i.toString(36)}`)
+  const texts = [words.join(' '), `${'x'.repeat(10_000)} ${words[7]}`]
+  const { vocabulary, ids } = Vocabulary.fromTexts(texts, { maxSize: 40_000 })
+  expect(vocabulary.decode(ids[0])).toEqual(words)
+  expect(vocabulary.decode(ids[1])).toEqual(['x'.repeat(10_000), words[7]])
+  expect(vocabulary.encodeTexts(texts)).toEqual(ids)
 })
 
 test('a round trip through JSON keeps every id', () => {
@@ -59,6 +76,12 @@ test('errors', () => {
   )
   expect(() => Vocabulary.build(texts, { maxSiz: 2 } as object)).toThrow(
     "Vocabulary.build: unknown option 'maxSiz'; did you mean 'maxSize'?",
+  )
+  expect(() => Vocabulary.fromTexts(['a'], { maxLength: 0 })).toThrow(
+    'Vocabulary.fromTexts: maxLength: expected a whole number of at least 1, got 0',
+  )
+  expect(() => vocabulary.encodeTexts(['a'], { maxlength: 1 } as object)).toThrow(
+    "Vocabulary.encodeTexts: unknown option 'maxlength'; did you mean 'maxLength'?",
   )
   for (const [json, message] of [
     [null, 'vocabulary: expected { tokens: [string…] }, got null'],

@@ -1,6 +1,8 @@
 /** Maps tokens to ids and back. */
 import { RefrainError, show } from '../errors.ts'
 import { checkInteger, checkOptions } from '../util/check.ts'
+import { Scanner } from './scan.ts'
+import { grown, TokenTable } from './token-table.ts'
 
 /** Options of {@link Vocabulary.build}. */
 export interface VocabularyOptions {
@@ -8,6 +10,12 @@ export interface VocabularyOptions {
   maxSize?: number
   /** How often a token must occur to get an id of its own. Default: 1. */
   minCount?: number
+}
+
+/** Options of {@link Vocabulary.fromTexts} and {@link Vocabulary.encodeTexts}. */
+export interface EncodeOptions {
+  /** Most tokens of a text that are read, from its start. Default: all. */
+  maxLength?: number
 }
 
 /** What a vocabulary is saved as. */
@@ -25,6 +33,8 @@ export class Vocabulary {
 
   readonly #tokens: readonly string[]
   readonly #ids = new Map<string, number>()
+  /** The same tokens for texts, once some are encoded. */
+  #table: TokenTable | null = null
 
   private constructor(tokens: readonly string[]) {
     this.#tokens = tokens
@@ -33,45 +43,35 @@ export class Vocabulary {
 
   /** The most frequent tokens of these texts; of equally frequent ones the first in code order. */
   static build(texts: Iterable<Iterable<string>>, options: VocabularyOptions = {}): Vocabulary {
-    const counter = new Counter(options)
+    checkOptions('Vocabulary.build', options, ['maxSize', 'minCount'])
+    const limits = checkLimits('Vocabulary.build', options)
+    const counts = new Map<string, number>()
     for (const tokens of texts) {
-      for (const token of tokens) counter.add(token)
+      for (const token of tokens) counts.set(token, (counts.get(token) ?? 0) + 1)
     }
-    return new Vocabulary(counter.kept().map(([token]) => token))
+    return new Vocabulary(mostFrequent([...counts.keys()], [...counts.values()], limits))
   }
 
   /**
-   * As {@link build}, with the ids of these texts: the same as `encode` gives, but each token is
-   * looked up once for both and may be forgotten at once; the rows share one array.
+   * The vocabulary of the tokens of these texts, as `build` would make it, and the texts' ids, as
+   * `encodeTexts` gives them; each text is looked at once for both.
    */
-  static buildWithIds(
-    texts: Iterable<readonly string[]>,
-    options: VocabularyOptions = {},
+  static fromTexts(
+    texts: readonly string[],
+    options: VocabularyOptions & EncodeOptions = {},
   ): { vocabulary: Vocabulary; ids: Int32Array[] } {
-    const counter = new Counter(options)
-    let numbers = new Int32Array(1024)
-    const ends = [0]
-    for (const tokens of texts) {
-      let at = ends[ends.length - 1]
-      ends.push(at + tokens.length)
-      if (at + tokens.length > numbers.length) {
-        const larger = new Int32Array(2 * (at + tokens.length))
-        larger.set(numbers)
-        numbers = larger
-      }
-      for (const token of tokens) numbers[at++] = counter.add(token)
-    }
-    const kept = counter.kept()
-    const idOf = new Int32Array(counter.size).fill(Vocabulary.unknown)
-    kept.forEach(([, number], i) => {
-      idOf[number] = i + 2
-    })
-    const flat = numbers.slice(0, ends[ends.length - 1])
+    checkOptions('Vocabulary.fromTexts', options, ['maxSize', 'minCount', 'maxLength'])
+    const limits = checkLimits('Vocabulary.fromTexts', options)
+    const table = new TokenTable()
+    const rows = numberTexts('Vocabulary.fromTexts', texts, options.maxLength, table, true)
+    const { flat } = rows
+    const counts = new Int32Array(table.size)
+    for (let i = 0; i < flat.length; i++) counts[flat[i]]++
+    const tokens = table.tokens()
+    const vocabulary = new Vocabulary(mostFrequent(tokens, counts, limits))
+    const idOf = Int32Array.from(vocabulary.encode(tokens))
     for (let i = 0; i < flat.length; i++) flat[i] = idOf[flat[i]]
-    return {
-      vocabulary: new Vocabulary(kept.map(([token]) => token)),
-      ids: ends.slice(1).map((end, i) => flat.subarray(ends[i], end)),
-    }
+    return { vocabulary, ids: rowsOf(rows) }
   }
 
   /** The vocabulary that {@link toJSON} described. Throws `BAD_FILE` on anything else. */
@@ -100,6 +100,17 @@ export class Vocabulary {
     return tokens.map((token) => this.#ids.get(token) ?? Vocabulary.unknown)
   }
 
+  /** The ids of the tokens of each text, the first `maxLength` of them; the rows share one array. */
+  encodeTexts(texts: readonly string[], options: EncodeOptions = {}): Int32Array[] {
+    checkOptions('Vocabulary.encodeTexts', options, ['maxLength'])
+    this.#table ??= tableOf(this.#tokens)
+    const rows = numberTexts('Vocabulary.encodeTexts', texts, options.maxLength, this.#table, false)
+    // Numbers are ids without the two reserved ones, and -1 for unknown tokens.
+    const { flat } = rows
+    for (let i = 0; i < flat.length; i++) flat[i] = flat[i] < 0 ? Vocabulary.unknown : flat[i] + 2
+    return rowsOf(rows)
+  }
+
   /** The tokens of these ids: '' for padding, '[UNK]' for an unknown one. */
   decode(ids: ArrayLike<number>): string[] {
     return Array.from(ids, (id) => {
@@ -126,42 +137,80 @@ export class Vocabulary {
   }
 }
 
-/** Numbers tokens in the order in which they first come, and counts them. */
-class Counter {
-  readonly #maxSize: number
-  readonly #minCount: number
-  readonly #numbers = new Map<string, number>()
-  readonly #counts: number[] = []
-
-  constructor(options: VocabularyOptions) {
-    checkOptions('Vocabulary.build', options, ['maxSize', 'minCount'])
-    this.#maxSize = checkInteger('Vocabulary.build: maxSize', options.maxSize ?? 20_000, 3)
-    this.#minCount = checkInteger('Vocabulary.build: minCount', options.minCount ?? 1)
+function checkLimits(where: string, { maxSize = 20_000, minCount = 1 }: VocabularyOptions) {
+  return {
+    maxSize: checkInteger(`${where}: maxSize`, maxSize, 3),
+    minCount: checkInteger(`${where}: minCount`, minCount),
   }
+}
 
-  /** Number of different tokens. */
-  get size(): number {
-    return this.#counts.length
+/** The tokens that get ids, in the ids' order. */
+function mostFrequent(
+  tokens: readonly string[],
+  counts: ArrayLike<number>,
+  { maxSize, minCount }: Required<VocabularyOptions>,
+): string[] {
+  // Of 100,000 words half may occur once: those with equal counts are sorted only where needed.
+  const byCount = new Map<number, string[]>()
+  tokens.forEach((token, i) => {
+    const others = byCount.get(counts[i])
+    if (others) others.push(token)
+    else byCount.set(counts[i], [token])
+  })
+  const kept: string[] = []
+  for (const count of [...byCount.keys()].sort((a, b) => b - a)) {
+    if (count < minCount || kept.length >= maxSize - 2) break
+    for (const token of byCount.get(count)!.sort()) kept.push(token)
   }
+  return kept.slice(0, maxSize - 2)
+}
 
-  /** Counts a token; its number. */
-  add(token: string): number {
-    let number = this.#numbers.get(token)
-    if (number === undefined) {
-      number = this.#counts.length
-      this.#numbers.set(token, number)
-      this.#counts.push(0)
+/** Rows of numbers end to end, and where each row ends. */
+interface Rows {
+  flat: Int32Array
+  ends: Int32Array
+}
+
+/** The tokens' numbers in the table; those of tokens that are not there are added, or are -1. */
+function numberTexts(
+  where: string,
+  texts: readonly string[],
+  maxLength: number | undefined,
+  table: TokenTable,
+  add: boolean,
+): Rows {
+  const limit =
+    maxLength === undefined
+      ? Number.POSITIVE_INFINITY
+      : checkInteger(`${where}: maxLength`, maxLength)
+  const scanner = new Scanner()
+  const ends = new Int32Array(texts.length)
+  // English has four to five characters for each token.
+  const guess = texts.reduce((sum, text) => sum + Math.min(limit, text.length / 4), 1024)
+  let flat = new Int32Array(guess)
+  let at = 0
+  for (let row = 0; row < texts.length; row++) {
+    const count = scanner.scan(texts[row], limit)
+    const { units, ranges } = scanner
+    if (at + count > flat.length) flat = grown(flat, 2 * (at + count))
+    for (let i = 0; i < count; i++) {
+      flat[at++] = table.find(units, ranges[2 * i], ranges[2 * i + 1], add)
     }
-    this.#counts[number]++
-    return number
+    ends[row] = at
   }
+  return { flat: flat.subarray(0, at), ends }
+}
 
-  /** The tokens that get ids, in the ids' order, with their numbers. */
-  kept(): [string, number][] {
-    const counts = this.#counts
-    return [...this.#numbers]
-      .filter(([, number]) => counts[number] >= this.#minCount)
-      .sort(([a, m], [b, n]) => counts[n] - counts[m] || (a < b ? -1 : 1))
-      .slice(0, this.#maxSize - 2)
+const rowsOf = ({ flat, ends }: Rows) =>
+  Array.from(ends, (end, row) => flat.subarray(row === 0 ? 0 : ends[row - 1], end))
+
+function tableOf(tokens: readonly string[]): TokenTable {
+  const table = new TokenTable()
+  let units = new Uint16Array(64)
+  for (const token of tokens) {
+    if (token.length > units.length) units = new Uint16Array(2 * token.length)
+    for (let i = 0; i < token.length; i++) units[i] = token.charCodeAt(i)
+    table.find(units, 0, token.length, true)
   }
+  return table
 }

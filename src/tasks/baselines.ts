@@ -2,7 +2,6 @@
  * What a classifier has to beat: the most frequent label, and logistic regression on a bag of words,
  * the equal of scikit-learn's `CountVectorizer` and `LogisticRegression` with their defaults.
  */
-import { tokenize } from '../data/tokenize.ts'
 import { Vocabulary } from '../data/vocabulary.ts'
 import { RefrainError } from '../errors.ts'
 import { checkNumber, checkOptions } from '../util/check.ts'
@@ -36,7 +35,7 @@ export interface BagOfWords {
 }
 
 /**
- * Trains logistic regression on how often each word and mark of {@link tokenize} occurs.
+ * Trains logistic regression on how often each word and mark of `tokenize` occurs.
  *
  * @param classes the class number of each text, from 0, as `LabelEncoder` gives them
  */
@@ -54,13 +53,12 @@ export function bagOfWords(
         `${classes.length} classes`,
     )
   }
-  const tokens = texts.map((text) => tokenize(text))
-  const { vocabulary, ids } = Vocabulary.buildWithIds(tokens, { maxSize: 1_000_000 })
+  const { vocabulary, ids } = Vocabulary.fromTexts(texts, { maxSize: 1_000_000 })
   const rows = ids.map(countIds)
   const model = fitLogistic(rows, classes, vocabulary.size, C)
   return {
     predict: (list) =>
-      Int32Array.from(list, (text) => model.predict(countIds(vocabulary.encode(tokenize(text))))),
+      Int32Array.from(vocabulary.encodeTexts(list), (row) => model.predict(countIds(row))),
   }
 }
 

@@ -4,7 +4,6 @@
  */
 import { LabelEncoder } from '../data/labels.ts'
 import { pick, split } from '../data/split.ts'
-import { tokenize } from '../data/tokenize.ts'
 import { Vocabulary } from '../data/vocabulary.ts'
 import { RefrainError, show } from '../errors.ts'
 import { bidirectional } from '../layers/bidirectional.ts'
@@ -197,7 +196,7 @@ export class Classifier {
   }
 
   async #probabilities(texts: readonly string[]): Promise<Float32Array> {
-    const ids = texts.map((text) => encodeText(text, this))
+    const ids = encodeTexts(texts, this)
     return (await (await this.model.predict(ids)).data()) as Float32Array
   }
 }
@@ -211,23 +210,14 @@ function encodersOf({ vocabulary, labels, maxLength }: Encoders) {
   return { task, vocabulary: vocabulary.toJSON(), labels: labels.toJSON(), maxLength }
 }
 
-/** The words of a text that are read. */
-function wordsOf(text: string, maxLength: number): string[] {
-  const tokens = tokenize(text)
-  return tokens.length > maxLength ? tokens.slice(0, maxLength) : tokens
-}
-
-function* eachWords(texts: readonly string[], maxLength: number) {
-  for (const text of texts) yield wordsOf(text, maxLength)
-}
-
 /** A text without words is one unknown word. */
-const orUnknown = <Ids extends ArrayLike<number>>(ids: Ids) =>
-  ids.length === 0 ? [Vocabulary.unknown] : ids
+const orUnknown = (ids: Int32Array) => (ids.length === 0 ? Int32Array.of(Vocabulary.unknown) : ids)
 
-/** The ids of a text's words. */
-const encodeText = (text: string, { vocabulary, maxLength }: Omit<Encoders, 'labels'>) =>
-  orUnknown(vocabulary.encode(wordsOf(text, maxLength)))
+/** The ids of each text's words. */
+const encodeTexts = (
+  texts: readonly string[],
+  { vocabulary, maxLength }: Omit<Encoders, 'labels'>,
+) => vocabulary.encodeTexts(texts, { maxLength }).map(orUnknown)
 
 function checkTexts(where: string, texts: readonly string[]): void {
   if (!Array.isArray(texts)) {
@@ -292,9 +282,10 @@ export async function train(
   const { seed, maxLength, validation } = settings
   const parts = split(Array.from(classes), { validation, seed })
   const texts = pick(examples.texts, parts.train)
-  const { vocabulary, ids } = Vocabulary.buildWithIds(eachWords(texts, maxLength), {
+  const { vocabulary, ids } = Vocabulary.fromTexts(texts, {
     maxSize: settings.vocabulary,
     minCount: settings.minCount,
+    maxLength,
   })
   const classesOf = (indices: readonly number[]) => Int32Array.from(indices, (i) => classes[i])
   const targets = classesOf(parts.train)
@@ -313,9 +304,7 @@ export async function train(
     seed,
     validationData: validated
       ? [
-          pick(examples.texts, parts.validation).map((t) =>
-            encodeText(t, { vocabulary, maxLength }),
-          ),
+          encodeTexts(pick(examples.texts, parts.validation), { vocabulary, maxLength }),
           classesOf(parts.validation),
         ]
       : undefined,
