@@ -1,9 +1,17 @@
-/** The figures that Refrain is to reach, computed from one run: what is missing in the run is left out. */
+/**
+ * The figures that Refrain is to reach, computed from one run: what is missing in the run is left out.
+ *
+ * Beside a ratio that falls short stands what it would be if Refrain did its multiply-adds at the peak that the run
+ * measured in registers, and nothing else: no program that does as many can do better there.
+ */
+import { executedFlops, flopsOf } from './workloads.mjs'
 
 /**
  * @typedef {import('./tables.mjs').Measured} Measured
- * @typedef {{ what: string, against: string, target: string, measured: string, met?: boolean }} Figure
- *   `met` is missing where there is nothing to reach
+ * @typedef {{ workload: string, ratio: number, limit?: number }} Ratio `limit`: at the peak
+ * @typedef {{ what: string, against: string, target: string, measured: string, limit?: string,
+ *   met?: boolean, beyond?: boolean }} Figure
+ *   `met` is missing where there is nothing to reach; `beyond`: `limit` is below the target
  */
 
 const lstms = ['small', 'medium', 'char-rnn', 'ptb', 'wide', 'large']
@@ -21,7 +29,10 @@ export function figures(measured, bundle) {
       const same =
         row.contestant === name ||
         (name.endsWith('*') && row.contestant.startsWith(name.slice(0, -1)))
-      return same && median ? [{ workload: row.workload.name, threads: row.threads, median }] : []
+      const { workload, threads, peak } = row
+      const flops = task === 'train' ? executedFlops(workload) : flopsOf(workload, task)
+      const least = peak && flops / peak / 1e6
+      return same && median ? [{ workload: workload.name, threads, median, least }] : []
     })
   /** The rival's fastest with at most as many threads, or with exactly as many, over ours. */
   const ratios = (
@@ -41,7 +52,9 @@ export function figures(measured, bundle) {
       const values = theirs
         .filter((row) => row.workload === workload && (same ? row.threads === best.threads : true))
         .map((row) => row.median)
-      return values.length > 0 ? [{ workload, ratio: Math.min(...values) / best.median }] : []
+      const fastest = Math.min(...values)
+      const limit = best.least && fastest / best.least
+      return values.length > 0 ? [{ workload, ratio: fastest / best.median, limit }] : []
     })
   }
   /** @type {Figure[]} */
@@ -49,24 +62,28 @@ export function figures(measured, bundle) {
   const judge = (
     /** @type {string} */ what,
     /** @type {string} */ against,
-    /** @type {{ workload: string, ratio: number }[]} */ found,
+    /** @type {Ratio[]} */ found,
     /** @type {{ mean?: number, least?: number }} */ { mean, least } = {},
   ) => {
     if (found.length === 0) return
-    const average = Math.exp(
-      found.reduce((sum, { ratio }) => sum + Math.log(ratio), 0) / found.length,
+    const ours = summary(found)
+    const limits = found.flatMap(({ workload, limit }) =>
+      limit ? [{ workload, ratio: limit }] : [],
     )
-    const worst = found.reduce((a, b) => (b.ratio < a.ratio ? b : a))
+    const peak = limits.length === found.length ? summary(limits) : undefined
+    const reaches = (/** @type {Summary} */ { average, worst }) =>
+      (!mean || average >= mean) && (!least || worst.ratio >= least)
+    const show = (/** @type {Summary} */ { average, worst }) =>
+      `mean ${average.toFixed(2)}×, least ${worst.ratio.toFixed(2)}× (${worst.workload})`
+    const met = (mean ?? least) === undefined ? undefined : reaches(ours)
     list.push({
       what,
       against,
       target:
         [mean && `mean ≥ ${mean}×`, least && `each ≥ ${least}×`].filter(Boolean).join(', ') || '–',
-      measured: `${found.length === 1 ? '' : `${found.length} workloads, `}mean ${average.toFixed(2)}×, least ${worst.ratio.toFixed(2)}× (${worst.workload})`,
-      met:
-        (mean ?? least) === undefined
-          ? undefined
-          : (!mean || average >= mean) && (!least || worst.ratio >= least),
+      measured: `${found.length === 1 ? '' : `${found.length} workloads, `}${show(ours)}`,
+      met,
+      ...(met === false && peak ? { limit: show(peak), beyond: !reaches(peak) } : {}),
     })
   }
   const native = 'Refrain native'
@@ -186,6 +203,17 @@ export function figures(measured, bundle) {
     })
   }
   return list
+}
+
+/** @typedef {ReturnType<typeof summary>} Summary */
+
+/** Their geometric mean and the least. @param {Ratio[]} ratios */
+function summary(ratios) {
+  const logs = ratios.reduce((sum, { ratio }) => sum + Math.log(ratio), 0)
+  return {
+    average: Math.exp(logs / ratios.length),
+    worst: ratios.reduce((a, b) => (b.ratio < a.ratio ? b : a)),
+  }
 }
 
 const percent = (/** @type {number} */ share) => `${Math.round(100 * share)} %`

@@ -41,6 +41,7 @@ export function summarize(workload, { name, rival, threads }, samples, peak) {
       train && peak
         ? { nominal: share(flopsOf(workload, 'train')), executed: share(executedFlops(workload)) }
         : undefined,
+    peak: peak && round(peak),
     predict: timing('predict'),
     peakMegabytes: Math.round(Math.max(...samples.map(({ peakMegabytes }) => peakMegabytes))),
     othersUsed: round(Math.max(...samples.map(({ others }) => others))),
@@ -115,16 +116,17 @@ export function printFigures(figures) {
   console.log('\nFigures to reach, where this run holds what they need\n')
   table(
     [
-      ['what', 'against', 'to reach', 'measured', 'met'],
-      ...figures.map(({ what, against, target, measured, met }) => [
+      ['what', 'against', 'to reach', 'measured', 'at the peak', 'met'],
+      ...figures.map(({ what, against, target, measured, limit = '', met, beyond }) => [
         what,
         against,
         target,
         measured,
-        met === undefined ? '–' : met ? 'yes' : 'no',
+        limit,
+        met === undefined ? '–' : met ? 'yes' : beyond ? 'no, nor could it be' : 'no',
       ]),
     ],
-    5,
+    6,
   )
 }
 
