@@ -44,13 +44,13 @@ struct Backward {
     });
   }
 
-  /** Asks for what `finish` will read and write. */
-  INLINE void prefetch(long row, long s, long unit, long columns) {
+  /** What `finish` will read and write. */
+  INLINE void needs(long row, long s, long unit, long columns, Ahead& ahead) {
     long at = rows.position(row, s);
-    for (int gate = 0; gate < 4; gate++) expect(gates + (at * 4 + gate) * U + unit, columns);
-    expect(c + at * U + unit, columns);
-    if (s > 0) expect(c + rows.position(row, s - 1) * U + unit, columns);
-    if (dh) expect(dh + at * U + unit, columns);
+    for (int gate = 0; gate < 4; gate++) ahead.add(gates + (at * 4 + gate) * U + unit, columns);
+    ahead.add(c + at * U + unit, columns);
+    if (s > 0) ahead.add(c + rows.position(row, s - 1) * U + unit, columns);
+    if (dh) ahead.add(dh + at * U + unit, columns);
   }
 
   /** dz_s·Rᵀ for the first `count` rows of a share and for the units from..end, a panel at a time. */
@@ -61,13 +61,12 @@ struct Backward {
       long columns = U - unit < tileColumns ? U - unit : tileColumns;
       int vectors = vectorsFor(columns);
       panelProduct(
-          count,
-          [&](long j) {
-            if (far && s > 0) prefetch(share.row(j), s - 1, unit, columns);
-            return gates + rows.position(share.row(j), s) * 4 * U;
-          },
-          1, packed + unit * 4 * U, vectors * W, vectors, 4 * U,
-          [&](long j, const float* sums) { finishRow(share.row(j), unit, columns, sums); });
+          count, [&](long j) { return gates + rows.position(share.row(j), s) * 4 * U; }, 1,
+          packed + unit * 4 * U, vectors * W, vectors, 4 * U,
+          [&](long j, const float* sums) { finishRow(share.row(j), unit, columns, sums); },
+          [&](long j, Ahead& ahead) {
+            if (far && s > 0) needs(share.row(j), s - 1, unit, columns, ahead);
+          });
     }
   }
 
@@ -147,6 +146,8 @@ INLINE void inputGradient(const float* weights, const float* dz, const int32_t* 
  * steps. Threads take columns of dz, so the order of every sum is the order of p.
  */
 struct WeightGradient {
+  /** Steps between asking for a part of a step's row and reading it: rows lie too far apart to be foreseen. */
+  static constexpr long soon = 16;
   const float *x, *h, *h0, *dz;
   const int32_t *at, *before;  // positions of step p and of the one before it; ~row where h0 is
   long count, I, U;
@@ -162,6 +163,7 @@ struct WeightGradient {
       V bias[tileVectors] = {};
       for (long p = 0; p < depth; p++) {
         const float* from = dz + at[start + p] * G + j;
+        if (p + soon < depth) expect(dz + at[start + p + soon] * G + j, columns);
         for (int v = 0; v * W < width; v++) {
           long rest = columns - v * W;
           V value = load(from + v * W, rest < W ? (int)rest : W);
@@ -190,6 +192,8 @@ struct WeightGradient {
       long size = rows - r0 < chunkRows ? rows - r0 : chunkRows;
       for (long p = 0; p < depth; p++) {
         const float* from = rowOf(start + p);
+        const float* next = p + soon < depth ? rowOf(start + p + soon) : nullptr;
+        if (next) expect(next + r0, size);
         forVectors(0, size, [&](long i, int lanes) LANES {
           store(chunk + p * chunkRows + i, from ? load(from + r0 + i, lanes) : V{});
         });

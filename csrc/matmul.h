@@ -96,7 +96,7 @@ struct Product {
           const float* panel = direct ? b + k0 * N + j : packed + p * blockK * tileColumns;
           for (int r = 0; r < size && count >= 64; r++) askFor(out + (row + r) * N + j, columns);
           tileProducts[size - 1][vectors - 1](from, step, panel, direct ? N : vectors * W, count,
-                                              sums);
+                                              sums, nullptr);
           for (int r = 0; r < size; r++) put(row + r, j, sums + r * vectors * W, columns, k0);
         }
       };

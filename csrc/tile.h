@@ -23,10 +23,32 @@ constexpr int tileColumns = tileVectors * W;
 // Rows of the LSTM's own tile, whose vectors are the four gates of the same units.
 constexpr int gateRows = tileVectors == 4 ? tileRows : tileRows / 2;
 
+/**
+ * Cache lines that a tile asks for, one in each round of its loop: what its rows will read and write
+ * next. All at once they would fill the buffers for missing lines, and the tile would wait.
+ */
+struct Ahead {
+#if defined(__wasm__)
+  INLINE void add(const float*, long) {}
+#else
+  static constexpr int most = 512;
+  const float* lines[most];
+  int count = 0;
+
+  INLINE void add(const float* p, long floats) {
+    for (long j = 0; j < floats && count < most; j += 16) lines[count++] = p + j;
+  }
+#endif
+};
+
+struct Nothing {
+  INLINE void operator()(long, Ahead&) const {}
+};
+
 /** sum[r][v] += Σ_k a[r][k·step] · b[k·stride + v·W]. */
 template <int R, int N>
 INLINE void multiplyAdd(V (&sum)[R][N], const float* const* a, long step, const float* b,
-                        long stride, long count) {
+                        long stride, long count, const Ahead* ahead = nullptr) {
   const float* row[R];
   UNROLL
   for (int r = 0; r < R; r++) row[r] = a[r];
@@ -48,7 +70,8 @@ INLINE void multiplyAdd(V (&sum)[R][N], const float* const* a, long step, const 
     }
   }
 #else
-  for (long k = 0, i = 0; k < count; k++, i += step, b += stride) {
+  long k = 0, i = 0;
+  auto round = [&]() LANES {
     V w[N];
     UNROLL
     for (int v = 0; v < N; v++) w[v] = load(b + v * W);
@@ -58,16 +81,24 @@ INLINE void multiplyAdd(V (&sum)[R][N], const float* const* a, long step, const 
       UNROLL
       for (int v = 0; v < N; v++) sum[r][v] = fma(s, w[v], sum[r][v]);
     }
+    k++, i += step, b += stride;
+  };
+  if (ahead) {
+    while (k < ahead->count && k < count) {
+      __builtin_prefetch(ahead->lines[k], 1);
+      round();
+    }
   }
+  while (k < count) round();
 #endif
 }
 
 /** out[r][v·W..] = Σ_k a[r][k·step] · b[k·stride + v·W..]. */
 template <int R, int N>
 NOINLINE void tileProduct(const float* const* a, long step, const float* b, long stride, long count,
-                          float* out) {
+                          float* out, const Ahead* ahead) {
   V sum[R][N] = {};
-  multiplyAdd<R, N>(sum, a, step, b, stride, count);
+  multiplyAdd<R, N>(sum, a, step, b, stride, count, ahead);
   UNROLL
   for (int r = 0; r < R; r++) {
     UNROLL
@@ -75,7 +106,8 @@ NOINLINE void tileProduct(const float* const* a, long step, const float* b, long
   }
 }
 
-typedef void (*TileProduct)(const float* const*, long, const float*, long, long, float*);
+typedef void (*TileProduct)(const float* const*, long, const float*, long, long, float*,
+                            const Ahead*);
 
 #if REFRAIN_WIDTH == 8
 #define ROW_OF_TILES(R) {tileProduct<R, 1>, tileProduct<R, 2>}
@@ -103,16 +135,18 @@ INLINE void forTiles(long rows, Body body) {
 
 /**
  * One panel of `vectors` · W columns of b for all rows: rowOf(row) points to a's row, finish(row,
- * sums) takes its results.
+ * sums) takes its results. next(row, ahead), if given, names what will be needed soon.
  */
-template <class RowOf, class Finish>
+template <class RowOf, class Finish, class Next = Nothing>
 INLINE void panelProduct(long rows, RowOf rowOf, long step, const float* b, long stride,
-                         int vectors, long count, Finish finish) {
+                         int vectors, long count, Finish finish, Next next = {}) {
   alignas(64) float sums[tileRows * tileColumns];
   forTiles<tileRows>(rows, [&](long first, int size) {
     const float* a[tileRows];
     for (int r = 0; r < size; r++) a[r] = rowOf(first + r);
-    tileProducts[size - 1][vectors - 1](a, step, b, stride, count, sums);
+    Ahead ahead;
+    for (int r = 0; r < size; r++) next(first + r, ahead);
+    tileProducts[size - 1][vectors - 1](a, step, b, stride, count, sums, &ahead);
     for (int r = 0; r < size; r++) finish(first + r, sums + r * vectors * W);
   });
 }
