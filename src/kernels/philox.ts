@@ -56,3 +56,59 @@ export function philox4x32(
   out[2] = c2
   out[3] = c3
 }
+
+/**
+ * Fills `out` with the blocks of counters `start`, `start + 1`, … (below 2⁵³; the rest of the counter
+ * is 0), as {@link philox4x32} makes them. As many blocks as `out` holds, a power of two from 2 on;
+ * `start` is a multiple of it.
+ *
+ * Faster than block by block: the rounds of a block wait for each other, those of two blocks do not.
+ * The upper half of a product comes from floating point: the rounded product is off by less than
+ * 2¹¹, so without its lower half, which is known, it is next to the upper half times 2³².
+ */
+export function philoxBlocks(start: number, key0: number, key1: number, out: Uint32Array): void {
+  const low = start | 0
+  const high = Math.floor(start / 2 ** 32) | 0
+  for (let at = 0; at < out.length; at += 8) {
+    let a0 = (low + (at >> 2)) | 0
+    let a1 = high
+    let a2 = 0
+    let a3 = 0
+    let b0 = (a0 + 1) | 0
+    let b1 = high
+    let b2 = 0
+    let b3 = 0
+    let k0 = key0 | 0
+    let k1 = key1 | 0
+    for (let round = 0; round < ROUNDS; round++) {
+      const aLow0 = Math.imul(MULTIPLIER_0, a0)
+      const aLow1 = Math.imul(MULTIPLIER_1, a2)
+      const bLow0 = Math.imul(MULTIPLIER_0, b0)
+      const bLow1 = Math.imul(MULTIPLIER_1, b2)
+      const aHigh0 = upperHalf(MULTIPLIER_0 * (a0 >>> 0), aLow0)
+      const aHigh1 = upperHalf(MULTIPLIER_1 * (a2 >>> 0), aLow1)
+      const bHigh0 = upperHalf(MULTIPLIER_0 * (b0 >>> 0), bLow0)
+      const bHigh1 = upperHalf(MULTIPLIER_1 * (b2 >>> 0), bLow1)
+      a0 = aHigh1 ^ a1 ^ k0
+      a1 = aLow1
+      a2 = aHigh0 ^ a3 ^ k1
+      a3 = aLow0
+      b0 = bHigh1 ^ b1 ^ k0
+      b1 = bLow1
+      b2 = bHigh0 ^ b3 ^ k1
+      b3 = bLow0
+      k0 = (k0 + WEYL_0) | 0
+      k1 = (k1 + WEYL_1) | 0
+    }
+    out[at] = a0
+    out[at + 1] = a1
+    out[at + 2] = a2
+    out[at + 3] = a3
+    out[at + 4] = b0
+    out[at + 5] = b1
+    out[at + 6] = b2
+    out[at + 7] = b3
+  }
+}
+
+const upperHalf = (product: number, low: number) => ((product - (low >>> 0)) * 2 ** -32 + 0.5) | 0

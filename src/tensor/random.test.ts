@@ -1,6 +1,7 @@
 /** Random numbers: reproducible, independent by purpose, and distributed as they say. */
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { philox4x32 } from '../kernels/philox.ts'
+import { philox4x32, philoxBlocks } from '../kernels/philox.ts'
 import { hash32, Random } from './random.ts'
 
 const n = 100_000
@@ -27,12 +28,36 @@ it('hash32 is FNV-1a', () => {
 describe('Random', () => {
   it('is Philox, keyed by the seed and the purpose', () => {
     const random = new Random(7, 'foobar')
-    const expected = [0, 1, 2].flatMap((counter) => {
+    const words = Array.from({ length: 150 }, (_, counter) => {
       const block = new Uint32Array(4)
       philox4x32(counter, 0, 0, 0, 7, 0xbf9cf968, block)
       return Array.from(block)
-    })
-    expect(Array.from(expected, () => random.word())).toEqual(expected)
+    }).flat()
+    // An odd number of words before pairs of them, over the ends of what is drawn ahead.
+    const drawn = [random.word()]
+    while (drawn.length < 599) {
+      const pair = random.uniform() * 2 ** 53
+      drawn.push(Math.floor(pair / 2 ** 26), pair % 2 ** 26)
+    }
+    expect(drawn).toEqual(
+      words.slice(0, 599).map((word, i) => (i === 0 ? word : word >>> (i % 2 === 1 ? 5 : 6))),
+    )
+  })
+
+  it('makes many blocks as it makes one', () => {
+    const blocks = new Uint32Array(64)
+    const block = new Uint32Array(4)
+    fc.assert(
+      fc.property(fc.nat(), fc.nat(2 ** 21 - 1), fc.nat(), fc.nat(), (low, high, key0, key1) => {
+        const [start, k0, k1] = [2 * (low - (low % 8)), 2 * key0 + 1, 2 * key1]
+        philoxBlocks(high * 2 ** 32 + start, k0, k1, blocks)
+        for (let i = 0; i < 16; i++) {
+          philox4x32(start + i, high, 0, 0, k0, k1, block)
+          expect(blocks.slice(4 * i, 4 * i + 4)).toEqual(block)
+        }
+      }),
+      { numRuns: 500 },
+    )
   })
 
   it('repeats itself; other seeds and purposes differ', () => {

@@ -3,7 +3,7 @@
  * on every machine. Philox 4x32-10 (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2,
  * 3"), keyed by seed and a hash of the purpose.
  */
-import { philox4x32 } from '../kernels/philox.ts'
+import { philoxBlocks } from '../kernels/philox.ts'
 
 /** 32-bit FNV-1a hash of a string: turns a purpose into a key. */
 export function hash32(text: string): number {
@@ -39,13 +39,18 @@ function portableLog(x: number): number {
   return 2 * s * sum + exponent * Math.LN2
 }
 
+/** The upper 27 bits of one word and 26 of another, as a number in [0, 1). */
+const fraction = (upper: number, lower: number) =>
+  ((upper >>> 5) * 2 ** 26 + (lower >>> 6)) / 2 ** 53
+
 /** A stream of random numbers. */
 export class Random {
   readonly #seed: number
   readonly #key: number
-  readonly #block = new Uint32Array(4)
+  /** 64 blocks of four words; words before `#next` are drawn. */
+  readonly #words = new Uint32Array(256)
   #counter = 0
-  #lane = 4
+  #next = 256
   #spare: number | null = null
 
   /** @param purpose what the numbers are for; streams of different purposes are independent. */
@@ -56,18 +61,22 @@ export class Random {
 
   /** A 32-bit unsigned integer. */
   word(): number {
-    if (this.#lane === 4) {
-      const high = Math.floor(this.#counter / 2 ** 32)
-      philox4x32(this.#counter >>> 0, high, 0, 0, this.#seed, this.#key, this.#block)
-      this.#counter++
-      this.#lane = 0
-    }
-    return this.#block[this.#lane++]
+    if (this.#next === 256) this.#refill()
+    return this.#words[this.#next++]
   }
 
   /** Uniform in [0, 1), 53 bits. */
   uniform(): number {
-    return ((this.word() >>> 5) * 2 ** 26 + (this.word() >>> 6)) / 2 ** 53
+    const next = this.#next
+    if (next > 254) return fraction(this.word(), this.word())
+    this.#next = next + 2
+    return fraction(this.#words[next], this.#words[next + 1])
+  }
+
+  #refill(): void {
+    philoxBlocks(this.#counter, this.#seed, this.#key, this.#words)
+    this.#counter += 64
+    this.#next = 0
   }
 
   /** Standard normal, by Marsaglia's polar method. */
