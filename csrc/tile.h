@@ -54,8 +54,8 @@ INLINE void multiplyAdd(V (&sum)[R][N], const float* const* a, long step, const 
   for (int r = 0; r < R; r++) row[r] = a[r];
 #if defined(__wasm__)
   // Pointers that move on, and a vector of b loaded where it is used: the engine takes the order as it
-  // is, and has 15 registers.
-  for (long k = 0; k < count; k++, b += stride) {
+  // is, and has 15 registers. The end is told from b, which saves counting.
+  for (const float* end = b + count * stride; b != end; b += stride) {
     V s[R];
     UNROLL
     for (int r = 0; r < R; r++) {

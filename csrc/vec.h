@@ -142,6 +142,8 @@ INLINE V squareRoot(V x) {
   return (V)_mm256_sqrt_ps((__m256)x);
 #elif defined(__x86_64__)
   return (V)_mm_sqrt_ps((__m128)x);
+#elif defined(__wasm__)
+  return (V)__builtin_wasm_sqrt_f32x4(x);
 #else
   V y;
   for (int i = 0; i < W; i++) y[i] = __builtin_sqrtf(x[i]);
