@@ -5,6 +5,7 @@
 const benchmarks = {
   speed: 'a training step and a prediction beside the rivals (speed --help for its options)',
   curves: 'a training step and a prediction against B, T and U',
+  encoding: 'texts to ids, as a share of the first epoch',
   report: 'joins results of several runs on one day: tables, figures to reach, plot',
 }
 
@@ -13,7 +14,7 @@ if (name === undefined || !Object.hasOwn(benchmarks, name)) {
   const wrong = name !== undefined && name !== '--help'
   if (wrong) console.error(`bench: no benchmark '${name}'`)
   const lines = Object.entries(benchmarks).map(
-    ([key, what]) => `  npm run bench ${key.padEnd(8)}${what}`,
+    ([key, what]) => `  npm run bench ${key.padEnd(10)}${what}`,
   )
   console.log(lines.join('\n'))
   process.exit(wrong ? 1 : 0)

@@ -194,9 +194,9 @@ describe('the event loop', () => {
         () => model.evaluate([[1], [2]], [[1], [2]], { batchSize: 1 }),
       ]) {
         let turned = false
-        setTimeout(() => {
+        setImmediate(() => {
           turned = true
-        }, 0)
+        })
         await work()
         expect(turned).toBe(true)
       }
