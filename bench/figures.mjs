@@ -4,7 +4,7 @@
  * Beside a ratio that falls short stands what it would be if Refrain did its multiply-adds at the peak that the run
  * measured in registers, and nothing else: no program that does as many can do better there.
  */
-import { executedFlops, flopsOf } from './workloads.mjs'
+import { executedFlops } from './workloads.mjs'
 
 /**
  * @typedef {import('./tables.mjs').Measured} Measured
@@ -30,8 +30,7 @@ export function figures(measured, bundle) {
         row.contestant === name ||
         (name.endsWith('*') && row.contestant.startsWith(name.slice(0, -1)))
       const { workload, threads, peak } = row
-      const flops = task === 'train' ? executedFlops(workload) : flopsOf(workload, task)
-      const least = peak && flops / peak / 1e6
+      const least = peak && executedFlops(workload, task) / peak / 1e6
       return same && median ? [{ workload: workload.name, threads, median, least }] : []
     })
   /** The rival's fastest with at most as many threads, or with exactly as many, over ours. */

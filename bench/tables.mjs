@@ -39,7 +39,10 @@ export function summarize(workload, { name, rival, threads }, samples, peak) {
     train,
     share:
       train && peak
-        ? { nominal: share(flopsOf(workload, 'train')), executed: share(executedFlops(workload)) }
+        ? {
+            nominal: share(flopsOf(workload, 'train')),
+            executed: share(executedFlops(workload, 'train')),
+          }
         : undefined,
     peak: peak && round(peak),
     predict: timing('predict'),

@@ -102,11 +102,19 @@ export function flopsOf(workload, task) {
   return task === 'train' ? 3 * forward : forward
 }
 
-/** Those that Refrain computes: without the gradient to the first layer's input, which nobody needs. @param {Workload} workload */
-export function executedFlops(workload) {
-  const { model, B, T, I, U } = workload
-  // The embedding of a whole model does need it.
-  return flopsOf(workload, 'train') - (model ? 0 : 2 * B * T * 4 * U * I)
+/**
+ * Those that Refrain computes: without the gradient to the first layer's input, which nobody needs, and
+ * without the products with the zeros before the first step.
+ *
+ * @param {Workload} workload @param {'train' | 'predict'} task
+ */
+export function executedFlops(workload, task) {
+  const { model, B, T, I, U, layers } = workload
+  const passes = task === 'train' ? 3 : 1
+  const first = passes * 2 * B * 4 * U * U * (model === 'classifier' ? 2 : layers)
+  // The embedding of a whole model does need the gradient.
+  const unneeded = task === 'train' && !model ? 2 * B * T * 4 * U * I : 0
+  return flopsOf(workload, task) - first - unneeded
 }
 
 /** Input [B,T,I], target [B,U], weights in Keras's order. @param {Workload} workload @returns {Data} */

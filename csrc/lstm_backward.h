@@ -14,7 +14,7 @@ namespace {
 struct Backward {
   const Rows& rows;
   long U;
-  const float *packed, *c0, *c;
+  const float *packed, *h0, *c0, *c;
   float* gates;
   const float* dh;
   float *dhState, *dcState;
@@ -82,7 +82,7 @@ struct Backward {
     }
   }
 
-  /** The gradient of h_0 for the `count` rows that have steps. */
+  /** The gradient of h_0, where there is one, for the `count` rows that have steps. */
   INLINE void begin(const Share& share, long count, long from, long end) {
     recurrent(share, count, 0, from, end,
               [&](long row, long unit, long columns, const float* sums) {
@@ -101,7 +101,7 @@ struct Backward {
       some([&](long from, long end) { step(share, s, next, active, from, end); });
       next = active;
     }
-    some([&](long from, long end) { begin(share, next, from, end); });
+    if (h0) some([&](long from, long end) { begin(share, next, from, end); });
   }
 
   void run(const Share& share) {
@@ -150,7 +150,7 @@ struct WeightGradient {
   static constexpr long soon = 16;
   const float *x, *h, *h0, *dz;
   const int32_t *at, *before;  // positions of step p and of the one before it; ~row where h0 is
-  long count, I, U;
+  long count, starts, I, U;    // the first `starts` steps are those that h0 comes before
   float *dKernel, *dRecurrentKernel, *dBias, *packed;
   int32_t adds;  // as in lstmBackward
 
@@ -174,29 +174,30 @@ struct WeightGradient {
       if (dBias) putRow(dBias + j, (const float*)bias, columns, (adds & 8) || start > 0);
     }
     if (dKernel) {
-      product(start, depth, first, end, I, dKernel, adds & 2, [&](long p) { return x + at[p] * I; });
+      product(start, 0, depth, first, end, I, dKernel, (adds & 2) || start > 0,
+              [&](long p) { return x + at[p] * I; });
     }
-    if (dRecurrentKernel) {
-      product(start, depth, first, end, U, dRecurrentKernel, adds & 4, [&](long p) {
-        if (before[p] >= 0) return h + before[p] * U;
-        return h0 ? h0 + ~before[p] * U : nullptr;
-      });
+    // Steps that follow zeros add nothing to the gradient of the recurrent weights.
+    long zeros = h0 ? 0 : starts, skipped = zeros > start ? zeros - start : 0;
+    if (dRecurrentKernel && skipped < depth) {
+      product(start, skipped, depth, first, end, U, dRecurrentKernel, (adds & 4) || start > zeros,
+              [&](long p) { return before[p] < 0 ? h0 + ~before[p] * U : h + before[p] * U; });
     }
   }
 
+  /** The steps start + skipped .. start + depth of a block, whose dz is packed, times rowOf(step). */
+
   template <class RowOf>
-  INLINE void product(long start, long depth, long first, long end, long rows, float* out,
-                      bool add, RowOf rowOf) {
+  INLINE void product(long start, long skipped, long depth, long first, long end, long rows,
+                      float* out, bool add, RowOf rowOf) {
     alignas(64) float chunk[blockK * chunkRows];
     for (long r0 = 0; r0 < rows; r0 += chunkRows) {
       long size = rows - r0 < chunkRows ? rows - r0 : chunkRows;
-      for (long p = 0; p < depth; p++) {
-        const float* from = rowOf(start + p);
-        const float* next = p + soon < depth ? rowOf(start + p + soon) : nullptr;
-        if (next) expect(next + r0, size);
-        forVectors(0, size, [&](long i, int lanes) LANES {
-          store(chunk + p * chunkRows + i, from ? load(from + r0 + i, lanes) : V{});
-        });
+      for (long p = skipped; p < depth; p++) {
+        const float* from = rowOf(start + p) + r0;
+        if (p + soon < depth) expect(rowOf(start + p + soon) + r0, size);
+        float* to = chunk + (p - skipped) * chunkRows;
+        forVectors(0, size, [&](long i, int lanes) LANES { store(to + i, load(from + i, lanes)); });
       }
       for (long j = first; j < end; j += tileColumns) {
         long columns = end - j < tileColumns ? end - j : tileColumns;
@@ -208,9 +209,9 @@ struct WeightGradient {
               if ((I + U) * 4 * U > 1 << 20) expect(out + (r0 + r) * 4 * U + j, columns);
               return chunk + r;
             },
-            chunkRows, packed + j * blockK, vectors * W, vectors, depth,
-            [&](long r, const float* sums) {
-              putRow(out + (r0 + r) * 4 * U + j, sums, columns, add || start > 0);
+            chunkRows, packed + j * blockK + skipped * vectors * W, vectors * W, vectors,
+            depth - skipped, [&](long r, const float* sums) {
+              putRow(out + (r0 + r) * 4 * U + j, sums, columns, add);
             });
       }
     }
@@ -232,13 +233,19 @@ struct WeightGradient {
   }
 };
 
-/** Lists the processed steps of all rows, row by row. */
-INLINE long listSteps(const Rows& rows, int32_t* at, int32_t* before) {
+/** Lists the processed steps: the first of every row, whose number is `starts`, then row by row. */
+INLINE long listSteps(const Rows& rows, int32_t* at, int32_t* before, long& starts) {
   long count = 0;
   for (long row = 0; row < rows.B; row++) {
-    for (long s = 0; s < rows.length(row); s++, count++) {
+    if (rows.length(row) == 0) continue;
+    at[count] = (int32_t)rows.position(row, 0);
+    before[count++] = (int32_t)~row;
+  }
+  starts = count;
+  for (long row = 0; row < rows.B; row++) {
+    for (long s = 1; s < rows.length(row); s++, count++) {
       at[count] = (int32_t)rows.position(row, s);
-      before[count] = s > 0 ? at[count - 1] : (int32_t)~row;
+      before[count] = (int32_t)rows.position(row, s - 1);
     }
   }
   return count;
@@ -262,7 +269,7 @@ void lstmBackward(const float* x, const float* packed, const float* h0, const fl
   long I = inputs, U = units;
   Packed layout{I, U};
   double operations = (double)b * t * U * U / 2;
-  Backward pass{rows, U, packed + layout.recurrent(), c0, c, gates, dh, dhState, dcState,
+  Backward pass{rows, U,  packed + layout.recurrent(), h0, c0, c, gates, dh, dhState, dcState,
                 isFar(b, t, units)};
   int columns = threadsForColumns(b, t, units, units);
   if (columns > 1) {
@@ -275,7 +282,7 @@ void lstmBackward(const float* x, const float* packed, const float* h0, const fl
   long panels = (4 * U + tileColumns - 1) / tileColumns;
   int32_t* at = (int32_t*)(scratch + panels * tileColumns * blockK);
   int32_t* before = at + (long)b * t;
-  long count = listSteps(rows, at, before);
+  long starts, count = listSteps(rows, at, before, starts);
   // What no step reaches stays as the caller left it, or becomes zero.
   auto clear = [](float* out, long n) {
     forElements(n, 1, [&](long i, int lanes) LANES { store(out + i, V{}, lanes); });
@@ -283,13 +290,15 @@ void lstmBackward(const float* x, const float* packed, const float* h0, const fl
   if (dx && !(adds & 1) && count < (long)b * t) clear(dx, (long)b * t * I);
   if (count == 0) {
     if (dKernel && !(adds & 2)) clear(dKernel, I * 4 * U);
-    if (dRecurrentKernel && !(adds & 4)) clear(dRecurrentKernel, U * 4 * U);
     if (dBias && !(adds & 8)) clear(dBias, 4 * U);
+  }
+  if (count == (h0 ? 0 : starts) && dRecurrentKernel && !(adds & 4)) {
+    clear(dRecurrentKernel, U * 4 * U);
   }
   if (dx) inputGradient(packed + layout.input(), gates, at, count, I, U, dx, adds & 1);
   if (dKernel || dRecurrentKernel || dBias) {
-    WeightGradient{x,  h, h0, gates,   at,               before, count,
-                   I,  U, dKernel, dRecurrentKernel, dBias,  scratch, adds}
+    WeightGradient{x, h, h0,      gates,            at,    before,  count, starts,
+                   I, U, dKernel, dRecurrentKernel, dBias, scratch, adds}
         .run();
   }
 }

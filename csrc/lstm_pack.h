@@ -5,7 +5,7 @@
 // and, only where a backward pass may follow,
 //
 //   recurrent the transposed recurrent kernel [4U, U], in panels of tileColumns units;
-//   input     the transposed kernel [4U, I], in panels of tileColumns features.
+//   input     the transposed kernel [4U, I], in panels of tileColumns features, if x has a gradient.
 #pragma once
 #include "matmul.h"
 
@@ -93,7 +93,7 @@ INLINE void forColumns(int n, long count, Body body) {
 
 double lstmPackSize(int32_t inputs, int32_t units, int32_t backward) {
   Layout<double> layout{(double)inputs, (double)units};
-  return backward ? layout.size() : layout.recurrent();
+  return backward == 2 ? layout.size() : backward ? layout.input() : layout.recurrent();
 }
 
 void lstmPack(const float* kernel, const float* recurrentKernel, const float* bias, float* packed,
@@ -123,5 +123,5 @@ void lstmPack(const float* kernel, const float* recurrentKernel, const float* bi
     });
   };
   packTransposed(recurrentKernel, U, packed + layout.recurrent());
-  packTransposed(kernel, I, packed + layout.input());
+  if (backward == 2) packTransposed(kernel, I, packed + layout.input());
 }

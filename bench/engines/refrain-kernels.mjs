@@ -38,22 +38,22 @@ export function open({ dx: withInput }) {
           weights,
           gradients: arrays.map(({ length }) => floats(length)),
           moments: arrays.map(({ length }) => [floats(length), floats(length)]),
-          packed: floats(kernels.lstmPackSize(inputs, U, 1)),
+          dx: k > 0 || withInput ? floats(B * T * inputs) : null,
+          packed: floats(kernels.lstmPackSize(inputs, U, k > 0 || withInput ? 2 : 1)),
           scratch: floats(kernels.lstmScratchSize(B, T, inputs, U)),
           x: input,
           h: floats(B * T * U),
           c: floats(B * T * U),
           gates: floats(B * T * 4 * U),
           states: Array.from({ length: 4 }, () => floats(B * U)),
-          dx: k > 0 || withInput ? floats(B * T * inputs) : null,
         }
         input = layer.h
         return layer
       })
 
       const pack = () => {
-        for (const { weights, packed, inputs } of stack) {
-          kernels.lstmPack(weights[0], weights[1], weights[2], packed, inputs, U, 1)
+        for (const { weights, packed, inputs, dx } of stack) {
+          kernels.lstmPack(weights[0], weights[1], weights[2], packed, inputs, U, dx ? 2 : 1)
         }
       }
       const forward = (/** @type {boolean} */ training) => {

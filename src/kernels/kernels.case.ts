@@ -279,8 +279,9 @@ export function lstmForward(backend: Backend, p: LstmProblem, keep = 1) {
   const { b, t, inputs, units } = p
   const optional = (values: Numbers | null) => values && floats(values)
   const weights = [floats(p.kernel), floats(p.recurrentKernel), optional(p.bias)]
-  const room = aligned(blank(lstmPackSize(inputs, units, keep)))
-  const [packed] = run(backend, 'lstmPack', [...weights, room, inputs, units, keep])
+  const kinds = keep && p.dx ? 2 : keep
+  const room = aligned(blank(lstmPackSize(inputs, units, kinds)))
+  const [packed] = run(backend, 'lstmPack', [...weights, room, inputs, units, kinds])
   const inputArguments = [
     floats(p.x),
     aligned(floats(packed)),
@@ -341,5 +342,6 @@ export function lstmBoth(
   written.forEach((argument, i) => {
     if (argument) all[lstmGradientNames[i]] = found[next++]
   })
+  if (!p.h0) delete all.dh0
   return all
 }

@@ -243,8 +243,8 @@ export interface Kernels {
   /** Number of floats that `lstmPack` writes with these arguments on this backend; may be 2³¹ and more. */
   lstmPackSize(inputs: Int, units: Int, backward: Int): Float
   /**
-   * Rearranges the weights for `lstmForward` and, with `backward`, for `lstmBackward`; done once per
-   * optimizer step.
+   * Rearranges the weights for `lstmForward`, with `backward` 1 for `lstmBackward` without `dx`, too,
+   * and with 2 also for that with it; done once per optimizer step.
    */
   lstmPack(
     kernel: Floats /* [I,4U] */,
@@ -284,7 +284,7 @@ export interface Kernels {
   /**
    * Backpropagation through time. OVERWRITES gates with the gradients dz of the gates' sums.
    * dhState and dcState hold the gradients of hLast and cLast on entry (zeros if none) and those of
-   * h0 and c0 on return (overwritten). Of dx, dKernel, dRecurrentKernel and dBias those are added to
+   * h0 and c0 on return (overwritten; dhState is of no use where h0 is null). Of dx, dKernel, dRecurrentKernel and dBias those are added to
    * whose bit, 1, 2, 4 or 8, is set in `adds`; the others are overwritten, where no step counts by 0.
    */
   lstmBackward(

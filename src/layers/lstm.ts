@@ -130,7 +130,7 @@ export class Lstm<State extends boolean = boolean> extends RecurrentLayer {
   #kernel!: Parameter
   #recurrent!: Parameter
   #bias: Parameter | null = null
-  #packed: { tensor: Tensor; version: number; backend: Backend; backward: boolean } | null = null
+  #packed: { tensor: Tensor; version: number; backend: Backend; backward: number } | null = null
 
   constructor(options: LstmOptions) {
     super(options, checkInteger("lstm 'units'", options.units))
@@ -270,21 +270,22 @@ export class Lstm<State extends boolean = boolean> extends RecurrentLayer {
   }
 
   /**
-   * The weights as the kernels want them, for the backward pass too if there may be one; rearranged
-   * again only after they have changed.
+   * The weights as the kernels want them, for the backward pass too if there may be one (`backward` as
+   * in `lstmPack`); rearranged again only after they have changed.
    */
-  #pack({ backend }: Context, backward: boolean): Tensor {
+  #pack({ backend }: Context, backward: 0 | 1 | 2): Tensor {
     const kernel = this.#kernel.value
     const [inputs] = kernel.shape
     const old = this.#packed?.backend === backend ? this.#packed : null
     if (old?.version === this.#version) {
-      if (old.backward || !backward) return old.tensor
+      if (old.backward >= backward) return old.tensor
       // A stream's steps hold views of the old one, which they give up when the version changes.
       this.#kernel.version++
     }
     const { kernels, heap } = backend
-    const flag = backward ? 1 : 0
-    const size = kernels.lstmPackSize(inputs, this.units, flag)
+    // Where the layer stands twice in a graph, one of its inputs may have a gradient and one none.
+    const kinds = backward === 0 ? 0 : Math.max(backward, old?.backward ?? 0)
+    const size = kernels.lstmPackSize(inputs, this.units, kinds)
     const fits = old !== null && old.tensor.size >= size
     const tensor = fits ? old.tensor : allocateTensor(heap, [size])
     kernels.lstmPack(
@@ -294,9 +295,9 @@ export class Lstm<State extends boolean = boolean> extends RecurrentLayer {
       tensor.values,
       inputs,
       this.units,
-      flag,
+      kinds,
     )
-    this.#packed = { tensor, version: this.#version, backend, backward }
+    this.#packed = { tensor, version: this.#version, backend, backward: kinds }
     return tensor
   }
 
@@ -317,7 +318,7 @@ export class Lstm<State extends boolean = boolean> extends RecurrentLayer {
     const weights = [this.#kernel, this.#recurrent, this.#bias].map((p) => p?.value ?? null)
     const sources = [x, h0, c0, ...weights]
     const keep = ctx.recording && sources.some((source) => source?.tracked)
-    const packed = this.#pack(ctx, keep)
+    const packed = this.#pack(ctx, keep ? (x.tracked ? 2 : 1) : 0)
     const h = ctx.empty([b, t, units])
     const c = keep ? ctx.empty([b, t, units]) : null
     const gates = keep ? ctx.empty([b, t, 4 * units]) : null
