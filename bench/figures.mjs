@@ -1,8 +1,8 @@
 /**
  * The figures that Refrain is to reach, computed from one run: what is missing in the run is left out.
  *
- * Beside a ratio that falls short stands what it would be if Refrain did its multiply-adds at the peak that the run
- * measured in registers, and nothing else: no program that does as many can do better there.
+ * Beside a ratio that falls short stands what it would be if Refrain did its multiply-adds at the peak
+ * that the run measured in registers, and nothing else: no program that does as many can do better.
  */
 import { executedFlops } from './workloads.mjs'
 
@@ -52,7 +52,8 @@ export function figures(measured, bundle) {
         .filter((row) => row.workload === workload && (same ? row.threads === best.threads : true))
         .map((row) => row.median)
       const fastest = Math.min(...values)
-      const limit = best.least && fastest / best.least
+      const least = Math.min(...our.map((row) => row.least ?? Number.NaN))
+      const limit = least > 0 ? fastest / least : undefined
       return values.length > 0 ? [{ workload, ratio: fastest / best.median, limit }] : []
     })
   }

@@ -104,14 +104,15 @@ export function flopsOf(workload, task) {
 
 /**
  * Those that Refrain computes: without the gradient to the first layer's input, which nobody needs, and
- * without the products with the zeros before the first step.
+ * without the products with the zeros before the first step; a stream has a state there.
  *
  * @param {Workload} workload @param {'train' | 'predict'} task
  */
 export function executedFlops(workload, task) {
-  const { model, B, T, I, U, layers } = workload
+  const { model, B, T, I, U, layers, predictOnly } = workload
   const passes = task === 'train' ? 3 : 1
-  const first = passes * 2 * B * 4 * U * U * (model === 'classifier' ? 2 : layers)
+  const starts = predictOnly ? 0 : model === 'classifier' ? 2 : layers
+  const first = starts * passes * 2 * B * 4 * U * U
   // The embedding of a whole model does need the gradient.
   const unneeded = task === 'train' && !model ? 2 * B * T * 4 * U * I : 0
   return flopsOf(workload, task) - first - unneeded

@@ -41,7 +41,10 @@ Pool& sharedPool() {
 
 int countThreads() { return threadCount; }
 
-int countAwake() { return sharedPool().awake(threadCount); }
+int countAwake(int most) {
+  if (most > threadCount) most = threadCount;
+  return most > 1 ? sharedPool().awake(most) : 1;
+}
 
 void runTasks(int threads, int tasks, void (*body)(void*, int), void* context) {
   sharedPool().run(threads, tasks, body, context);

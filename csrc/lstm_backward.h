@@ -146,7 +146,7 @@ INLINE void inputGradient(const float* weights, const float* dz, const int32_t* 
  * steps. Threads take columns of dz, so the order of every sum is the order of p.
  */
 struct WeightGradient {
-  /** Steps between asking for a part of a step's row and reading it: rows lie too far apart to be foreseen. */
+  /** Steps from asking for a part of a row to reading it: rows lie too far apart to be foreseen. */
   static constexpr long soon = 16;
   const float *x, *h, *h0, *dz;
   const int32_t *at, *before;  // positions of step p and of the one before it; ~row where h0 is
@@ -186,7 +186,6 @@ struct WeightGradient {
   }
 
   /** The steps start + skipped .. start + depth of a block, whose dz is packed, times rowOf(step). */
-
   template <class RowOf>
   INLINE void product(long start, long skipped, long depth, long first, long end, long rows,
                       float* out, bool add, RowOf rowOf) {

@@ -12,8 +12,10 @@ namespace {
 #if defined(__wasm__)
 constexpr Threads threads = {
     [] { return pool.count(); },
-    [] { return 1; },
-    [](int, int tasks, Pool::Body body, void* context) { pool.run(tasks, body, context); },
+    [](int) { return 1; },
+    [](int count, int tasks, Pool::Body body, void* context) {
+      pool.run(count, tasks, body, context);
+    },
 };
 #else
 Threads threads = {nullptr, nullptr, nullptr};
@@ -21,12 +23,13 @@ Threads threads = {nullptr, nullptr, nullptr};
 
 /** Below this many elementary operations a second thread costs more than it brings. */
 constexpr double worthwhile = 3e5;
-/** The same for a thread that is awake. */
+/** So many are worth one more thread that is awake. */
 constexpr double worthSharing = 1e5;
 
 INLINE int threadsFor(double operations) {
   if (!threads.count || operations <= worthSharing) return 1;
-  return operations > worthwhile ? threads.count() : threads.awake();
+  if (operations > worthwhile) return threads.count();
+  return threads.awake(1 + (int)(operations / worthSharing));
 }
 
 /** Runs body(task) for every task < tasks, on at most `count` threads. */

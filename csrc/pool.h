@@ -30,23 +30,24 @@ class Pool {
   }
 
   /**
-   * How many threads, with the caller's, would begin at once: a run of a few microseconds is not
+   * How many of `threads`, with the caller's, would begin at once: a run of a few microseconds is not
    * worth waking anybody. Where such runs follow each other closely, as in a stream of steps, it
    * wakes the others for those to come.
    */
   int awake(int threads) {
     std::unique_lock<std::mutex> owner(owner_, std::try_to_lock);
     if (!owner.owns_lock()) return 1;
-    auto now = std::chrono::steady_clock::now();
-    closeRuns_ = now - lastAsked_ < std::chrono::microseconds(100) ? closeRuns_ + 1 : 0;
-    lastAsked_ = now;
     int helpers = 0;
     while (helpers < threads - 1 && helpers < (int)workers_.size() &&
            !workers_[helpers]->signal.sleeps()) {
       helpers++;
     }
-    if (helpers < threads - 1 && closeRuns_ >= 100) {
-      closeRuns_ = 0;
+    if (helpers == threads - 1) return threads;
+    auto now = std::chrono::steady_clock::now();
+    closeCalls_ = now - lastAsked_ < std::chrono::microseconds(100) ? closeCalls_ + 1 : 0;
+    lastAsked_ = now;
+    if (closeCalls_ >= 100) {
+      closeCalls_ = 0;
       int all = start(threads - 1);
       for (int i = helpers; i < all; i++) call(*workers_[i], woken);
     }
@@ -168,7 +169,7 @@ class Pool {
 
   void serve(Worker& self) {
     for (;;) {
-      self.signal.wait([&] { return self.state != idle; });
+      self.signal.wait([&] { return stopping_ || self.state != idle; });
       if (stopping_) return;
       if (self.change(woken, idle)) continue;
       if (!self.change(called, working)) continue;
@@ -186,7 +187,7 @@ class Pool {
   void* context_ = nullptr;
   int tasks_ = 0;
   std::chrono::steady_clock::time_point lastAsked_{};
-  int closeRuns_ = 0;  // calls of `awake`, each within 100 µs of the one before
+  int closeCalls_ = 0;  // of `awake` that missed somebody, each within 100 µs of the one before
   int limit_ = INT_MAX;  // workers that the system allows, as far as is known
   std::atomic<bool> stopping_{false};
 };

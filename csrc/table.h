@@ -5,8 +5,8 @@
 /** The thread pool, as lent to the kernels. */
 struct Threads {
   int (*count)();
-  /** Those that would begin within a microsecond, at least the caller's own. */
-  int (*awake)();
+  /** Those, of at most so many, that would begin within a microsecond; at least the caller's own. */
+  int (*awake)(int most);
   void (*run)(int threads, int tasks, void (*body)(void* context, int task), void* context);
 };
 

@@ -35,9 +35,12 @@ class Pool {
     return ready < threads_ ? ready : threads_;
   }
 
-  /** Runs body(context, task) for every task. A body runs nothing itself. */
-  void run(int tasks, Body body, void* context) {
-    int helpers = (count() < tasks ? count() : tasks) - 1;
+  /**
+   * Runs body(context, task) for every task, on `threads` threads with the caller's. A body runs
+   * nothing itself.
+   */
+  void run(int threads, int tasks, Body body, void* context) {
+    int helpers = (threads < tasks ? threads : tasks) - 1;
     body_ = body;
     context_ = context;
     tasks_ = tasks;

@@ -89,4 +89,15 @@ describe('figures to reach', () => {
       ).beyond,
     ).toBeUndefined()
   })
+
+  it("the multiply-adds that are done: no product with a state of zeros, but with a stream's", () => {
+    const named = (name: string) => workloads.find((workload) => workload.name === name)!
+    // 8·U·(I + U) a step of one row.
+    expect(executedFlops(named('step-128'), 'predict')).toBe(8 * 128 * 256)
+    expect(executedFlops(named('seed-step'), 'predict')).toBe(8 * 10 * 50)
+    // Of small's 50 steps the first has no R in forward, in its gradient and in that of h.
+    const [B, T, I, U] = [32, 50, 32, 64]
+    const all = 8 * B * U * T * (3 * U + 2 * I)
+    expect(executedFlops(named('small'), 'train')).toBe(all - 8 * B * U * 3 * U)
+  })
 })

@@ -65,7 +65,7 @@ export class Scanner {
   #bytes = new Uint8Array(4096)
 
   constructor() {
-    for (let unit = 0; unit < 128; unit++) learn(unit)
+    for (let unit = 0; unit < 128; unit++) if (kinds[unit] === 0) learn(unit)
   }
 
   /** Number of tokens of the text, `limit` at most; `units` and `ranges` hold them. */

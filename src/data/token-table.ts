@@ -12,6 +12,8 @@ export class TokenTable {
   #ends = new Int32Array(16384)
   #units = new Uint16Array(65536)
   #size = 0
+  /** Drawn anew, so that nobody can write texts whose tokens all fall on one place. */
+  #seed = (Math.random() * 2 ** 32) | 0
 
   /** Number of tokens. */
   get size(): number {
@@ -20,7 +22,7 @@ export class TokenTable {
 
   /** The number of the token `units[from]` to `units[to - 1]`; a new one's if `add`, else -1. */
   find(units: Uint16Array, from: number, to: number, add: boolean): number {
-    let hash = 0
+    let hash = this.#seed
     for (let i = from; i < to; i++) hash = Math.imul(hash ^ units[i], 0x9e3779b1)
     hash ^= hash >>> 15
     const slots = this.#slots
@@ -35,16 +37,16 @@ export class TokenTable {
 
   /** The tokens by number. */
   tokens(): string[] {
-    const used = this.#start(this.#size)
-    let all = ''
-    // A call with very many arguments would not fit on the stack.
-    for (let from = 0; from < used; from += 8192) {
-      const part = this.#units.subarray(from, Math.min(used, from + 8192))
-      all += String.fromCharCode.apply(null, part as never)
-    }
-    return Array.from({ length: this.#size }, (_, number) =>
-      all.slice(this.#start(number), this.#ends[number]),
-    )
+    return Array.from({ length: this.#size }, (_, number) => {
+      const end = this.#ends[number]
+      let token = ''
+      // A call with very many arguments would not fit on the stack.
+      for (let from = this.#start(number); from < end; from += 8192) {
+        const part = this.#units.subarray(from, Math.min(end, from + 8192))
+        token += String.fromCharCode.apply(null, part as never)
+      }
+      return token
+    })
   }
 
   #start(number: number): number {

@@ -77,6 +77,12 @@ test('errors', () => {
   expect(() => Vocabulary.build(texts, { maxSiz: 2 } as object)).toThrow(
     "Vocabulary.build: unknown option 'maxSiz'; did you mean 'maxSize'?",
   )
+  const wrong = ['a', 5] as unknown as string[]
+  const message = 'expected a text at 1, got 5'
+  expect(() => Vocabulary.fromTexts(wrong)).toThrow(`Vocabulary.fromTexts: ${message}`)
+  expect(() => Vocabulary.fromTexts(['a']).vocabulary.encodeTexts(wrong)).toThrow(message)
+  const set = new Set(['a']) as unknown as string[]
+  expect(() => Vocabulary.fromTexts(set)).toThrow('expected an array of texts')
   expect(() => Vocabulary.fromTexts(['a'], { maxLength: 0 })).toThrow(
     'Vocabulary.fromTexts: maxLength: expected a whole number of at least 1, got 0',
   )

@@ -1,6 +1,6 @@
 /** Maps tokens to ids and back. */
 import { RefrainError, show } from '../errors.ts'
-import { checkInteger, checkOptions } from '../util/check.ts'
+import { checkInteger, checkOptions, checkTexts } from '../util/check.ts'
 import { Scanner } from './scan.ts'
 import { grown, TokenTable } from './token-table.ts'
 
@@ -54,7 +54,8 @@ export class Vocabulary {
 
   /**
    * The vocabulary of the tokens of these texts, as `build` would make it, and the texts' ids, as
-   * `encodeTexts` gives them; each text is looked at once for both.
+   * `encodeTexts` gives them; each text is looked at once for both. Words are those of `tokenize` with its
+   * defaults, in lower case. Throws `BAD_ARGUMENT` or `BAD_DATA` if these are no texts.
    */
   static fromTexts(
     texts: readonly string[],
@@ -100,7 +101,11 @@ export class Vocabulary {
     return tokens.map((token) => this.#ids.get(token) ?? Vocabulary.unknown)
   }
 
-  /** The ids of the tokens of each text, the first `maxLength` of them; the rows share one array. */
+  /**
+   * The ids of the tokens of each text, the first `maxLength` of them; the rows share one array. Words
+   * are those of `tokenize` with its defaults, in lower case. Throws `BAD_ARGUMENT` or `BAD_DATA` if
+   * these are no texts.
+   */
   encodeTexts(texts: readonly string[], options: EncodeOptions = {}): Int32Array[] {
     checkOptions('Vocabulary.encodeTexts', options, ['maxLength'])
     this.#table ??= tableOf(this.#tokens)
@@ -183,6 +188,7 @@ function numberTexts(
     maxLength === undefined
       ? Number.POSITIVE_INFINITY
       : checkInteger(`${where}: maxLength`, maxLength)
+  checkTexts(where, texts)
   const scanner = new Scanner()
   const ends = new Int32Array(texts.length)
   // English has four to five characters for each token.

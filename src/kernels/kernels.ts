@@ -284,8 +284,9 @@ export interface Kernels {
   /**
    * Backpropagation through time. OVERWRITES gates with the gradients dz of the gates' sums.
    * dhState and dcState hold the gradients of hLast and cLast on entry (zeros if none) and those of
-   * h0 and c0 on return (overwritten; dhState is of no use where h0 is null). Of dx, dKernel, dRecurrentKernel and dBias those are added to
-   * whose bit, 1, 2, 4 or 8, is set in `adds`; the others are overwritten, where no step counts by 0.
+   * h0 and c0 on return (overwritten; dhState is of no use where h0 is null). Of dx, dKernel,
+   * dRecurrentKernel and dBias those are added to whose bit, 1, 2, 4 or 8, is set in `adds`; the
+   * others are overwritten, where no step counts by 0.
    */
   lstmBackward(
     x: Floats /* [B,T,I] */,

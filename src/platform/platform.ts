@@ -13,8 +13,8 @@ export interface Platform {
    */
   writeFile(path: string, bytes: Uint8Array): Promise<void>
   /**
-   * Resolves after the event loop has turned once: timers, input and the page have had their turn.
-   * A timer of no delay would take a millisecond in Node and four in a page.
+   * Resolves after the event loop has turned: in a loop that awaits it, timers, input and the page have
+   * their turn. A timer of no delay would take a millisecond in Node and four in a page.
    */
   turn(): Promise<void>
   /** Whether workers may share memory: always in Node, in pages that are cross-origin isolated. */

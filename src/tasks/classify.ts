@@ -18,7 +18,7 @@ import { sequential } from '../model/sequential.ts'
 import { type Callback, earlyStopping, type Run } from '../train/callbacks.ts'
 import { adam } from '../train/optimizers.ts'
 import type { History } from '../train/trainer.ts'
-import { checkInteger, checkNumber, checkOptions } from '../util/check.ts'
+import { checkInteger, checkNumber, checkOptions, checkTexts } from '../util/check.ts'
 
 /** Options of `classify.train`; the defaults suit up to 100,000 texts. */
 export interface ClassifyOptions {
@@ -218,20 +218,6 @@ const encodeTexts = (
   texts: readonly string[],
   { vocabulary, maxLength }: Omit<Encoders, 'labels'>,
 ) => vocabulary.encodeTexts(texts, { maxLength }).map(orUnknown)
-
-function checkTexts(where: string, texts: readonly string[]): void {
-  if (!Array.isArray(texts)) {
-    throw new RefrainError(
-      'BAD_ARGUMENT',
-      `${where}: expected an array of texts, got ${show(texts)}`,
-    )
-  }
-  texts.forEach((text, i) => {
-    if (typeof text !== 'string') {
-      throw new RefrainError('BAD_DATA', `${where}: expected a text at ${i}, got ${show(text)}`)
-    }
-  })
-}
 
 function checkExamples({ texts, labels }: LabelledTexts): void {
   checkTexts('classify', texts)

@@ -94,3 +94,18 @@ export function sizeOf(shape: readonly number[]): number {
   for (const length of shape) size *= length
   return size
 }
+
+/** Throws `BAD_ARGUMENT` or `BAD_DATA` unless `texts` is an array of strings. */
+export function checkTexts(where: string, texts: readonly string[]): void {
+  if (!Array.isArray(texts)) {
+    throw new RefrainError(
+      'BAD_ARGUMENT',
+      `${where}: expected an array of texts, got ${show(texts)}`,
+    )
+  }
+  texts.forEach((text, i) => {
+    if (typeof text !== 'string') {
+      throw new RefrainError('BAD_DATA', `${where}: expected a text at ${i}, got ${show(text)}`)
+    }
+  })
+}

@@ -3,8 +3,9 @@
  * two) and bytes, each array read or written once a pass. For recurrent and dense layers only the
  * products count; what the gate functions add is less than a tenth from about 32 units on.
  *
- * Backward counts what is really done: no gradient of an input that nothing trainable made, none of
- * frozen weights.
+ * Backward counts no gradient of an input that nothing trainable made, and none of frozen weights. The
+ * first step counts as the others do, though without an initial state its recurrent products are left
+ * out.
  */
 import type { Layer } from '../../layers/layer.ts'
 import { RecurrentLayer } from '../../layers/recurrent.ts'

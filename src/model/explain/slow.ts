@@ -39,7 +39,7 @@ function slowLayers(layers: readonly LayerWay[]): SlowPath[] {
     )
 }
 
-/** From so many weights on, threads take columns of a step where rows are few (`splitsColumns`). */
+/** From so many weights on, threads take columns of a step where rows are few (`threadsForColumns`). */
 const columnWeights = 65_536
 
 function fewRows({ threads }: Backend, layers: readonly LayerWay[], batchSize: number): SlowPath[] {
