@@ -39,21 +39,39 @@ void multiplyRepeated(const float* x, const float* scale, float* out, int32_t ou
   });
 }
 
+/** Calls body(v, lanes) for the vectors of `columns` floats, N of them or fewer. */
+template <int N, class Body>
+INLINE void forLanes(long columns, Body body) {
+  if (columns == N * W) {
+    UNROLL
+    for (int v = 0; v < N; v++) body(v, W);
+  } else {
+    for (int v = 0; v * W < columns; v++) body(v, columns - v * W < W ? (int)(columns - v * W) : W);
+  }
+}
+
 /** Threads take columns, so that each column is summed in the order of its rows. */
 void sumRows(const float* x, float* out, int32_t rows, int32_t cols, int32_t accumulate) {
   long C = cols;
-  constexpr long width = 4 * W, block = 256;
+  constexpr int vectors = 8;
+  constexpr long width = vectors * W, block = 256;
   parallel((C + width - 1) / width, (double)rows * cols, [&](long task) {
-    long end = (task + 1) * width;
-    forVectors(task * width, end < C ? end : C, [&](long c, int lanes) LANES {
-      // Partial sums of `block` rows, for accuracy.
-      V total = accumulate ? load(out + c, lanes) : V{};
-      for (long r0 = 0; r0 < rows; r0 += block) {
-        V sum = {};
-        for (long r = r0; r < r0 + block && r < rows; r++) sum += load(x + r * C + c, lanes);
-        total += sum;
+    long first = task * width, columns = C - first < width ? C - first : width;
+    V total[vectors] = {};
+    // Partial sums of `block` rows, for accuracy; side by side, as the rows lie far apart.
+    for (long r0 = 0; r0 < rows; r0 += block) {
+      V sum[vectors] = {};
+      for (long r = r0; r < r0 + block && r < rows; r++) {
+        forLanes<vectors>(columns, [&](int v, int lanes) LANES {
+          sum[v] += load(x + r * C + first + v * W, lanes);
+        });
       }
-      store(out + c, total, lanes);
+      UNROLL
+      for (int v = 0; v < vectors; v++) total[v] += sum[v];
+    }
+    forLanes<vectors>(columns, [&](int v, int lanes) LANES {
+      float* to = out + first + v * W;
+      store(to, accumulate ? load(to, lanes) + total[v] : total[v], lanes);
     });
   });
 }
