@@ -137,6 +137,21 @@ describe.skipIf(whyNoWasm('simd128'))('threads of wasm', () => {
     }
   })
 
+  it('leave the stack as it was, also before the kernels are compiled for speed', async () => {
+    const backend = await threadedWasm({ variant: 'simd128', threads: 3 })
+    const { heap, kernels } = backend
+    const [rows, cols] = [2381, 21]
+    const place = () => heap.floats(heap.allocate(4 * rows * cols), 0, rows * cols)
+    const [x, y] = [place(), place()]
+    x.fill(1)
+    // A stack that is lost is at its end after a call or two: the next one traps.
+    for (let call = 0; call < 300; call++) {
+      backend.threads = 1 + (call % 3)
+      kernels.softmax(x, y, rows, cols, 0)
+    }
+    expect(y.every((value) => Math.abs(value - 1 / cols) < 1e-7)).toBe(true)
+  })
+
   it('are as many as REFRAIN_THREADS says', () => {
     vi.stubEnv('REFRAIN_THREADS', '3')
     expect(wasmBackend().threads).toBe(3)
