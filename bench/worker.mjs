@@ -38,7 +38,8 @@ async function check(model) {
 
 /**
  * Milliseconds a call, as the median of some samples of as many calls as fit into the time. Warms up
- * first, which also says how many calls that is.
+ * first, which also says how many calls that is. Unless a call takes very long, it warms up three times
+ * and takes three samples at least: the first calls still lay out their memory.
  *
  * @param {number} seconds @param {(calls: number) => { steps: number, run(): Promise<void> }} prepare
  */
@@ -46,14 +47,19 @@ async function time(seconds, prepare) {
   const budget = seconds * 1000
   let calls = 1
   let spent = await clock(prepare(1))
-  for (let warm = spent; warm < budget / 2; warm += spent * calls) {
+  const least = spent < 4 * budget ? 3 : 1
+  for (
+    let warm = spent, round = 1;
+    warm < budget / 2 || round < least;
+    warm += spent * calls, round++
+  ) {
     calls = Math.max(calls, Math.min(2 * calls, Math.ceil(budget / samples / spent)))
     spent = await clock(prepare(calls))
   }
   const each = Math.max(1, Math.round(budget / samples / spent))
   const prepared = prepare(each)
   const times = []
-  const wanted = Math.min(samples, Math.max(1, Math.round(budget / (spent * each))))
+  const wanted = Math.min(samples, Math.max(least, Math.round(budget / (spent * each))))
   for (let i = 0; i < wanted; i++) times.push(await clock(prepared))
   times.sort((a, b) => a - b)
   return times[Math.floor(times.length / 2)]

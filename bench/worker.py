@@ -107,13 +107,16 @@ def measure(seconds, prepare):
     clock(prepare(1))
     calls = 1
     spent = warm = clock(prepare(1))
-    while warm < budget / 2:
+    least = 3 if spent < 4 * budget else 1
+    rounds = 1
+    while warm < budget / 2 or rounds < least:
+        rounds += 1
         calls = max(calls, min(2 * calls, int(np.ceil(budget / SAMPLES / spent))))
         spent = clock(prepare(calls))
         warm += spent * calls
     each = max(1, round(budget / SAMPLES / spent))
     prepared = prepare(each)
-    wanted = min(SAMPLES, max(1, round(budget / (spent * each))))
+    wanted = min(SAMPLES, max(least, round(budget / (spent * each))))
     times = sorted(clock(prepared) for _ in range(wanted))
     return times[len(times) // 2]
 

@@ -289,12 +289,14 @@ static double measure(double seconds, const std::function<void()>& run) {
   };
   int calls = 1;
   double spent = timed(1);
-  for (double warm = spent; warm < budget / 2; warm += spent * calls) {
+  const int least = spent < 4 * budget ? 3 : 1;
+  int round = 1;
+  for (double warm = spent; warm < budget / 2 || round < least; warm += spent * calls, round++) {
     calls = std::max(calls, int(std::min(2.0 * calls, std::ceil(budget / samples / spent))));
     spent = timed(calls);
   }
   const int each = std::max(1, int(std::lround(budget / samples / spent)));
-  const int wanted = int(std::min(samples, std::max(1.0, std::round(budget / (spent * each)))));
+  const int wanted = int(std::min<double>(samples, std::max<double>(least, std::round(budget / (spent * each)))));
   std::vector<double> times;
   for (int i = 0; i < wanted; i++) times.push_back(timed(each));
   std::sort(times.begin(), times.end());
