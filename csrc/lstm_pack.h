@@ -60,11 +60,6 @@ struct Share {
 /** Whether the gates of all steps are more than 4 MB, what a core's share of the caches may keep. */
 INLINE bool isFar(long B, long T, long U) { return (double)B * T * U * 4 > 1 << 20; }
 
-/** Asks for the cache lines of `count` floats that will be read and written soon. */
-INLINE void expect(const float* p, long count) {
-  for (long j = 0; j < count; j += 16) __builtin_prefetch(p + j, 1);
-}
-
 /** Threads for the steps of B rows: rows are independent through time. */
 INLINE long sharesFor(long B, double operations) {
   long n = threadsFor(operations);

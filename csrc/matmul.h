@@ -94,7 +94,8 @@ struct Product {
           long j = j0 + p * tileColumns, columns = N - j < tileColumns ? N - j : tileColumns;
           int vectors = vectorsFor(columns);
           const float* panel = direct ? b + k0 * N + j : packed + p * blockK * tileColumns;
-          for (int r = 0; r < size && count >= 64; r++) askFor(out + (row + r) * N + j, columns);
+          // What will be written comes while the product runs.
+          for (int r = 0; r < size && count >= 64; r++) expect(out + (row + r) * N + j, columns);
           tileProducts[size - 1][vectors - 1](from, step, panel, direct ? N : vectors * W, count,
                                               sums, nullptr);
           for (int r = 0; r < size; r++) put(row + r, j, sums + r * vectors * W, columns, k0);
@@ -113,11 +114,6 @@ struct Product {
         });
       }
     }
-  }
-
-  /** What will be written: it comes while the product runs. */
-  INLINE static void askFor(float* to, long columns) {
-    for (long j = 0; j < columns; j += 16) __builtin_prefetch(to + j, 1);
   }
 
   /** Columns of the transposed a, side by side for each k. */

@@ -23,6 +23,11 @@ constexpr int tileColumns = tileVectors * W;
 // Rows of the LSTM's own tile, whose vectors are the four gates of the same units.
 constexpr int gateRows = tileVectors == 4 ? tileRows : tileRows / 2;
 
+/** Asks for the cache lines of `count` floats that will be read and written soon. */
+INLINE void expect(const float* p, long count) {
+  for (long j = 0; j < count; j += 16) __builtin_prefetch(p + j, 1);
+}
+
 /**
  * Cache lines that a tile asks for, one in each round of its loop: what its rows will read and write
  * next. All at once they would fill the buffers for missing lines, and the tile would wait.
@@ -41,6 +46,7 @@ struct Ahead {
 #endif
 };
 
+/** No lines. */
 struct Nothing {
   INLINE void operator()(long, Ahead&) const {}
 };
