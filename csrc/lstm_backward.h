@@ -161,15 +161,25 @@ struct WeightGradient {
       long columns = end - j < tileColumns ? end - j : tileColumns, width = vectorsFor(columns) * W;
       float* panel = packed + j * blockK;
       V bias[tileVectors] = {};
-      for (long p = 0; p < depth; p++) {
-        const float* from = dz + at[start + p] * G + j;
-        if (p + soon < depth) expect(dz + at[start + p + soon] * G + j, columns);
-        for (int v = 0; v * W < width; v++) {
-          long rest = columns - v * W;
-          V value = load(from + v * W, rest < W ? (int)rest : W);
-          bias[v] += value;
-          store(panel + p * width + v * W, value);
+      auto copy = [&](int vectors, auto loadVector) LANES {
+        for (long p = 0; p < depth; p++) {
+          const float* from = dz + at[start + p] * G + j;
+          if (p + soon < depth) expect(dz + at[start + p + soon] * G + j, columns);
+          UNROLL
+          for (int v = 0; v < vectors; v++) {
+            V value = loadVector(from, v);
+            bias[v] += value;
+            store(panel + p * width + v * W, value);
+          }
         }
+      };
+      if (columns == tileColumns) {
+        copy(tileVectors, [](const float* from, int v) LANES { return load(from + v * W); });
+      } else {
+        copy((int)(width / W), [&](const float* from, int v) LANES {
+          long rest = columns - v * W;
+          return load(from + v * W, rest < W ? (int)rest : W);
+        });
       }
       if (dBias) putRow(dBias + j, (const float*)bias, columns, (adds & 8) || start > 0);
     }
@@ -196,7 +206,7 @@ struct WeightGradient {
         const float* from = rowOf(start + p) + r0;
         if (p + soon < depth) expect(rowOf(start + p + soon) + r0, size);
         float* to = chunk + (p - skipped) * chunkRows;
-        forVectors(0, size, [&](long i, int lanes) LANES { store(to + i, load(from + i, lanes)); });
+        copyRow(to, from, size);
       }
       for (long j = first; j < end; j += tileColumns) {
         long columns = end - j < tileColumns ? end - j : tileColumns;

@@ -169,6 +169,13 @@ INLINE void putRow(float* out, const float* sums, long columns, bool add) {
   });
 }
 
+/** Copies `count` floats, and zeros up to the next whole vector. */
+INLINE void copyRow(float* to, const float* from, long count) {
+  long i = 0;
+  for (; i + W <= count; i += W) store(to + i, load(from + i));
+  if (i < count) store(to + i, load(from + i, (int)(count - i)));
+}
+
 /**
  * Packs b[k, first + j] for k < count, j < columns into out[k][vectors·W], zeros after `columns`.
  * b is [.., ld] row-major, or its transpose: b[k, j] = b[j·ld + k].
@@ -197,7 +204,7 @@ NOINLINE void packPanel(const float* b, long ld, bool transposed, long first, lo
   for (long k = 0; k < count; k++) {
     const float* from = b + k * ld + first;
     float* to = out + k * width;
-    forVectors(0, columns, [&](long j, int lanes) LANES { store(to + j, load(from + j, lanes)); });
+    copyRow(to, from, columns);
   }
 }
 
