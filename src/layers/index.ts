@@ -1,5 +1,7 @@
 export * from './activation.ts'
 export * from './bidirectional.ts'
+export * from './crf.ts'
+export * from './crf-constraints.ts'
 export * from './dense.ts'
 export * from './dropout.ts'
 export * from './embedding.ts'

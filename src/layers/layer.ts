@@ -87,6 +87,11 @@ export abstract class Layer {
     return 'float'
   }
 
+  /** Element type of the layer's outputs. */
+  get outputType(): DType {
+    return 'float'
+  }
+
   /** Layers inside this one. */
   get children(): readonly { role: string; layer: Layer }[] {
     return []
@@ -275,7 +280,7 @@ export function connect(layer: Layer, inputs: readonly SymbolicTensor[]): Symbol
   const outputs: SymbolicTensor[] = []
   const call: LayerCall = { layer, inputs, outputs }
   for (const shape of layer.outputShapes(shapes)) {
-    outputs.push(new SymbolicTensor(shape, 'float', call, layer.name))
+    outputs.push(new SymbolicTensor(shape, layer.outputType, call, layer.name))
   }
   return outputs
 }

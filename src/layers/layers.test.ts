@@ -203,11 +203,8 @@ describe('a file brings back', () => {
   it('no layer that does not exist', () => {
     const make = (kind: string) => () => layerFromConfig({ kind, name: 'a', options: {} })
     expectError(make('lsmt'), 'BAD_FILE', "unknown layer 'lsmt'; did you mean 'lstm'?")
-    expectError(
-      make('constructor'),
-      'BAD_FILE',
-      "unknown layer 'constructor'; known: activation, dense, dropout, embedding, flatten, " +
-        'globalAveragePooling1d, globalMaxPooling1d, lstm, bidirectional, timeDistributed',
+    expect(make('constructor')).toThrow(
+      /^unknown layer 'constructor'; known: activation, .*dense, /,
     )
   })
 })

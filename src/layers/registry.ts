@@ -3,6 +3,7 @@ import { RefrainError, show } from '../errors.ts'
 import { suggest } from '../util/check.ts'
 import { activation } from './activation.ts'
 import { bidirectional } from './bidirectional.ts'
+import { crf } from './crf.ts'
 import { dense } from './dense.ts'
 import { dropout } from './dropout.ts'
 import { embedding } from './embedding.ts'
@@ -22,6 +23,7 @@ function wrapped(options: Options): [Layer, Options] {
 
 const makers: Record<string, (options: never) => Layer> = {
   activation,
+  crf,
   dense,
   dropout,
   embedding,

@@ -31,19 +31,19 @@ export async function predictRows(
     const rooms: { tensor: Tensor; data: Floats }[] = []
     const room = (i: number, shape: readonly number[]) => {
       const each = sizeOf(shape) / batch.length
-      const data = results[i]?.data ?? newFloats(backend, each * rows)
+      const data = (results[i]?.data as Floats) ?? newFloats(backend, each * rows)
       if (data.length !== each * rows) return null
       const tensor = arena.borrow(data, each * batch[0], shape, 'float')
       if (tensor) rooms[i] = { tensor, data }
       return tensor
     }
     runGraph(graph, ctx, tensors, ragged ? null : room).forEach((output, i) => {
-      if (rooms[i] && sameMemory(rooms[i].tensor.values, output.values)) {
+      if (rooms[i] && sameMemory(rooms[i].tensor.values, output.elements)) {
         results[i] = { shape: [rows, ...output.shape.slice(1)], data: rooms[i].data }
         return
       }
       if (!ragged && batches.length === 1) {
-        results[i] = { shape: output.shape, data: output.values.slice() }
+        results[i] = { shape: output.shape, data: output.elements.slice() }
         return
       }
       // Longest rows come first, so a batch is longer than the first only with several inputs.
@@ -60,5 +60,5 @@ export async function predictRows(
 export const newFloats = ({ heap }: Backend, length: number): Floats =>
   heap.floatBytes === 8 ? new Float64Array(length) : new Float32Array(length)
 
-const sameMemory = (a: Floats, b: Floats) =>
+const sameMemory = (a: Floats, b: Floats | Int32Array) =>
   a.buffer === b.buffer && a.byteOffset === b.byteOffset && a.length === b.length

@@ -1,24 +1,26 @@
 /** Predictions of all rows, put together from batches that were padded to different lengths. */
 import { type Column, rowLength } from '../data/column.ts'
+import type { Floats } from '../kernels/kernels.ts'
 import type { Mask } from '../tensor/mask.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { sizeOf } from '../util/check.ts'
 
 export interface Result {
   shape: readonly number[]
-  data: Float32Array | Float64Array
+  data: Floats | Int32Array
 }
 
 /** The result so far with room for all steps of another batch's output; a new one at first. */
 export function fitResult(
   result: Result | undefined,
   rows: number,
-  { shape, values }: Tensor,
+  { shape, elements, mask }: Tensor,
 ): Result {
-  if (result && shape.length < 3) return result
+  const sequences = shape.length > 2 || mask?.steps === shape[1]
+  if (result && !sequences) return result
   if (result && shape[1] <= result.shape[1]) return result
   const wider = [rows, ...shape.slice(1)]
-  const Kind = values instanceof Float64Array ? Float64Array : Float32Array
+  const Kind = elements.constructor as new (length: number) => Floats | Int32Array
   const data = new Kind(sizeOf(wider))
   if (result) {
     const [from, to] = [result, { shape: wider }].map((one) => sizeOf(one.shape.slice(1)))
@@ -40,18 +42,18 @@ export function placeRows(
   rows: Int32Array,
   inputs: readonly Column[],
 ): void {
-  const { shape, values, mask } = output
+  const { shape, elements, mask } = output
   const stride = sizeOf(result.shape.slice(1))
   const size = sizeOf(shape.slice(1))
   const ragged = inputs.filter(({ offsets }) => offsets)
   if (ragged.length === 0) {
     // Such rows stay in their order.
-    result.data.set(values, rows[0] * stride)
+    result.data.set(elements, rows[0] * stride)
     return
   }
   if (!mask || mask.steps !== shape[1]) {
     rows.forEach((row, r) => {
-      result.data.set(values.subarray(r * size, (r + 1) * size), row * stride)
+      result.data.set(elements.subarray(r * size, (r + 1) * size), row * stride)
     })
     return
   }
@@ -63,7 +65,7 @@ export function placeRows(
     const start = reversed ? steps - rowLength(reversed, row) : 0
     const end = flags.subarray(r * steps, (r + 1) * steps).lastIndexOf(1) + 1
     if (end <= start) return
-    const own = values.subarray((r * steps + start) * width, (r * steps + end) * width)
+    const own = elements.subarray((r * steps + start) * width, (r * steps + end) * width)
     result.data.set(own, row * stride)
   })
 }

@@ -1,6 +1,7 @@
 import { RefrainError, show } from '../errors.ts'
 import type { Block, Floats, Heap } from '../kernels/kernels.ts'
 import { sizeOf } from '../util/check.ts'
+import type { Context } from './context.ts'
 import type { Mask } from './mask.ts'
 
 /** Element types: floats of the backend (float32; float64 in the float64 reference) and int32. */
@@ -47,6 +48,11 @@ export class Tensor {
   gradientHome: Tensor | null = null
   /** For outputs of a sigmoid or softmax: what went in, so that a loss can start from there. */
   logits: { tensor: Tensor; activation: string } | null = null
+  /**
+   * For labels that a layer has decoded, such as a CRF's paths: the loss of the wanted labels, with
+   * a weight for each row; where `ctx` records, it sends its gradient back.
+   */
+  labelLoss: ((ctx: Context, labels: Tensor, weights: Float32Array | null) => number) | null = null
   /** The tensor whose memory and gradient this one shares under another shape. */
   readonly base: Tensor | null
   readonly #heap: Heap
@@ -114,6 +120,11 @@ export class Tensor {
   get ints(): Int32Array {
     if (this.dtype !== 'int32') throw new Error('ints of a float tensor')
     return this.#current() as Int32Array
+  }
+
+  /** The elements, of either type. */
+  get elements(): Floats | Int32Array {
+    return this.#current()
   }
 
   /** Whether the elements lie in `heap`. */

@@ -4,8 +4,18 @@ import { lossCodes } from '../kernels/kernels.ts'
 import type { Context } from '../tensor/context.ts'
 import { shapeError, type Tensor } from '../tensor/tensor.ts'
 import { checkOptions, suggest } from '../util/check.ts'
+import {
+  checkSequenceLoss,
+  computeSequenceLoss,
+  isSequenceLoss,
+  type SequenceLossName,
+  sequenceLossNames,
+} from './sequence-losses.ts'
 
-export type LossName =
+export type LossName = RowLossName | SequenceLossName
+
+/** Losses that are means over rows: over all steps of all sequences. */
+type RowLossName =
   | 'binaryCrossentropy'
   | 'categoricalCrossentropy'
   | 'sparseCategoricalCrossentropy'
@@ -20,7 +30,7 @@ export interface LossConfig {
 }
 
 const kinds: Record<
-  LossName,
+  RowLossName,
   { code: number; logitsCode?: number; activation?: string; labels?: boolean }
 > = {
   binaryCrossentropy: {
@@ -71,20 +81,22 @@ const short = new Map<string, LossName>([
 export function resolveLoss(wanted: LossName | 'mse' | 'mae' | LossConfig): LossConfig {
   const config =
     typeof wanted === 'string' ? { name: short.get(wanted) ?? (wanted as LossName) } : wanted
-  if (!Object.hasOwn(kinds, config?.name)) {
+  const known = [...Object.keys(kinds), ...sequenceLossNames]
+  if (!known.includes(config?.name)) {
     throw new RefrainError(
       'UNKNOWN_OPTION',
       `loss: unknown loss ${show(config?.name ?? wanted)}`,
-      suggest(String(config?.name ?? wanted), Object.keys(kinds)),
+      suggest(String(config?.name ?? wanted), known),
     )
   }
-  checkOptions(`loss '${config.name}'`, config, ['name', 'fromLogits'])
+  if (isSequenceLoss(config)) checkSequenceLoss(config)
+  else checkOptions(`loss '${config.name}'`, config, ['name', 'fromLogits'])
   return config
 }
 
 /** Whether the loss takes class numbers instead of one number for each output. */
 export function takesLabels(loss: LossConfig): boolean {
-  return kinds[loss.name].labels ?? false
+  return isSequenceLoss(loss) || (kinds[loss.name as RowLossName].labels ?? false)
 }
 
 /**
@@ -103,9 +115,17 @@ export function computeLoss(
   target: Tensor,
   weights: Float32Array | null,
 ): number {
-  const kind = kinds[loss.name]
+  if (isSequenceLoss(loss)) return computeSequenceLoss(ctx, loss, prediction, target, weights)
+  const kind = kinds[loss.name as RowLossName]
   const cols = prediction.shape.at(-1) ?? 1
   const rows = cols === 0 ? 0 : prediction.size / cols
+  if (prediction.labelLoss) {
+    throw new RefrainError(
+      'BAD_ARGUMENT',
+      `loss '${loss.name}': the model ends with a CRF`,
+      "use loss: 'crf'",
+    )
+  }
   checkTarget(loss, prediction, target)
   // A sigmoid or softmax just before the loss is undone: the same value, without the clipping.
   const undone =

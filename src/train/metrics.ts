@@ -50,6 +50,8 @@ const rowValues: Record<Exclude<MetricName, 'accuracy'>, RowValue> = {
   },
 }
 
+const sameLabel: RowValue = (p, y, row) => (p[row] === y[row] ? 1 : 0)
+
 const short: Record<string, MetricName> = {
   acc: 'accuracy',
   mse: 'meanSquaredError',
@@ -97,10 +99,12 @@ export class Metric {
 
   /** Adds a batch: `prediction` [B,…,C], `target` as the loss takes it, a weight for each row. */
   update(prediction: Tensor, target: Tensor, weights: Float32Array | null): void {
-    const cols = prediction.shape.at(-1) ?? 1
+    // Labels that a layer has decoded stand by themselves.
+    const decoded = prediction.dtype === 'int32'
+    const cols = decoded ? 1 : (prediction.shape.at(-1) ?? 1)
     const rows = cols === 0 ? 0 : prediction.size / cols
-    const value = rowValues[this.#kind(cols)]
-    const predicted = prediction.values
+    const value = decoded ? sameLabel : rowValues[this.#kind(cols)]
+    const predicted = prediction.elements
     const wanted = target.dtype === 'int32' ? target.ints : target.values
     const flags = stepFlags(prediction, rows)
     for (let r = 0; r < rows; r++) {
