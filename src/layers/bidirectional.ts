@@ -67,7 +67,8 @@ export class Bidirectional extends Layer {
 
   outputShapes([x]: readonly Shape[]): Shape[] {
     const [one, ...states] = this.forward.outputShapes([x])
-    const width = this.mergeMode === 'concat' ? 2 * this.forward.units : this.forward.units
+    const { outputSize } = this.forward
+    const width = this.mergeMode === 'concat' ? 2 * outputSize : outputSize
     const merged = [...one.slice(0, -1), width]
     return [...(this.mergeMode === 'none' ? [one, one] : [merged]), ...states, ...states]
   }
@@ -89,7 +90,7 @@ export class Bidirectional extends Layer {
   }
 
   call(ctx: Context, [x, ...initial]: readonly Tensor[]): Tensor[] {
-    checkStates(this, x, initial, 2 * this.forward.stateCount, this.forward.units)
+    checkStates(this, x, initial, [...this.forward.stateSizes, ...this.backward.stateSizes])
     const half = initial.length / 2
     // As Keras: masked steps of a bidirectional sequence are zeros.
     const zeroMasked = this.forward.returnSequences

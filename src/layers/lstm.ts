@@ -22,8 +22,9 @@
  *   (13) dh_{t-1} = dz·Rᵀ,  dx_t = dz·Wᵀ
  *   (14) dW += x_tᵀ·dz,  dR += h_{t-1}ᵀ·dz,  db += dz
  *
- * The fused kernels compute this for σ = sigmoid and tanh; any other activation, and recurrent
- * dropout, runs step by step from tensor operations (`composed`), slower, with the same meaning.
+ * The fused kernels compute this for σ = sigmoid and tanh; any other activation, recurrent dropout and
+ * the variants (peepholes, projection, …) run step by step from tensor operations, slower:
+ * `lstm-steps.ts` has their equations.
  */
 import type { Backend } from '../kernels/kernels.ts'
 import type { Context } from '../tensor/context.ts'
@@ -31,38 +32,28 @@ import {
   type Initializer,
   type InitializerLike,
   initializerConfig,
+  ones,
   resolveInitializer,
+  zeros,
 } from '../tensor/initializers.ts'
-import {
-  activate,
-  add,
-  columns,
-  concatenate,
-  dropoutMask,
-  linear,
-  multiply,
-  scaleRepeated,
-  stackSteps,
-  stepOf,
-} from '../tensor/ops.ts'
+import { dropoutMask, multiply } from '../tensor/ops.ts'
 import type { Parameter } from '../tensor/parameter.ts'
 import { allocateTensor, shapeError, type Tensor } from '../tensor/tensor.ts'
-import { checkInteger } from '../util/check.ts'
+import { checkInteger, checkNumber, checkOptions } from '../util/check.ts'
 import { type ActivationName, checkActivation } from './activation.ts'
 import { checkRate } from './dropout.ts'
+import { connect, featuresOf, layerOptions, type Shape, type SymbolicTensor } from './layer.ts'
+import { type LstmWeights, lstmSteps } from './lstm-steps.ts'
 import {
-  checkRank,
-  connect,
-  featuresOf,
-  type LayerOptions,
-  layerOptions,
-  type Shape,
-  type SymbolicTensor,
-} from './layer.ts'
-import { checkStates, RecurrentLayer, type SequenceResult, toProcessingOrder } from './recurrent.ts'
+  RecurrentLayer,
+  type RecurrentOptions,
+  recurrentOptionNames,
+  type SequenceResult,
+} from './recurrent.ts'
+import { dropInputs } from './steps.ts'
 
 /** Keras 3's options for `LSTM`, with its defaults. */
-export interface LstmOptions extends LayerOptions {
+export interface LstmOptions extends RecurrentOptions {
   /** Width of the cell and of the output, U. */
   units: number
   /** Of the candidate and the shown cell; default 'tanh'. */
@@ -83,22 +74,56 @@ export interface LstmOptions extends LayerOptions {
   dropout?: number
   /** Dropout on h, one mask a gate for all steps; default 0. Leaves the fused path in training. */
   recurrentDropout?: number
-  /** All outputs [B,T,U] instead of the last [B,U]; default false. */
-  returnSequences?: boolean
-  /** Also return the final states h and c; default false. */
-  returnState?: boolean
-  /** Read the sequence from its end; outputs come in the order of processing. Default false. */
-  goBackwards?: boolean
+  /**
+   * Dropout on the recurrent kernel, one mask for all steps and rows (DropConnect as in AWD-LSTM, Merity
+   * et al. 2017); default 0. Stays on the fused path.
+   */
+  recurrentKernelDropout?: number
+  /**
+   * Gates see the cell: i and f the one before, o the new one (Gers & Schmidhuber 2000). Weight:
+   * peepholeKernel [3U], zeros at first, in the order i, f, o (coupled: [2U], i, o). Default false.
+   */
+  peephole?: boolean
+  /** Width P of h, a projection of the cell's U: PyTorch's `proj_size`. Weight: projectionKernel [U,P]. */
+  projection?: number
+  /**
+   * f = 1 - i, so that there are three gates i, g, o and the kernels' width is 3U (Greff et al. 2017).
+   * `unitForgetBias` then is -1 in i's bias, which is the same f. Default false.
+   */
+  coupledGates?: boolean
+  /** Limits the cell to ± this at each step; by default there is no limit. */
+  cellClip?: number
+  /**
+   * Layer normalisation (Ba et al. 2016) of x·kernel and of h·recurrentKernel, each over all gates'
+   * columns together, and of the cell where h is made from it, with ε = 0.001. Weights: inputGain and
+   * recurrentGain [4U], cellGain and, with a bias, cellBias [U]. Default false.
+   */
+  layerNormalization?: boolean
+  /**
+   * Probability with which elements of h and c keep the value of the step before (Krueger et al. 2016);
+   * predictions take the expectation. A number stands for both. Default 0.
+   */
+  zoneout?: number | { h?: number; c?: number }
 }
 
 /** What `apply` returns with `returnState: true`. */
 export interface LstmOutputs {
   readonly output: SymbolicTensor
-  /** Final output, [B,U]. */
+  /** Final output, [B,U], with a projection [B,P]. */
   readonly h: SymbolicTensor
   /** Final cell, [B,U]. */
   readonly c: SymbolicTensor
 }
+
+/** Options that the fused kernel does not know, on or off. */
+const variantNames = [
+  'peephole',
+  'projection',
+  'coupledGates',
+  'cellClip',
+  'layerNormalization',
+  'zoneout',
+] as const
 
 const optionNames = [
   'units',
@@ -111,29 +136,40 @@ const optionNames = [
   'unitForgetBias',
   'dropout',
   'recurrentDropout',
-  'returnSequences',
-  'returnState',
-  'goBackwards',
+  'recurrentKernelDropout',
+  ...variantNames,
+  ...recurrentOptionNames,
 ]
 
 /** The layer behind `lstm`. */
 export class Lstm<State extends boolean = boolean> extends RecurrentLayer {
   readonly kind = 'lstm'
-  readonly stateCount = 2
+  readonly units: number
+  readonly stateNames = ['h', 'c']
   readonly activation: ActivationName
   readonly recurrentActivation: ActivationName
   readonly useBias: boolean
   readonly unitForgetBias: boolean
   readonly dropout: number
   readonly recurrentDropout: number
+  readonly recurrentKernelDropout: number
+  readonly peephole: boolean
+  readonly projection: number | null
+  readonly coupledGates: boolean
+  readonly cellClip: number | null
+  readonly layerNormalization: boolean
+  readonly zoneout: { readonly h: number; readonly c: number }
   readonly #initializers: Record<'kernel' | 'recurrent' | 'bias', Initializer>
   #kernel!: Parameter
   #recurrent!: Parameter
   #bias: Parameter | null = null
+  /** Those of the variants, by the names in `LstmWeights`. */
+  readonly #extra: Partial<Record<keyof LstmWeights, Parameter>> = {}
   #packed: { tensor: Tensor; version: number; backend: Backend; backward: number } | null = null
 
   constructor(options: LstmOptions) {
-    super(options, checkInteger("lstm 'units'", options.units))
+    super(options)
+    this.units = checkInteger("lstm 'units'", options.units)
     this.activation = checkActivation("lstm 'activation'", options.activation ?? 'tanh')
     this.recurrentActivation = checkActivation(
       "lstm 'recurrentActivation'",
@@ -143,6 +179,17 @@ export class Lstm<State extends boolean = boolean> extends RecurrentLayer {
     this.unitForgetBias = options.unitForgetBias ?? true
     this.dropout = checkRate("lstm 'dropout'", options.dropout ?? 0)
     this.recurrentDropout = checkRate("lstm 'recurrentDropout'", options.recurrentDropout ?? 0)
+    this.recurrentKernelDropout = checkRate(
+      "lstm 'recurrentKernelDropout'",
+      options.recurrentKernelDropout ?? 0,
+    )
+    this.peephole = options.peephole ?? false
+    const { projection = null, cellClip = null } = options
+    this.projection = projection === null ? null : checkInteger("lstm 'projection'", projection)
+    this.coupledGates = options.coupledGates ?? false
+    this.cellClip = cellClip === null ? null : checkNumber("lstm 'cellClip'", cellClip, 0)
+    this.layerNormalization = options.layerNormalization ?? false
+    this.zoneout = zoneoutRates(options.zoneout ?? 0)
     this.#initializers = {
       kernel: resolveInitializer(
         "lstm 'kernelInitializer'",
@@ -168,10 +215,29 @@ export class Lstm<State extends boolean = boolean> extends RecurrentLayer {
       unitForgetBias: this.unitForgetBias,
       dropout: this.dropout,
       recurrentDropout: this.recurrentDropout,
-      returnSequences: this.returnSequences,
-      returnState: this.returnState,
-      goBackwards: this.goBackwards,
+      ...(this.recurrentKernelDropout > 0 && {
+        recurrentKernelDropout: this.recurrentKernelDropout,
+      }),
+      ...Object.fromEntries(this.#variants.map((name) => [name, this[name]])),
+      ...this.recurrentOptions(),
     }
+  }
+
+  /** The variants in use. */
+  get #variants() {
+    const { h, c } = this.zoneout
+    return variantNames.filter((name) =>
+      name === 'zoneout' ? h > 0 || c > 0 : this[name] !== null && this[name] !== false,
+    )
+  }
+
+  /** Of h: U, or the projection. */
+  get outputSize() {
+    return this.projection ?? this.units
+  }
+
+  get stateSizes() {
+    return [this.outputSize, this.units]
   }
 
   copy(changes: Partial<LstmOptions>): Lstm {
@@ -179,28 +245,32 @@ export class Lstm<State extends boolean = boolean> extends RecurrentLayer {
     return new Lstm({ ...this.options(), name, trainable, ...changes })
   }
 
-  outputShapes([x, ...states]: readonly Shape[]): Shape[] {
-    checkRank(this, x, 3, '[batch, time, features]')
-    featuresOf(this, x)
-    for (const state of states) checkRank(this, state, 2, '[batch, units] for an initial state')
-    const last: Shape = [x[0], this.units]
-    const output = this.returnSequences ? [x[0], x[1], this.units] : last
-    return this.returnState ? [output, last, last] : [output]
-  }
-
   protected override declare([x]: readonly Shape[]) {
     const { kernel, recurrent, bias } = this.#initializers
-    const gates = 4 * this.units
+    const { units, outputSize, coupledGates } = this
+    const gates = (coupledGates ? 3 : 4) * units
+    const add = (name: keyof LstmWeights, shape: number[], initializer: Initializer) => {
+      this.#extra[name] = this.addWeight(name, shape, initializer)
+    }
     this.#kernel = this.addWeight('kernel', [featuresOf(this, x), gates], kernel)
-    this.#recurrent = this.addWeight('recurrentKernel', [this.units, gates], recurrent)
+    this.#recurrent = this.addWeight('recurrentKernel', [outputSize, gates], recurrent)
     if (this.useBias) {
-      this.#bias = this.addWeight('bias', [gates], this.unitForgetBias ? forgetBias(bias) : bias)
+      const initial = this.unitForgetBias ? forgetBias(bias, coupledGates) : bias
+      this.#bias = this.addWeight('bias', [gates], initial)
+    }
+    if (this.projection !== null) add('projectionKernel', [units, outputSize], kernel)
+    if (this.peephole) add('peepholeKernel', [gates - units], zeros())
+    if (this.layerNormalization) {
+      add('inputGain', [gates], ones())
+      add('recurrentGain', [gates], ones())
+      add('cellGain', [units], ones())
+      if (this.useBias) add('cellBias', [units], zeros())
     }
   }
 
   /**
-   * Joins the layer to a sequence [B,T,I] and, if given, initial states [B,U]. With
-   * `returnState: true` the result is `{ output, h, c }`, else the output alone.
+   * Joins the layer to a sequence [B,T,I] and, if given, initial states h and c, [B,U] (h with a
+   * projection [B,P]). With `returnState: true` the result is `{ output, h, c }`, else the output alone.
    */
   apply(
     x: SymbolicTensor,
@@ -213,40 +283,34 @@ export class Lstm<State extends boolean = boolean> extends RecurrentLayer {
     return result as State extends true ? LstmOutputs : SymbolicTensor
   }
 
-  override get wholeSequence() {
-    return this.goBackwards ? 'goBackwards reads the sequence from its end' : ''
-  }
-
-  call(ctx: Context, [x, ...initial]: readonly Tensor[]): Tensor[] {
-    if (ctx.streaming) return this.#step(ctx, x)
-    checkStates(this, x, initial, this.stateCount, this.units)
-    const reverse = this.goBackwards
-    const result = this.output(ctx, x, initial, { reverse, zeroMasked: false })
-    const output =
-      reverse && this.returnSequences ? toProcessingOrder(ctx, result.output) : result.output
-    return this.returnState ? [output, ...result.states] : [output]
-  }
-
-  /** One step of a stream. Where it is masked the state stays and is the output, as in a sequence. */
-  #step(ctx: Context, x: Tensor): Tensor[] {
-    const rows = x.shape[0]
-    const run = (before: Tensor[]) => this.run(ctx, x, before, false).states
-    const states = ctx.carry(this, ['h', 'c'], [rows, this.units], run)
-    const [h] = states
-    if (!this.returnSequences) return this.returnState ? [h, ...states] : [h]
-    const output = h.view([rows, 1, this.units])
-    output.mask = x.mask
-    return this.returnState ? [output, ...states] : [output]
-  }
-
   run(ctx: Context, x: Tensor, initial: readonly Tensor[], reverse: boolean): SequenceResult {
-    const path = this.path(ctx.training)
-    return path.fused
-      ? this.#fused(ctx, this.#dropInputs(ctx, x), initial, reverse)
-      : this.#composed(ctx, x, initial, reverse)
+    const kernel = this.#kernel.value
+    const recurrentKernel = this.#dropWeights(ctx, this.#recurrent.value)
+    const bias = this.#bias?.value ?? null
+    if (this.path(ctx.training).fused) {
+      const source = dropInputs(ctx, x, this.dropout)
+      return this.#fused(ctx, source, initial, reverse, [kernel, recurrentKernel, bias])
+    }
+    const extra = Object.entries(this.#extra).map(([name, { value }]) => [name, value])
+    const weights = { kernel, recurrentKernel, bias, ...Object.fromEntries(extra) }
+    const start =
+      initial.length > 0 ? initial : this.stateSizes.map((size) => ctx.zeros([x.shape[0], size]))
+    return lstmSteps(ctx, x, start, reverse, weights, this)
+  }
+
+  /** The recurrent kernel under its mask in training, itself otherwise. */
+  #dropWeights(ctx: Context, weights: Tensor): Tensor {
+    const rate = this.recurrentKernelDropout
+    if (!ctx.training || rate === 0) return weights
+    return multiply(ctx, weights, dropoutMask(ctx, weights.shape, rate))
   }
 
   override path(training: boolean): { fused: boolean; reason: string } {
+    const variants = this.#variants
+    if (variants.length > 0) {
+      const reason = `${variants.join(', ')}: the fused kernel has only the plain equations`
+      return { fused: false, reason }
+    }
     if (this.activation !== 'tanh' || this.recurrentActivation !== 'sigmoid') {
       const pair = `activation '${this.activation}', recurrentActivation '${this.recurrentActivation}'`
       return { fused: false, reason: `${pair}: the fused kernel has tanh and sigmoid` }
@@ -257,25 +321,17 @@ export class Lstm<State extends boolean = boolean> extends RecurrentLayer {
     return { fused: true, reason: '' }
   }
 
-  #dropInputs(ctx: Context, x: Tensor): Tensor {
-    if (!ctx.training || this.dropout === 0) return x
-    const [b, t, features] = x.shape
-    const dropped = scaleRepeated(ctx, x, dropoutMask(ctx, [b, features], this.dropout), [
-      b,
-      t,
-      features,
-    ])
-    dropped.mask = x.mask
-    return dropped
-  }
-
   /**
    * The weights as the kernels want them, for the backward pass too if there may be one (`backward` as
    * in `lstmPack`); rearranged again only after they have changed.
    */
-  #pack({ backend }: Context, backward: 0 | 1 | 2): Tensor {
-    const kernel = this.#kernel.value
-    const [inputs] = kernel.shape
+  #pack(ctx: Context, weights: readonly (Tensor | null)[], backward: 0 | 1 | 2): Tensor {
+    const { backend } = ctx
+    if (weights[1] !== this.#recurrent.memory) {
+      // Under a mask of this step.
+      const size = ctx.kernels.lstmPackSize(this.#kernel.shape[0], this.units, backward)
+      return this.#packInto(backend, ctx.empty([size]), weights, backward)
+    }
     const old = this.#packed?.backend === backend ? this.#packed : null
     if (old?.version === this.#version) {
       if (old.backward >= backward) return old.tensor
@@ -285,20 +341,27 @@ export class Lstm<State extends boolean = boolean> extends RecurrentLayer {
     const { kernels, heap } = backend
     // Where the layer stands twice in a graph, one of its inputs may have a gradient and one none.
     const kinds = backward === 0 ? 0 : Math.max(backward, old?.backward ?? 0)
-    const size = kernels.lstmPackSize(inputs, this.units, kinds)
+    const size = kernels.lstmPackSize(this.#kernel.shape[0], this.units, kinds)
     const fits = old !== null && old.tensor.size >= size
     const tensor = fits ? old.tensor : allocateTensor(heap, [size])
+    this.#packInto(backend, tensor, weights, kinds)
+    this.#packed = { tensor, version: this.#version, backend, backward: kinds }
+    return tensor
+  }
+
+  #packInto({ kernels }: Backend, to: Tensor, weights: readonly (Tensor | null)[], kinds: number) {
+    const [kernel, recurrent, bias] = weights
+    const [inputs] = kernel!.shape
     kernels.lstmPack(
-      kernel.values,
-      this.#recurrent.value.values,
-      this.#bias?.value.values ?? null,
-      tensor.values,
+      kernel!.values,
+      recurrent!.values,
+      bias?.values ?? null,
+      to.values,
       inputs,
       this.units,
       kinds,
     )
-    this.#packed = { tensor, version: this.#version, backend, backward: kinds }
-    return tensor
+    return to
   }
 
   /** Counts changes of the weights. */
@@ -307,7 +370,13 @@ export class Lstm<State extends boolean = boolean> extends RecurrentLayer {
   }
 
   /** Equations (1) to (14) by the fused kernels, all steps of all rows in one call. */
-  #fused(ctx: Context, x: Tensor, initial: readonly Tensor[], reverse: boolean): SequenceResult {
+  #fused(
+    ctx: Context,
+    x: Tensor,
+    initial: readonly Tensor[],
+    reverse: boolean,
+    weights: readonly (Tensor | null)[],
+  ): SequenceResult {
     const { kernels } = ctx
     const [b, t, inputs] = x.shape
     const units = this.units
@@ -315,10 +384,9 @@ export class Lstm<State extends boolean = boolean> extends RecurrentLayer {
       throw shapeError(`${this.name} input`, [b, t, this.#kernel.shape[0]], x.shape)
     }
     const [h0 = null, c0 = null] = initial
-    const weights = [this.#kernel, this.#recurrent, this.#bias].map((p) => p?.value ?? null)
     const sources = [x, h0, c0, ...weights]
     const keep = ctx.recording && sources.some((source) => source?.tracked)
-    const packed = this.#pack(ctx, keep ? (x.tracked ? 2 : 1) : 0)
+    const packed = this.#pack(ctx, weights, keep ? (x.tracked ? 2 : 1) : 0)
     const h = ctx.empty([b, t, units])
     const c = keep ? ctx.empty([b, t, units]) : null
     const gates = keep ? ctx.empty([b, t, 4 * units]) : null
@@ -396,97 +464,34 @@ export class Lstm<State extends boolean = boolean> extends RecurrentLayer {
         kernels.addScaled(gradient.values, dState.values, 1, state.size)
       }
     })
-    return { sequence: h, states: [hLast, cLast] }
-  }
-
-  /** Equations (1) to (6), step by step on the tape: any activation, and recurrent dropout. */
-  #composed(ctx: Context, x: Tensor, initial: readonly Tensor[], reverse: boolean): SequenceResult {
-    const [b, t, features] = x.shape
-    const units = this.units
-    const kernel = this.#kernel.value
-    const recurrent = this.#recurrent.value
-    const bias = this.#bias?.value ?? null
-    const gateMasks = (rate: number, width: number) =>
-      ctx.training && rate > 0 ? [0, 1, 2, 3].map(() => dropoutMask(ctx, [b, width], rate)) : null
-    // Keras: with recurrent dropout the input, too, has a mask for each gate.
-    const perGate = ctx.training && this.recurrentDropout > 0
-    const inputMasks = perGate ? gateMasks(this.dropout, features) : null
-    const stateMasks = gateMasks(this.recurrentDropout, units)
-    const source = perGate ? x : this.#dropInputs(ctx, x)
-    /** v·w + bias for all four gates, each with its own mask on v. */
-    const product = (w: Tensor, masks: Tensor[] | null, b: Tensor | null) => {
-      if (!masks) return (v: Tensor) => linear(ctx, v, w, b)
-      const ofGate = (all: Tensor, gate: number) => columns(ctx, all, gate * units, units)
-      // Cut once for all steps.
-      const gates = masks.map((mask, gate) => ({
-        mask,
-        weights: ofGate(w, gate),
-        bias: b && ofGate(b, gate),
-      }))
-      return (v: Tensor) =>
-        concatenate(
-          ctx,
-          gates.map(({ mask, weights, bias }) =>
-            linear(ctx, multiply(ctx, v, mask), weights, bias),
-          ),
-        )
-    }
-    const fromInput = product(kernel, inputMasks, bias)
-    const fromState = product(recurrent, stateMasks, null)
-    let [h, c] = initial.length > 0 ? initial : [ctx.zeros([b, units]), ctx.zeros([b, units])]
-    const outputs: Tensor[] = new Array(t)
-    for (let s = 0; s < t; s++) {
-      const time = reverse ? t - 1 - s : s
-      const z = add(ctx, fromInput(stepOf(ctx, source, time)), fromState(h))
-      const part = (gate: number, name: ActivationName) =>
-        activate(ctx, name, columns(ctx, z, gate * units, units))
-      const i = part(0, this.recurrentActivation)
-      const f = part(1, this.recurrentActivation)
-      const g = part(2, this.activation)
-      const o = part(3, this.recurrentActivation)
-      const cell = add(ctx, multiply(ctx, f, c), multiply(ctx, i, g))
-      const shown = multiply(ctx, o, activate(ctx, this.activation, cell))
-      c = keepMasked(ctx, cell, c, x, time)
-      h = keepMasked(ctx, shown, h, x, time)
-      outputs[time] = h
-    }
-    return { sequence: stackSteps(ctx, outputs), states: [h, c] }
+    return { sequence: h, last: hLast, states: [hLast, cLast] }
   }
 }
 
-/** New values where the step counts, old ones where it is masked. */
-function keepMasked(ctx: Context, now: Tensor, before: Tensor, x: Tensor, time: number): Tensor {
-  if (!x.mask?.lengths) return now
-  const [rows, units] = now.shape
-  const steps = x.mask.steps
-  const valid = x.mask.valid
-  const side = (source: Tensor, wanted: number) => {
-    const flags = ctx.empty([rows, 1])
-    ctx.perform(() => {
-      const { values } = flags
-      const flagged = valid.ints
-      for (let b = 0; b < rows; b++) values[b] = flagged[b * steps + time] === wanted ? 1 : 0
-    })
-    return scaleRepeated(ctx, source, flags, [rows, units, 1])
-  }
-  return add(ctx, side(now, 1), side(before, 0))
+/** A rate for h and one for c. */
+function zoneoutRates(zoneout: number | { h?: number; c?: number }): { h: number; c: number } {
+  const isPair = typeof zoneout === 'object' && zoneout !== null
+  if (isPair) checkOptions("lstm 'zoneout'", zoneout, ['h', 'c'])
+  const { h = 0, c = 0 } = isPair ? zoneout : { h: zoneout, c: zoneout }
+  return { h: checkRate("lstm 'zoneout'", h), c: checkRate("lstm 'zoneout'", c) }
 }
 
-/** Ones for the forget gate, the second quarter; the rest as `bias` says. */
-function forgetBias(bias: Initializer): Initializer {
+/** Ones for the forget gate, the second quarter; coupled, -1 for the input gate: σ(1) = 1 - σ(-1). */
+function forgetBias(bias: Initializer, coupled: boolean): Initializer {
   return {
     ...bias,
     fill(out, shape, random, backend) {
       bias.fill(out, shape, random, backend)
-      out.fill(1, out.length / 4, out.length / 2)
+      if (coupled) out.fill(-1, 0, out.length / 3)
+      else out.fill(1, out.length / 4, out.length / 2)
     },
   }
 }
 
 /**
  * A layer of LSTM cells: [B,T,I] → [B,U], or [B,T,U] with `returnSequences`. Masked steps carry the
- * state over. Weights: kernel [I,4U], recurrentKernel [U,4U], bias [4U], gates i, f, g, o. Keras 3's
- * `LSTM`, names and defaults included.
+ * state over. Weights: kernel [I,4U], recurrentKernel [U,4U], bias [4U], gates i, f, g, o, then those
+ * of the variants. Keras 3's `LSTM`, names and defaults included; the variants are the papers'.
  */
 export function lstm<const O extends LstmOptions>(
   options: O,

@@ -1,52 +1,155 @@
 /** What recurrent layers share: running a sequence in a direction, states, masked outputs. */
 import { RefrainError, show } from '../errors.ts'
-import type { Context } from '../tensor/context.ts'
+import type { Context, StateSlot } from '../tensor/context.ts'
+import { zeros } from '../tensor/initializers.ts'
 import { reverseMask } from '../tensor/mask.ts'
 import { reverseTime, scaleRepeated } from '../tensor/ops.ts'
+import type { Parameter } from '../tensor/parameter.ts'
+import { repeatRows } from '../tensor/row-ops.ts'
 import type { Tensor } from '../tensor/tensor.ts'
-import { Layer, type LayerOptions } from './layer.ts'
+import { checkRank, featuresOf, Layer, type LayerOptions, type Shape } from './layer.ts'
+
+/** Options of every recurrent layer. */
+export interface RecurrentOptions extends LayerOptions {
+  /** All outputs [B,T,U] instead of the last [B,U]; default false. */
+  returnSequences?: boolean
+  /** Also return the final states; default false. */
+  returnState?: boolean
+  /** Read the sequence from its end; outputs come in the order of processing. Default false. */
+  goBackwards?: boolean
+  /**
+   * States that no input gives start from weights, initialH and initialC of an LSTM, [size] each and
+   * zeros at first, instead of from zeros. Default false.
+   */
+  learnInitialState?: boolean
+}
+
+/** The names of `RecurrentOptions`, for `layerOptions`. */
+export const recurrentOptionNames = [
+  'returnSequences',
+  'returnState',
+  'goBackwards',
+  'learnInitialState',
+]
 
 /** What one pass over a batch of sequences gives. */
 export interface SequenceResult {
   /** [B,T,U], each step's output at the time index it belongs to; masked steps are undefined. */
   readonly sequence: Tensor
-  /** The final states, each [B,U]; the first is the final output. */
+  /** [B,U], each row's output at its last valid step; anything for a row without one. */
+  readonly last: Tensor
+  /** The final states, [B,size] each. */
   readonly states: Tensor[]
 }
 
 /** A layer that `bidirectional` can run both ways. */
 export abstract class RecurrentLayer extends Layer {
-  readonly units: number
   readonly returnSequences: boolean
   readonly returnState: boolean
   readonly goBackwards: boolean
-  /** Number of state tensors: 2 for the LSTM (h, c). */
-  abstract readonly stateCount: number
+  readonly learnInitialState: boolean
+  #initial: readonly Parameter[] = []
+  /** Width of the output, U. */
+  abstract readonly outputSize: number
+  /** Width of each state; LSTM: h's and c's. */
+  abstract readonly stateSizes: readonly number[]
+  /** A name for each state; LSTM: h and c. */
+  abstract readonly stateNames: readonly string[]
 
-  constructor(
-    options: LayerOptions & {
-      returnSequences?: boolean
-      returnState?: boolean
-      goBackwards?: boolean
-    },
-    units: number,
-  ) {
+  constructor(options: RecurrentOptions) {
     super(options)
-    this.units = units
     this.returnSequences = options.returnSequences ?? false
     this.returnState = options.returnState ?? false
     this.goBackwards = options.goBackwards ?? false
+    this.learnInitialState = options.learnInitialState ?? false
   }
 
-  /** Runs all valid steps, from the last to the first with `reverse`. */
+  /**
+   * Runs all valid steps, from the last to the first with `reverse`. `before` is the output of the step
+   * before the first, for streams of layers without an `outputState`; zeros if null.
+   */
   abstract run(
     ctx: Context,
     x: Tensor,
     initial: readonly Tensor[],
     reverse: boolean,
+    before?: Tensor | null,
   ): SequenceResult
   /** A new, unbuilt layer with the same options but for `changes`. */
   abstract copy(changes: object): RecurrentLayer
+
+  /** Which of the states is also the output; -1: none need be. */
+  protected get outputState(): number {
+    return 0
+  }
+
+  /** The options that this class reads, as they stand in files. */
+  protected recurrentOptions() {
+    const { returnSequences, returnState, goBackwards, learnInitialState } = this
+    return {
+      returnSequences,
+      returnState,
+      goBackwards,
+      ...(learnInitialState && { learnInitialState }),
+    }
+  }
+
+  override build(inputs: readonly Shape[]): void {
+    const fresh = !this.built
+    super.build(inputs)
+    if (!fresh || !this.learnInitialState) return
+    this.#initial = this.stateNames.map((name, i) => {
+      const title = name[0].toUpperCase() + name.slice(1)
+      return this.addWeight(`initial${title}`, [this.stateSizes[i]], zeros())
+    })
+  }
+
+  outputShapes([x, ...states]: readonly Shape[]): Shape[] {
+    checkRank(this, x, 3, '[batch, time, features]')
+    featuresOf(this, x)
+    for (const state of states) checkRank(this, state, 2, '[batch, units] for an initial state')
+    const last: Shape = [x[0], this.outputSize]
+    const output = this.returnSequences ? [x[0], x[1], this.outputSize] : last
+    const final = this.stateSizes.map((size): Shape => [x[0], size])
+    return this.returnState ? [output, ...final] : [output]
+  }
+
+  override get wholeSequence() {
+    return this.goBackwards ? 'goBackwards reads the sequence from its end' : ''
+  }
+
+  call(ctx: Context, [x, ...initial]: readonly Tensor[]): Tensor[] {
+    if (ctx.streaming) return this.#step(ctx, x)
+    checkStates(this, x, initial, this.stateSizes)
+    const reverse = this.goBackwards
+    const result = this.output(ctx, x, initial, { reverse, zeroMasked: false })
+    const output =
+      reverse && this.returnSequences ? toProcessingOrder(ctx, result.output) : result.output
+    return this.returnState ? [output, ...result.states] : [output]
+  }
+
+  /** One step of a stream. Where it is masked states and output stay, as in a sequence. */
+  #step(ctx: Context, x: Tensor): Tensor[] {
+    const [rows] = x.shape
+    const slots: StateSlot[] = this.stateSizes.map((width, i) => {
+      const start = this.#initial[i]
+      return { name: this.stateNames[i], width, start: start && (() => start.value.values) }
+    })
+    const count = slots.length
+    const keepsOutput = this.outputState < 0 && x.mask !== null
+    if (keepsOutput) slots.push({ name: 'output', width: this.outputSize })
+    let last!: Tensor
+    const carried = ctx.carry(this, slots, rows, (before) => {
+      const result = this.run(ctx, x, before.slice(0, count), false, before[count])
+      last = result.last
+      return keepsOutput ? [...result.states, last] : result.states
+    })
+    const states = carried.slice(0, count)
+    if (!this.returnSequences) return this.returnState ? [last, ...states] : [last]
+    const output = last.view([rows, 1, this.outputSize])
+    output.mask = x.mask
+    return this.returnState ? [output, ...states] : [output]
+  }
 
   /**
    * The layer's output: with `returnSequences` all steps in time order, masked steps holding the
@@ -58,32 +161,32 @@ export abstract class RecurrentLayer extends Layer {
     initial: readonly Tensor[],
     options: { reverse: boolean; zeroMasked: boolean },
   ): { output: Tensor; states: Tensor[] } {
-    const { sequence, states } = this.run(ctx, x, initial, options.reverse)
-    if (!this.returnSequences) {
-      return { output: zeroEmptyRows(ctx, x, states[0], initial), states }
-    }
+    const [rows] = x.shape
+    const learned = () => this.#initial.map(({ value }) => repeatRows(ctx, value, rows))
+    const start = initial.length > 0 ? initial : learned()
+    const { sequence, last, states } = this.run(ctx, x, start, options.reverse)
+    if (!this.returnSequences) return { output: zeroEmptyRows(ctx, x, last, start), states }
     const output = holdMasked(ctx, sequence, x, options)
     output.mask = x.mask
     return { output, states }
   }
 }
 
-/** Fails unless there are no initial states or all of them, each [B,U]; kernels trust their sizes. */
+/** Fails unless there are no initial states or one [B,size] for each of `sizes`; kernels trust them. */
 export function checkStates(
   layer: Layer,
   x: Tensor,
   initial: readonly Tensor[],
-  count: number,
-  units: number,
+  sizes: readonly number[],
 ): void {
-  if (initial.length !== 0 && initial.length !== count) {
+  if (initial.length !== 0 && initial.length !== sizes.length) {
     throw new RefrainError(
       'BAD_SHAPE',
-      `${layer.name || layer.kind}: expected ${count} initial states or none, got ${initial.length}`,
+      `${layer.name || layer.kind}: expected ${sizes.length} initial states or none, got ${initial.length}`,
     )
   }
-  const wanted = [x.shape[0], units]
-  for (const { shape } of initial) {
+  initial.forEach(({ shape }, i) => {
+    const wanted = [x.shape[0], sizes[i]]
     if (shape.length !== 2 || shape.some((length, axis) => length !== wanted[axis])) {
       throw new RefrainError(
         'BAD_SHAPE',
@@ -91,7 +194,7 @@ export function checkStates(
           `got ${show([...shape])}`,
       )
     }
-  }
+  })
 }
 
 /** Keras gives 0, not the initial state, as the output of a row whose steps are all masked. */

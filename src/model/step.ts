@@ -6,7 +6,7 @@
 import { RefrainError, show } from '../errors.ts'
 import type { Backend, Kernels } from '../kernels/kernels.ts'
 import { Arena } from '../tensor/arena.ts'
-import { Context } from '../tensor/context.ts'
+import { Context, type StateSlot } from '../tensor/context.ts'
 import type { ParameterSet } from '../tensor/parameter.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { checkInteger, sizeOf } from '../util/check.ts'
@@ -38,7 +38,7 @@ export interface StepResult {
  */
 export class StreamState {
   readonly batch: number
-  /** Which model's: the states' names and widths. */
+  /** Which model's: the states' names, such as 'lstm/h', and widths. */
   readonly layout: readonly StateSlot[]
   /** In the order of `layout`. */
   readonly values: readonly Numbers[]
@@ -65,12 +65,6 @@ export class StreamState {
   }
 }
 
-/** One state of one layer: 'lstm/h', and its width. */
-interface StateSlot {
-  readonly name: string
-  readonly width: number
-}
-
 /** A context that notes down what a step does, and where its states come from and go to. */
 class TracingContext extends Context {
   readonly work: (() => void)[]
@@ -95,17 +89,18 @@ class TracingContext extends Context {
 
   override carry(
     layer: { name: string },
-    names: readonly string[],
-    shape: readonly number[],
+    slots: readonly StateSlot[],
+    rows: number,
     run: (before: Tensor[]) => Tensor[],
   ): Tensor[] {
     const taken = (prefix: string) => this.layout.some((slot) => slot.name.startsWith(`${prefix}/`))
     let prefix = layer.name
     // A layer that is called twice has two states.
     for (let call = 2; taken(prefix); call++) prefix = `${layer.name} ${call}`
-    const before = names.map((name) => {
-      this.layout.push({ name: `${prefix}/${name}`, width: shape[1] })
-      const tensor = this.empty(shape)
+    const before = slots.map((slot) => {
+      const { name, width } = slot
+      this.layout.push({ ...slot, name: `${prefix}/${name}` })
+      const tensor = this.empty([rows, width])
       tensor.values.fill(0)
       return tensor
     })
@@ -190,7 +185,11 @@ export class Stepper {
   initialState(batch: number): StreamState {
     const { context, output } = this.#trace(checkInteger("initialState 'batch'", batch))
     const Kind = output.values instanceof Float64Array ? Float64Array : Float32Array
-    const values = context.layout.map(({ width }) => new Kind(batch * width))
+    const values = context.layout.map(({ width, start }) => {
+      const value = new Kind(batch * width)
+      if (start) for (let row = 0; row < batch; row++) value.set(start(), row * width)
+      return value
+    })
     return new StreamState(context.layout, values, batch, new Kind(output.size))
   }
 

@@ -8,6 +8,14 @@ export interface StepRandom {
   readonly step: number
 }
 
+/** One state of a layer: a name, different from the layer's others, and its width. */
+export interface StateSlot {
+  readonly name: string
+  readonly width: number
+  /** What a stream starts from, [width]; zeros without it. */
+  readonly start?: () => ArrayLike<number>
+}
+
 /**
  * What every operation needs: the kernels, the step's memory, whether this is training, and the tape
  * that remembers how to go back. Passed as the first argument; there is no global state.
@@ -66,13 +74,13 @@ export class Context {
   }
 
   /**
-   * When streaming: runs a layer's step from its states, each of `shape`, and gives those after it,
-   * which the next step starts from. `names` tells the layer's states apart.
+   * When streaming: runs a layer's step from its states, a tensor [rows,width] for each of `slots`, and
+   * gives those after it, which the next step starts from.
    */
   carry(
     _layer: { name: string },
-    _names: readonly string[],
-    _shape: readonly number[],
+    _slots: readonly StateSlot[],
+    _rows: number,
     _run: (before: Tensor[]) => Tensor[],
   ): Tensor[] {
     throw new Error('carry: not streaming')

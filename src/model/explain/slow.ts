@@ -34,7 +34,9 @@ function slowLayers(layers: readonly LayerWay[]): SlowPath[] {
         : {
             where: layer,
             reason: `runs step by step; ${reason}`,
-            advice: 'leave activation and recurrentActivation at their defaults',
+            advice: reason.startsWith('activation ')
+              ? 'leave activation and recurrentActivation at their defaults'
+              : 'the plain layer, without the option, is many times faster',
           },
     )
 }
