@@ -211,6 +211,13 @@ describe('slow paths', () => {
           prediction: 'composed',
           reason: 'activation',
         },
+        {
+          ...layer,
+          layer: 'c',
+          training: 'composed',
+          prediction: 'composed',
+          reason: 'peephole: …',
+        },
       ],
       8,
     ).filter(({ where }) => where !== 'backend')
@@ -224,6 +231,11 @@ describe('slow paths', () => {
         where: 'b',
         reason: 'runs step by step; activation',
         advice: 'leave activation and recurrentActivation at their defaults',
+      },
+      {
+        where: 'c',
+        reason: 'runs step by step; peephole: …',
+        advice: 'the plain layer, without the option, is many times faster',
       },
     ])
   })

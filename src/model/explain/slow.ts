@@ -34,7 +34,7 @@ function slowLayers(layers: readonly LayerWay[]): SlowPath[] {
         : {
             where: layer,
             reason: `runs step by step; ${reason}`,
-            advice: reason.startsWith('activation ')
+            advice: reason.startsWith('activation')
               ? 'leave activation and recurrentActivation at their defaults'
               : 'the plain layer, without the option, is many times faster',
           },
