@@ -43,6 +43,13 @@ export {
 } from './layers/index.ts'
 export * from './model/index.ts'
 export {
+  type CtcBeamDecodeOptions,
+  type CtcDecodeOptions,
+  type CtcPath,
+  ctcBeamDecode,
+  ctcGreedyDecode,
+} from './tensor/ctc-decode.ts'
+export {
   constant,
   glorotNormal,
   glorotUniform,
@@ -70,6 +77,7 @@ export {
   meanSquaredError,
   sparseCategoricalCrossentropy,
 } from './train/losses.ts'
+
 export type { MetricName } from './train/metrics.ts'
 export {
   adam,
@@ -81,4 +89,5 @@ export {
 } from './train/optimizers.ts'
 export { type ProgressOptions, progress } from './train/progress.ts'
 export { exponentialDecay, type Schedule } from './train/schedules.ts'
+export { type CtcOptions, ctc } from './train/sequence-losses.ts'
 export type { History } from './train/trainer.ts'

@@ -6,14 +6,7 @@ import {
   crfNegativeLogLikelihood,
   crfPath,
 } from '../tensor/crf.ts'
-import {
-  type CrfPath,
-  crfKBest,
-  crfMarginals,
-  type Emissions,
-  emissionRows,
-  type PlainScores,
-} from '../tensor/crf-paths.ts'
+import { type CrfPath, crfKBest, crfMarginals, type PlainScores } from '../tensor/crf-paths.ts'
 import {
   type Initializer,
   type InitializerLike,
@@ -22,6 +15,7 @@ import {
 } from '../tensor/initializers.ts'
 import { add } from '../tensor/ops.ts'
 import type { Parameter } from '../tensor/parameter.ts'
+import { type Scores, scoreRows } from '../tensor/score-rows.ts'
 import type { DType, Tensor } from '../tensor/tensor.ts'
 import { checkInteger, checkOptions } from '../util/check.ts'
 import type { CrfConstraints } from './crf-constraints.ts'
@@ -138,11 +132,7 @@ class Crf extends SimpleLayer {
    * @param emissions what goes into the layer: a Tensor or nested arrays, which may be ragged
    * @param options `lengths`: steps that count in each row; default all
    */
-  kBest(
-    emissions: Emissions,
-    k: number,
-    options: { lengths?: readonly number[] } = {},
-  ): CrfPath[][] {
+  kBest(emissions: Scores, k: number, options: { lengths?: readonly number[] } = {}): CrfPath[][] {
     const count = checkInteger("crf.kBest 'k'", k)
     return this.#rows('kBest', emissions, options).map((row) => crfKBest(row, this.#plain, count))
   }
@@ -151,17 +141,17 @@ class Crf extends SimpleLayer {
    * The probability of each label at each step, over all (legal) paths: [B,T,K] float64, 0 at steps
    * beyond a row's length. Arguments as for `kBest`.
    */
-  marginals(emissions: Emissions, options: { lengths?: readonly number[] } = {}): Tensor {
+  marginals(emissions: Scores, options: { lengths?: readonly number[] } = {}): Tensor {
     const rows = this.#rows('marginals', emissions, options)
     return crfMarginals(rows, this.#plain)
   }
 
-  #rows(method: string, emissions: Emissions, options: { lengths?: readonly number[] }) {
+  #rows(method: string, emissions: Scores, options: { lengths?: readonly number[] }) {
     checkOptions(`crf.${method}`, options, ['lengths'])
     if (!this.built) {
       throw new RefrainError('NOT_BUILT', `crf.${method}: the layer has no weights yet`)
     }
-    return emissionRows(`crf.${method}`, emissions, this.#start.size, options.lengths)
+    return scoreRows(`crf.${method}`, emissions, this.#start.size, options.lengths).rows
   }
 
   /** The scores in float64, illegal steps included. */

@@ -234,7 +234,7 @@ describe('emissions', () => {
     expectError(
       () => chain.kBest([[[1, 2]]], 1),
       'BAD_SHAPE',
-      "crf.kBest 'emissions': expected shape [null, null, 3], got [1, 2]",
+      'crf.kBest: expected scores of shape [null, null, 3], got others',
     )
     expectError(
       () => chain.marginals([[[1, 2, 3]]], { lengths: [2] }),

@@ -8,7 +8,7 @@ import type { Backend } from '../kernels/kernels.ts'
 import type { Layer, Shape, SymbolicTensor } from '../layers/layer.ts'
 import { type LossConfig, takesLabels } from '../train/losses.ts'
 import { argmax } from '../train/metrics.ts'
-import { isSequenceLoss } from '../train/sequence-losses.ts'
+import { isSequenceLoss, isStepwise } from '../train/sequence-losses.ts'
 import type { TrainingData } from '../train/trainer.ts'
 import { checkNumber } from '../util/check.ts'
 
@@ -72,7 +72,7 @@ export function withTargets(
   const target = toColumn(`${where} 'y'`, given.y, dtype)
   const { rows } = inputs[0]
   checkRows(`${where} 'y'`, target, rows)
-  checkSameLengths(`${where} 'y'`, inputs, target)
+  if (isStepwise(model.loss)) checkSameLengths(`${where} 'y'`, inputs, target)
   // Losses of sequences know what labels there are.
   if (dtype === 'int32' && !isSequenceLoss(model.loss)) {
     const masked = inputs.some(({ offsets }) => offsets) || model.layers.some(makesMask)

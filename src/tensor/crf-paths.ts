@@ -1,10 +1,6 @@
 /** A CRF's paths and marginals of single rows, in float64 and outside of any model. */
-import { RefrainError, show } from '../errors.ts'
 import { crfLoss, logSumExp } from '../kernels/reference/crf.ts'
-import { type NestedArray, Tensor, tensorOver } from './tensor.ts'
-
-/** Scores of labels, [B,T,K]: a Tensor, or nested arrays, ragged in T if you like. */
-export type Emissions = Tensor | readonly NestedArray[]
+import { type Tensor, tensorOver } from './tensor.ts'
 
 /** The scores of a chain; -Infinity for what is illegal. */
 export interface PlainScores {
@@ -22,55 +18,6 @@ export interface CrfPath {
   readonly score: number
   /** Of this path, among all legal ones. */
   readonly probability: number
-}
-
-/** Each row's emissions, [T,K] flat. Throws `BAD_SHAPE` where they are not K a step. */
-export function emissionRows(
-  where: string,
-  emissions: Emissions,
-  labels: number,
-  lengths?: readonly number[],
-): Float64Array[] {
-  const fail = (got: unknown): never => {
-    throw new RefrainError(
-      'BAD_SHAPE',
-      `${where} 'emissions': expected shape ${show([null, null, labels])}, got ${show(got)}`,
-    )
-  }
-  let rows: Float64Array[]
-  if (emissions instanceof Tensor) {
-    const [b, t, k] = emissions.shape
-    if (emissions.shape.length !== 3 || k !== labels) fail(emissions.shape)
-    const { values } = emissions
-    rows = Array.from({ length: b }, (_, r) =>
-      Float64Array.from(values.subarray(r * t * k, (r + 1) * t * k)),
-    )
-  } else {
-    if (!Array.isArray(emissions)) fail(emissions)
-    rows = emissions.map((row) => {
-      if (!Array.isArray(row)) return fail(emissions)
-      const bad = row.find((step) => !Array.isArray(step) || step.length !== labels)
-      if (bad !== undefined) fail(bad)
-      return Float64Array.from(row.flat() as number[])
-    })
-  }
-  if (!lengths) return rows
-  if (lengths.length !== rows.length) {
-    throw new RefrainError(
-      'BAD_SHAPE',
-      `${where} 'lengths': expected ${rows.length} of them, got ${lengths.length}`,
-    )
-  }
-  return rows.map((row, r) => {
-    const steps = row.length / labels
-    if (Number.isInteger(lengths[r]) && lengths[r] >= 0 && lengths[r] <= steps) {
-      return row.subarray(0, lengths[r] * labels)
-    }
-    throw new RefrainError(
-      'BAD_SHAPE',
-      `${where} 'lengths': row ${r} has ${steps} steps, got the length ${show(lengths[r])}`,
-    )
-  })
 }
 
 /** A path to a label: its score, and which of the paths to which label it goes on from. */
