@@ -27,8 +27,11 @@ export {
   type EmbeddingOptions,
   embedding,
   flatten,
+  type GruOptions,
+  type GruOutputs,
   globalAveragePooling1d,
   globalMaxPooling1d,
+  gru,
   type InputOptions,
   input,
   Layer,
@@ -38,7 +41,10 @@ export {
   lstm,
   type MergeMode,
   type Shape,
+  type SimpleRnnOptions,
+  type SimpleRnnOutputs,
   type SymbolicTensor,
+  simpleRnn,
   timeDistributed,
 } from './layers/index.ts'
 export * from './model/index.ts'

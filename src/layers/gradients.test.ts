@@ -9,9 +9,11 @@ import { dense } from './dense.ts'
 import { dropout } from './dropout.ts'
 import { embedding } from './embedding.ts'
 import { flatten } from './flatten.ts'
+import { type GruOptions, gru } from './gru.ts'
 import type { Layer } from './layer.ts'
 import { type LstmOptions, lstm } from './lstm.ts'
 import { globalAveragePooling1d, globalMaxPooling1d } from './pooling.ts'
+import { type SimpleRnnOptions, simpleRnn } from './simple-rnn.ts'
 import { timeDistributed } from './time-distributed.ts'
 
 const [rows, steps, features, units] = [4, 4, 2, 3]
@@ -54,7 +56,34 @@ const variants: Record<string, LstmOptions> = {
   'other activations, goBackwards': { ...all, activation: 'softsign', goBackwards: true },
 }
 
+const gruVariants: Record<string, GruOptions> = {
+  'the last output': { units },
+  'all outputs and the state': all,
+  'goBackwards, no bias': { ...all, goBackwards: true, useBias: false },
+  dropout: { ...all, dropout: 0.3, recurrentDropout: 0.4 },
+  'other activations': { ...all, activation: 'softsign', recurrentActivation: 'silu' },
+  'reset before': { ...all, resetAfter: false },
+  'reset before, dropout': { ...all, resetAfter: false, dropout: 0.3, recurrentDropout: 0.4 },
+}
+
+const rnnVariants: Record<string, SimpleRnnOptions> = {
+  'the last output': { units },
+  'relu, goBackwards': { ...all, activation: 'relu', goBackwards: true },
+  'softplus, no bias, dropout': {
+    ...{ ...all, activation: 'softplus', useBias: false, dropout: 0.3, recurrentDropout: 0.4 },
+  },
+}
+
 describe.each(Object.entries(masks))('%s', (_name, mask) => {
+  describe.each([0, 1])('%i initial states', (states) => {
+    it.each(Object.entries(gruVariants))('gru, %s', (_name, options) => {
+      check([gru(options)], mask, states)
+    })
+    it.each(Object.entries(rnnVariants))('simpleRnn, %s', (_name, options) => {
+      check([simpleRnn(options)], mask, states)
+    })
+  })
+
   describe.each([0, 2])('lstm, %i initial states', (states) => {
     it.each(Object.entries(variants))('%s', (_name, options) => {
       check([lstm(options)], mask, states)

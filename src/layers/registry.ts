@@ -8,10 +8,12 @@ import { dense } from './dense.ts'
 import { dropout } from './dropout.ts'
 import { embedding } from './embedding.ts'
 import { flatten } from './flatten.ts'
+import { gru } from './gru.ts'
 import type { Layer, LayerConfig } from './layer.ts'
 import { lstm } from './lstm.ts'
 import { globalAveragePooling1d, globalMaxPooling1d } from './pooling.ts'
 import type { RecurrentLayer } from './recurrent.ts'
+import { simpleRnn } from './simple-rnn.ts'
 import { timeDistributed } from './time-distributed.ts'
 
 type Options = Record<string, unknown>
@@ -30,7 +32,9 @@ const makers: Record<string, (options: never) => Layer> = {
   flatten,
   globalAveragePooling1d,
   globalMaxPooling1d,
+  gru,
   lstm,
+  simpleRnn,
   bidirectional: (options: Options) => {
     const [layer, rest] = wrapped(options)
     return bidirectional(layer as RecurrentLayer, rest)

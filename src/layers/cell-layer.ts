@@ -1,0 +1,139 @@
+/** What gru and simpleRnn share: Keras's options, three weights, and weights packed for a kernel. */
+import type { Context } from '../tensor/context.ts'
+import {
+  type Initializer,
+  type InitializerLike,
+  initializerConfig,
+  resolveInitializer,
+} from '../tensor/initializers.ts'
+import type { Parameter } from '../tensor/parameter.ts'
+import type { Tensor } from '../tensor/tensor.ts'
+import { checkInteger } from '../util/check.ts'
+import { type ActivationName, checkActivation } from './activation.ts'
+import { checkRate } from './dropout.ts'
+import { featuresOf, type Shape } from './layer.ts'
+import {
+  RecurrentLayer,
+  type RecurrentOptions,
+  recurrentOptionNames,
+  type SequenceResult,
+} from './recurrent.ts'
+
+/** Options of Keras 3's recurrent layers with one state, with its defaults. */
+export interface CellOptions extends RecurrentOptions {
+  /** Width of the state and of the output, U. */
+  units: number
+  /** Of the candidate or the state; default 'tanh'. */
+  activation?: ActivationName
+  /** Default true. */
+  useBias?: boolean
+  /** Default 'glorotUniform'. */
+  kernelInitializer?: InitializerLike
+  /** Default 'orthogonal'. */
+  recurrentInitializer?: InitializerLike
+  /** Default 'zeros'. */
+  biasInitializer?: InitializerLike
+  /** Dropout on the inputs, one mask for all steps; default 0. */
+  dropout?: number
+  /** Dropout on h, one mask a gate for all steps; default 0. Leaves the fused path in training. */
+  recurrentDropout?: number
+}
+
+/** The names of `CellOptions`, for `layerOptions`. */
+export const cellOptionNames = [
+  'units',
+  'activation',
+  'useBias',
+  'kernelInitializer',
+  'recurrentInitializer',
+  'biasInitializer',
+  'dropout',
+  'recurrentDropout',
+  ...recurrentOptionNames,
+]
+
+/** A recurrent layer of a kernel [I,G·U], a recurrent kernel [U,G·U] and a bias, for G gates. */
+export abstract class CellLayer extends RecurrentLayer {
+  readonly stateNames = ['h']
+  readonly units: number
+  readonly activation: ActivationName
+  readonly useBias: boolean
+  readonly dropout: number
+  readonly recurrentDropout: number
+  /** Number of gates, G. */
+  protected abstract readonly gates: number
+  protected kernel!: Parameter
+  protected recurrent!: Parameter
+  protected bias: Parameter | null = null
+  readonly #initializers: Record<'kernel' | 'recurrent' | 'bias', Initializer>
+
+  /** @param kind the layer's kind, for errors */
+  constructor(kind: string, options: CellOptions) {
+    super(options)
+    const initializer = (name: string, given: InitializerLike) =>
+      resolveInitializer(`${kind} '${name}'`, given)
+    this.units = checkInteger(`${kind} 'units'`, options.units)
+    this.activation = checkActivation(`${kind} 'activation'`, options.activation ?? 'tanh')
+    this.useBias = options.useBias ?? true
+    this.dropout = checkRate(`${kind} 'dropout'`, options.dropout ?? 0)
+    this.recurrentDropout = checkRate(`${kind} 'recurrentDropout'`, options.recurrentDropout ?? 0)
+    this.#initializers = {
+      kernel: initializer('kernelInitializer', options.kernelInitializer ?? 'glorotUniform'),
+      recurrent: initializer('recurrentInitializer', options.recurrentInitializer ?? 'orthogonal'),
+      bias: initializer('biasInitializer', options.biasInitializer ?? 'zeros'),
+    }
+  }
+
+  options(): Record<string, unknown> {
+    return {
+      units: this.units,
+      activation: this.activation,
+      useBias: this.useBias,
+      kernelInitializer: initializerConfig(this.#initializers.kernel),
+      recurrentInitializer: initializerConfig(this.#initializers.recurrent),
+      biasInitializer: initializerConfig(this.#initializers.bias),
+      dropout: this.dropout,
+      recurrentDropout: this.recurrentDropout,
+      ...this.recurrentOptions(),
+    }
+  }
+
+  get outputSize() {
+    return this.units
+  }
+
+  get stateSizes() {
+    return [this.units]
+  }
+
+  protected override declare([x]: readonly Shape[]) {
+    const { kernel, recurrent, bias } = this.#initializers
+    const width = this.gates * this.units
+    this.kernel = this.addWeight('kernel', [featuresOf(this, x), width], kernel)
+    this.recurrent = this.addWeight('recurrentKernel', [this.units, width], recurrent)
+    if (this.useBias) this.bias = this.addWeight('bias', this.biasShape, bias)
+  }
+
+  /** The bias's shape. */
+  protected get biasShape(): readonly number[] {
+    return [this.gates * this.units]
+  }
+
+  /** The values of kernel, recurrent kernel and bias. */
+  protected get weights(): readonly [kernel: Tensor, recurrent: Tensor, bias: Tensor | null] {
+    return [this.kernel.value, this.recurrent.value, this.bias?.value ?? null]
+  }
+
+  run(ctx: Context, x: Tensor, initial: readonly Tensor[], reverse: boolean): SequenceResult {
+    const start = initial.length > 0 ? initial : [ctx.zeros([x.shape[0], this.units])]
+    return this.composed(ctx, x, start, reverse)
+  }
+
+  /** The layer's equations step by step on the tape. */
+  protected abstract composed(
+    ctx: Context,
+    x: Tensor,
+    initial: readonly Tensor[],
+    reverse: boolean,
+  ): SequenceResult
+}

@@ -1,0 +1,98 @@
+/**
+ * The simple recurrent network (Elman 1990). For each step t:
+ *
+ *   (1) h_t = f(x_t·W + h_{t-1}·R + b)
+ *
+ * and backwards, with dh_t = ∂loss/∂h_t from the output and from step t+1:
+ *
+ *   (2) da_t = dh_t ⊙ f'(a_t)
+ *   (3) dh_{t-1} = da_t·Rᵀ,  dx_t = da_t·Wᵀ
+ *   (4) dW += x_tᵀ·da_t,  dR += h_{t-1}ᵀ·da_t,  db += da_t
+ *
+ * The fused kernels compute this for tanh and relu; any other f, and recurrent dropout, runs step by step
+ * from tensor operations (`composed`), slower, with the same meaning.
+ *
+ * By (2) and (3) a gradient that goes back k steps has passed k products with R and k derivatives that
+ * tanh keeps at most 1: it vanishes or explodes (Hochreiter 1991), which the gates of lstm and gru mend.
+ */
+import type { Context } from '../tensor/context.ts'
+import { activate, add, stepOf } from '../tensor/ops.ts'
+import type { Tensor } from '../tensor/tensor.ts'
+import { CellLayer, type CellOptions, cellOptionNames } from './cell-layer.ts'
+import { connect, layerOptions, type SymbolicTensor } from './layer.ts'
+import type { SequenceResult } from './recurrent.ts'
+import { dropInputs, gateMasks, gateProduct, runSteps } from './steps.ts'
+
+/** Keras 3's options for `SimpleRNN`, with its defaults. */
+export interface SimpleRnnOptions extends CellOptions {}
+
+/** What `apply` returns with `returnState: true`. */
+export interface SimpleRnnOutputs {
+  readonly output: SymbolicTensor
+  /** Final output, [B,U]. */
+  readonly h: SymbolicTensor
+}
+
+/** The layer behind `simpleRnn`. */
+export class SimpleRnn<State extends boolean = boolean> extends CellLayer {
+  readonly kind = 'simpleRnn'
+  readonly gates = 1
+
+  constructor(options: SimpleRnnOptions) {
+    super('simpleRnn', options)
+  }
+
+  copy(changes: Partial<SimpleRnnOptions>): SimpleRnn {
+    const { name, trainable } = this
+    const options = this.options() as unknown as SimpleRnnOptions
+    return new SimpleRnn({ ...options, name, trainable, ...changes })
+  }
+
+  /**
+   * Joins the layer to a sequence [B,T,I] and, if given, an initial state [B,U]. With
+   * `returnState: true` the result is `{ output, h }`, else the output alone.
+   */
+  apply(
+    x: SymbolicTensor,
+    options: { initialState?: { h: SymbolicTensor } } = {},
+  ): State extends true ? SimpleRnnOutputs : SymbolicTensor {
+    const { initialState } = options
+    const [output, h] = connect(this, initialState ? [x, initialState.h] : [x])
+    const result = this.returnState ? { output, h } : output
+    return result as State extends true ? SimpleRnnOutputs : SymbolicTensor
+  }
+
+  override path(_training: boolean): { fused: boolean; reason: string } {
+    return { fused: false, reason: 'simpleRnn has no fused kernel' }
+  }
+
+  /** Equation (1), step by step on the tape. */
+  protected composed(
+    ctx: Context,
+    x: Tensor,
+    initial: readonly Tensor[],
+    reverse: boolean,
+  ): SequenceResult {
+    const [b] = x.shape
+    const [kernel, recurrent, bias] = this.weights
+    const fromInput = gateProduct(ctx, kernel, bias, null)(dropInputs(ctx, x, this.dropout))
+    const masks = gateMasks(ctx, 1, [b, this.units], this.recurrentDropout)
+    const fromState = gateProduct(ctx, recurrent, null, masks)
+    return runSteps(ctx, x, initial, reverse, (time, [h]) => {
+      const sum = add(ctx, stepOf(ctx, fromInput, time), fromState(h))
+      const output = activate(ctx, this.activation, sum)
+      return { output, states: [output] }
+    })
+  }
+}
+
+/**
+ * A simple recurrent layer: [B,T,I] → [B,U], or [B,T,U] with `returnSequences`. Masked steps carry the
+ * state over. Weights: kernel [I,U], recurrentKernel [U,U], bias [U]. Keras 3's `SimpleRNN`, names and
+ * defaults included.
+ */
+export function simpleRnn<const O extends SimpleRnnOptions>(
+  options: O,
+): SimpleRnn<O extends { returnState: true } ? true : false> {
+  return new SimpleRnn(layerOptions('simpleRnn', options, cellOptionNames))
+}
