@@ -31,6 +31,15 @@ if (rest.length === 0) {
         await node('node_modules/typescript/bin/tsc', ['--noEmit'])
       }),
       attempt('imports', () => node('scripts/check-imports.mjs')),
+      ...(long
+        ? [
+            // Fails where a public name has no docstring.
+            attempt('documentation', async () => {
+              const only = ['--emit', 'none', '--treatWarningsAsErrors']
+              await node('node_modules/typedoc/bin/typedoc', only)
+            }),
+          ]
+        : []),
     ])),
   )
 }

@@ -70,6 +70,7 @@ export class LabelEncoder {
     })
   }
 
+  /** The labels, for a file. */
   toJSON(): { labels: string[] } {
     return { labels: [...this.labels] }
   }

@@ -137,6 +137,7 @@ export class Vocabulary {
     return this.#ids.has(token)
   }
 
+  /** Tokens and options, for a file. */
   toJSON(): VocabularyJson {
     return { tokens: [...this.#tokens] }
   }

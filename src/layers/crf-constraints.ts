@@ -5,11 +5,11 @@ import { parseTag, type Tag, type TagScheme, tagSchemes } from '../util/tags.ts'
 
 /** Plain JSON for K labels, so that it stands in files. */
 export interface CrfConstraints {
-  /** [K,K]: whether label i may be followed by label j. */
+  /** [K,K]; whether label i may be followed by label j. */
   readonly transitions: readonly (readonly boolean[])[]
-  /** [K]: whether a path may begin with the label. */
+  /** [K]; whether a path may begin with the label. */
   readonly start: readonly boolean[]
-  /** [K]: whether a path may end with the label. */
+  /** [K]; whether a path may end with the label. */
   readonly end: readonly boolean[]
 }
 

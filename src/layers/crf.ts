@@ -42,6 +42,7 @@ export interface CrfOptions extends LayerOptions {
 /** What an illegal step scores: no sum of scores makes up for it, and sums of it stay finite. */
 const forbidden = -1e30
 
+/** The layer behind `crf`. */
 class Crf extends SimpleLayer {
   readonly kind = 'crf'
   readonly constraints: CrfConstraints | null

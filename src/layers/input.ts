@@ -3,6 +3,7 @@ import type { DType } from '../tensor/tensor.ts'
 import { checkOptions } from '../util/check.ts'
 import { type Shape, SymbolicTensor } from './layer.ts'
 
+/** Options of `input`. */
 export interface InputOptions {
   /** Shape of one example, without the batch; null for any length: [null, 16] is a sequence. */
   shape: Shape

@@ -130,6 +130,7 @@ export abstract class Layer {
     }
   }
 
+  /** Declares a parameter; to be called by `declare`. */
   protected addWeight(name: string, shape: readonly number[], initializer: Initializer): Parameter {
     const parameter = new Parameter(name, shape, initializer)
     this.#own.push(parameter)
@@ -137,9 +138,8 @@ export abstract class Layer {
   }
 
   /**
-   * Whether a recurrent layer runs in the fused kernel, and why not; null for other layers.
-   *
-   * @param training dropout may keep a layer from it in training only
+   * Whether a recurrent layer runs in the fused kernel, and why not; null for other layers. Dropout may
+   * keep a layer from it in training only.
    */
   path(_training: boolean): { fused: boolean; reason: string } | null {
     return null
@@ -235,7 +235,9 @@ export abstract class Layer {
 
 /** A layer with one input and one output. */
 export abstract class SimpleLayer extends Layer {
+  /** The output's shape for this input shape; throws `BAD_SHAPE` when it does not fit. */
   abstract outputShape(input: Shape): Shape
+  /** Runs the layer on its one input. */
   abstract forward(ctx: Context, x: Tensor): Tensor
 
   override outputShapes(inputs: readonly Shape[]): Shape[] {

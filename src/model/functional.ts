@@ -7,6 +7,7 @@ import { Model, type ModelOptions } from './model.ts'
 
 type Symbols = SymbolicTensor | readonly SymbolicTensor[]
 
+/** Options of `model`. */
 export interface FunctionalOptions<Outputs extends Symbols = Symbols> extends ModelOptions {
   inputs: Symbols
   outputs: Outputs

@@ -28,6 +28,7 @@ import {
   type TrainingRecord,
 } from './training.ts'
 
+/** Options that every model takes. */
 export interface ModelOptions {
   /** Default 'model' or 'sequential'. */
   name?: string

@@ -12,6 +12,7 @@ import { readCheckpoint, writeModelFile } from './file.ts'
 import type { Model } from './model.ts'
 import { sliceData, withClassWeights, withTargets } from './prepare.ts'
 
+/** Options of `model.compile`. */
 export interface CompileOptions {
   /** Default 'adam'. */
   optimizer?: Optimizer | Optimizer['name']
@@ -25,6 +26,7 @@ export type ValidationData =
   | readonly [x: ArrayData, y: ArrayData, sampleWeight?: ArrayData]
   | { x: ArrayData; y: ArrayData; sampleWeight?: ArrayData }
 
+/** Options of `model.fit`. */
 export interface FitOptions {
   /** Default 1. */
   epochs?: number
@@ -60,6 +62,7 @@ const fitOptions = [
   'resume',
 ]
 
+/** Options of `model.evaluate`. */
 export interface EvaluateOptions {
   /** Default 32. */
   batchSize?: number

@@ -13,6 +13,7 @@ export interface InitializerConfig {
 
 /** Fills `out`, an array of this shape, with numbers from `random`. */
 export interface Initializer extends InitializerConfig {
+  /** Writes the numbers. */
   fill(out: Floats, shape: readonly number[], random: Random, backend: Backend): void
 }
 

@@ -36,22 +36,29 @@ export interface Run {
 /** Methods that `fit` calls; each may return a promise. */
 export interface Callback {
   readonly name: string
+  /** Before the first step. */
   onTrainBegin?(run: Run): void | Promise<void>
   /** Not for an epoch that a resumed run enters in its middle: it has begun already. */
   onEpochBegin?(run: Run): void | Promise<void>
+  /** After each step of the optimizer, with the means of the epoch so far. */
   onStepEnd?(run: Run, logs: Logs): void | Promise<void>
+  /** After each epoch, with its numbers, those of the validation included. */
   onEpochEnd?(run: Run, logs: Logs): void | Promise<void>
+  /** After the last step, also if training was stopped. */
   onTrainEnd?(run: Run, logs: Logs): void | Promise<void>
   /** What a checkpoint must keep of this callback: plain JSON, and at most one copy of the weights. */
   readState?(): CallbackState
+  /** Takes back what `readState` gave, before a resumed run goes on. */
   writeState?(state: CallbackState): void
 }
 
+/** What a checkpoint keeps of a callback. */
 export interface CallbackState {
   readonly json: unknown
   readonly weights?: Float32Array | Float64Array
 }
 
+/** Options of `earlyStopping`. */
 export interface EarlyStoppingOptions {
   /** Default 'valLoss'. */
   monitor?: string
@@ -158,6 +165,7 @@ export function earlyStopping(options: EarlyStoppingOptions = {}): Callback & {
   }
 }
 
+/** Options of `checkpoint`. */
 export interface CheckpointOptions {
   /** File to write; a `.refrain` file with the optimizer's state beside the weights. */
   path: string

@@ -12,6 +12,7 @@ import {
   sequenceLossNames,
 } from './sequence-losses.ts'
 
+/** Losses that `compile` knows by name. */
 export type LossName = RowLossName | SequenceLossName
 
 /** Losses that are means over rows: over all steps of all sequences. */

@@ -4,6 +4,7 @@ import type { Tensor } from '../tensor/tensor.ts'
 import { suggest } from '../util/check.ts'
 import { type LossConfig, stepFlags, takesLabels } from './losses.ts'
 
+/** Metrics that `compile` knows by name. */
 export type MetricName =
   | 'accuracy'
   | 'binaryAccuracy'

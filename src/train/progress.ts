@@ -2,6 +2,7 @@
 import { checkOptions } from '../util/check.ts'
 import type { Callback, Logs, Run } from './callbacks.ts'
 
+/** Options of `progress`. */
 export interface ProgressOptions {
   /** Redraw one line (a terminal) or print one line an epoch. Default: whether stdout is a terminal. */
   live?: boolean

@@ -21,6 +21,7 @@ import { profilePrediction, profileTraining } from './measure.ts'
 import type { Lap } from './profile.ts'
 import { type SlowPath, slowPaths } from './slow.ts'
 
+/** Options of `explain`. */
 export interface ExplainOptions {
   /** Rows of a batch; default 32. */
   batchSize?: number
@@ -82,6 +83,7 @@ export interface Explanation {
     | (StepExplanation & { readonly loss: string; readonly optimizer: string })
     | null
   readonly slow: readonly SlowPath[]
+  /** The tables that the command prints. */
   toString(): string
 }
 
