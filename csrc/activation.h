@@ -182,6 +182,28 @@ void softmax(const float* x, float* out, int32_t rows, int32_t cols, int32_t log
   });
 }
 
+void softmaxMasked(const float* x, const int32_t* valid, float* out, int32_t b, int32_t queries,
+                   int32_t keys, int32_t causal) {
+  long Q = queries, K = keys;
+  forRows(b * Q, 32.0 * b * Q * K, [&](long row) {
+    const float* from = x + row * K;
+    float* to = out + row * K;
+    const int32_t* used = valid ? valid + row / Q * K : nullptr;
+    long count = causal && row % Q + 1 < K ? row % Q + 1 : K;
+    for (long k = 0; k < K; k++) {
+      to[k] = k < count && (!used || used[k]) ? from[k] : -__builtin_inff();
+    }
+    float max = maximum(to, K);
+    // Without a key that counts all differences to -inf were NaN.
+    if (max == -__builtin_inff()) max = 0;
+    float sum = sumExponentials(to, max, to, K);
+    V scale = splat(sum > 0.0f || sum != sum ? 1.0f / sum : 0.0f);
+    forVectors(0, K, [&](long k, int lanes) LANES {
+      store(to + k, load(to + k, lanes) * scale, lanes);
+    });
+  });
+}
+
 /** softmax: dx += y (dy - Σ dy·y); log-softmax: dx += dy - e^y Σ dy. */
 void softmaxBackward(const float* y, const float* dy, float* dx, int32_t rows, int32_t cols,
                      int32_t log) {

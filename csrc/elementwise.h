@@ -78,8 +78,15 @@ void sumRows(const float* x, float* out, int32_t rows, int32_t cols, int32_t acc
 
 namespace {
 
+#if defined(__wasm__)
+// The module is embedded in pages.
+#define COPY NOINLINE
+#else
+#define COPY INLINE
+#endif
+
 /** to[i] = from[i], or added. */
-INLINE void copyRow(const float* from, float* to, long count, bool add) {
+COPY void copyRow(const float* from, float* to, long count, bool add) {
   forVectors(0, count, [&](long i, int lanes) LANES {
     V value = load(from + i, lanes);
     store(to + i, add ? load(to + i, lanes) + value : value, lanes);

@@ -23,6 +23,7 @@ REFRAIN_KERNELS(X)
 #include "lstm_pack.h"
 #include "matmul.h"
 #include "optimizer.h"
+#include "patches.h"
 #include "peak.h"
 #include "philox.h"
 #include "pooling.h"

@@ -163,3 +163,16 @@ void matmul(const float* a, const float* b, const float* bias, float* out, int32
             int32_t n, int32_t transposeA, int32_t transposeB, int32_t accumulate) {
   Product{a, b, bias, out, m, k, n, transposeA != 0, transposeB != 0, accumulate != 0}.run();
 }
+
+/** Threads take whole products. */
+void matmulBatch(const float* a, const float* b, float* out, int32_t batch, int32_t m, int32_t k,
+                 int32_t n, int32_t transposeA, int32_t transposeB, int32_t accumulate) {
+  long M = m, K = k, N = n, panels = M ? (N + tileColumns - 1) / tileColumns : 0;
+  parallel(batch, 2.0 * batch * M * N * K / 16, [&](long i) {
+    Product product{a + i * M * K, b + i * K * N, nullptr, out + i * M * N, M, K, N,
+                    transposeA != 0, transposeB != 0, accumulate != 0};
+    for (long p = 0; p < panels; p += groupPanels) {
+      product.block(0, M, p * tileColumns, within(groupPanels, 0, panels - p));
+    }
+  });
+}

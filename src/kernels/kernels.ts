@@ -91,6 +91,22 @@ export interface Kernels {
     transposeB: Int,
     accumulate: Int,
   ): void
+  /**
+   * As many products as `batch` says, each of its own matrices: out[i,M,N] = (accumulate ? out[i] : 0) +
+   * a[i]·b[i], where a[i] is [M,K] (transposeA: [K,M]) and b[i] is [K,N] (transposeB: [N,K]).
+   */
+  matmulBatch(
+    a: Floats,
+    b: Floats,
+    out: FloatsOut,
+    batch: Int,
+    m: Int,
+    k: Int,
+    n: Int,
+    transposeA: Int,
+    transposeB: Int,
+    accumulate: Int,
+  ): void
 
   // ---- element by element -------------------------------------------------------------------
 
@@ -149,6 +165,20 @@ export interface Kernels {
   ): void
   /** out[r,:] = softmax(x[r,:]); log-softmax with `log`. x may be out. */
   softmax(x: Floats, out: FloatsOut, rows: Int, cols: Int, log: Int): void
+  /**
+   * Weights of attention: out[b,q,:] = softmax of x[b,q,:] over the keys that count, 0 for the others
+   * and where none counts. Key k counts where valid[b,k] is not 0 and, with `causal`, k <= q.
+   * `softmaxBackward` goes back. x may be out.
+   */
+  softmaxMasked(
+    x: Floats /* [B,Q,K] */,
+    valid: Ints | null /* [B,K] */,
+    out: FloatsOut /* [B,Q,K] */,
+    b: Int,
+    queries: Int,
+    keys: Int,
+    causal: Int,
+  ): void
   /** dx += the gradient of softmax (or log-softmax), given its output y. */
   softmaxBackward(y: Floats, dy: Floats, dx: FloatsOut, rows: Int, cols: Int, log: Int): void
   /**
@@ -167,6 +197,51 @@ export interface Kernels {
     counterLow: Int,
     counterHigh: Int,
     accumulate: Int,
+  ): void
+
+  // ---- windows over images ------------------------------------------------------------------
+  //
+  // Images are [B,height,width,channels]; a sequence is an image of height 1. Row (b,oy,ox) of the
+  // patches [B·outHeight·outWidth, kernelHeight·kernelWidth·channels] holds the pixels that the window
+  // there covers: (ky,kx) stands for y = oy·strideY + ky·dilationY - padTop and x likewise.
+
+  /** patches = the pixels of every window, 0 outside of the image. */
+  gatherPatches(
+    x: Floats,
+    patches: FloatsOut,
+    b: Int,
+    height: Int,
+    width: Int,
+    channels: Int,
+    outHeight: Int,
+    outWidth: Int,
+    kernelHeight: Int,
+    kernelWidth: Int,
+    strideY: Int,
+    strideX: Int,
+    dilationY: Int,
+    dilationX: Int,
+    padTop: Int,
+    padLeft: Int,
+  ): void
+  /** The gradient of `gatherPatches`: adds every patch to the pixels that it covers. */
+  gatherPatchesBackward(
+    dPatches: Floats,
+    dx: FloatsOut,
+    b: Int,
+    height: Int,
+    width: Int,
+    channels: Int,
+    outHeight: Int,
+    outWidth: Int,
+    kernelHeight: Int,
+    kernelWidth: Int,
+    strideY: Int,
+    strideX: Int,
+    dilationY: Int,
+    dilationX: Int,
+    padTop: Int,
+    padLeft: Int,
   ): void
 
   // ---- embedding and pooling ----------------------------------------------------------------

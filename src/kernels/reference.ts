@@ -10,6 +10,7 @@ import { arrayKernels } from './reference/arrays.ts'
 import { lossKernels } from './reference/losses.ts'
 import { lstmKernels } from './reference/lstm.ts'
 import { optimizerKernels } from './reference/optimizers.ts'
+import { patchKernels } from './reference/patches.ts'
 import { peakKernels } from './reference/peak.ts'
 import { sequenceKernels } from './reference/sequences.ts'
 
@@ -70,6 +71,7 @@ const kernels: Kernels = {
   ...arrayKernels,
   ...activationKernels,
   ...sequenceKernels,
+  ...patchKernels,
   ...lstmKernels,
   ...lossKernels,
   ...optimizerKernels,

@@ -90,7 +90,7 @@ for (const name of Object.keys(byName) as (keyof typeof byName)[]) {
 
 export const activationKernels: Pick<
   Kernels,
-  'activate' | 'activateBackward' | 'softmax' | 'softmaxBackward'
+  'activate' | 'activateBackward' | 'softmax' | 'softmaxMasked' | 'softmaxBackward'
 > = {
   activate(code, x, out, n) {
     const { value } = byCode[code]
@@ -112,6 +112,21 @@ export const activationKernels: Pick<
       for (let c = 0; c < cols; c++) {
         const shifted = x[first + c] - max
         out[first + c] = log ? shifted - Math.log(sum) : Math.exp(shifted) / sum
+      }
+    }
+  },
+
+  softmaxMasked(x, valid, out, b, queries, keys, causal) {
+    for (let row = 0; row < b * queries; row++) {
+      const used = valid?.subarray(Math.floor(row / queries) * keys)
+      const counts = (k: number) => used?.[k] !== 0 && (!causal || k <= row % queries)
+      const at = row * keys
+      let max = -Infinity
+      for (let k = 0; k < keys; k++) if (counts(k)) max = Math.max(max, x[at + k])
+      let sum = 0
+      for (let k = 0; k < keys; k++) if (counts(k)) sum += Math.exp(x[at + k] - max)
+      for (let k = 0; k < keys; k++) {
+        out[at + k] = counts(k) ? Math.exp(x[at + k] - max) / sum : 0
       }
     }
   },

@@ -5,6 +5,7 @@ import { philox4x32 } from '../philox.ts'
 export const arrayKernels: Pick<
   Kernels,
   | 'matmul'
+  | 'matmulBatch'
   | 'fill'
   | 'addScaled'
   | 'multiply'
@@ -23,6 +24,14 @@ export const arrayKernels: Pick<
         }
         out[i * n + j] = bias ? sum + bias[j] : sum
       }
+    }
+  },
+
+  matmulBatch(a, b, out, batch, m, k, n, transposeA, transposeB, accumulate) {
+    for (let i = 0; i < batch; i++) {
+      const [ofA, ofB] = [a.subarray(i * m * k), b.subarray(i * k * n)]
+      const to = out.subarray(i * m * n)
+      arrayKernels.matmul(ofA, ofB, null, to, m, k, n, transposeA, transposeB, accumulate)
     }
   },
 
