@@ -19,6 +19,7 @@ import {
 } from './attention-layer.ts'
 import { featuresOf, layerOptions, type Shape } from './layer.ts'
 
+/** Options of `additiveAttention`. */
 export interface AdditiveAttentionOptions extends AttentionLayerOptions {
   /** The sum over tanh(…) has learned weights, `scale`. Default true. */
   useScale?: boolean

@@ -22,6 +22,7 @@ import { featuresOf, layerOptions, type Shape } from './layer.ts'
 
 const scoreNames = ['dot', 'general', 'concat'] as const
 
+/** Options of `luongAttention`. */
 export interface LuongAttentionOptions extends AttentionLayerOptions {
   /** 'dot': q·k; 'general': q·W k; 'concat': v·tanh(W [q; k]). Default 'general', the paper's best. */
   score?: (typeof scoreNames)[number]
