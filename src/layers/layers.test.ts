@@ -202,7 +202,8 @@ describe('a file brings back', () => {
 
   it('no layer that does not exist', () => {
     const make = (kind: string) => () => layerFromConfig({ kind, name: 'a', options: {} })
-    expectError(make('lsmt'), 'BAD_FILE', "unknown layer 'lsmt'; did you mean 'lstm'?")
+    const own = '(your own come by loadModel(path, { customObjects: { lsmt } }))'
+    expectError(make('lsmt'), 'BAD_FILE', `unknown layer 'lsmt'; did you mean 'lstm'? ${own}`)
     expect(make('constructor')).toThrow(
       /^unknown layer 'constructor'; known: activation, .*dense, /,
     )

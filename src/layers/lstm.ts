@@ -125,7 +125,8 @@ const variantNames = [
   'zoneout',
 ] as const
 
-const optionNames = [
+/** The names of `LstmOptions`, but for every layer's. */
+export const lstmOptionNames = [
   'units',
   'activation',
   'recurrentActivation',
@@ -496,5 +497,5 @@ function forgetBias(bias: Initializer, coupled: boolean): Initializer {
 export function lstm<const O extends LstmOptions>(
   options: O,
 ): Lstm<O extends { returnState: true } ? true : false> {
-  return new Lstm(layerOptions('lstm', options, optionNames))
+  return new Lstm(layerOptions('lstm', options, lstmOptionNames))
 }

@@ -5,6 +5,8 @@ import { activation } from './activation.ts'
 import { additiveAttention } from './additive-attention.ts'
 import { attention } from './attention.ts'
 import { bidirectional } from './bidirectional.ts'
+import { type Cell, rnn } from './cell.ts'
+import { gruCell, lstmCell, simpleRnnCell, stackedRnnCells } from './cells.ts'
 import { conv1d, conv2d } from './conv.ts'
 import { crf } from './crf.ts'
 import { dense } from './dense.ts'
@@ -12,6 +14,7 @@ import { dropout } from './dropout.ts'
 import { embedding } from './embedding.ts'
 import { flatten } from './flatten.ts'
 import { gru } from './gru.ts'
+import { lambda } from './lambda.ts'
 import type { Layer, LayerConfig } from './layer.ts'
 import { lstm } from './lstm.ts'
 import { luongAttention } from './luong-attention.ts'
@@ -28,12 +31,18 @@ import { averagePooling1d, averagePooling2d, maxPooling1d, maxPooling2d } from '
 
 type Options = Record<string, unknown>
 
-function wrapped(options: Options): [Layer, Options] {
+/** Makes the layer of a configuration inside another one. */
+type Make = (config: LayerConfig) => Layer
+
+/** What files only name: a cell of `defineCell` by its name, a lambda layer's `call` by the layer's. */
+export type CustomObjects = Readonly<Record<string, (given: never) => unknown>>
+
+function wrapped(options: Options, make: Make): [Layer, Options] {
   const { layer, ...rest } = options
-  return [layerFromConfig(layer as LayerConfig), rest]
+  return [make(layer as LayerConfig), rest]
 }
 
-const makers: Record<string, (options: never) => Layer> = {
+const makers: Record<string, (options: never, make: Make) => Layer> = {
   activation,
   additiveAttention,
   attention,
@@ -49,29 +58,45 @@ const makers: Record<string, (options: never) => Layer> = {
   globalAveragePooling1d,
   globalAveragePooling2d,
   globalMaxPooling1d,
-  gru,
-  simpleRnn,
   globalMaxPooling2d,
+  gru,
+  gruCell,
   lstm,
+  lstmCell,
   luongAttention,
   maxPooling1d,
   maxPooling2d,
-  bidirectional: (options: Options) => {
-    const [layer, rest] = wrapped(options)
+  simpleRnn,
+  simpleRnnCell,
+  bidirectional: (options: Options, make) => {
+    const [layer, rest] = wrapped(options, make)
     return bidirectional(layer as RecurrentLayer, rest)
   },
-  timeDistributed: (options: Options) => timeDistributed(...wrapped(options)),
+  rnn: ({ cell, ...rest }: Options, make) => rnn(make(cell as LayerConfig) as Cell, rest),
+  stackedRnnCells: ({ cells, ...rest }: Options, make) =>
+    stackedRnnCells((cells as LayerConfig[]).map(make) as Cell[], rest),
+  timeDistributed: (options: Options, make) => timeDistributed(...wrapped(options, make)),
 }
 
-/** The layer that a file describes. Throws `BAD_FILE` for a kind that does not exist. */
-export function layerFromConfig(config: LayerConfig): Layer {
-  if (!Object.hasOwn(makers, config?.kind) || typeof config.options !== 'object') {
-    throw new RefrainError(
-      'BAD_FILE',
-      `unknown layer ${show(config?.kind)}`,
-      suggest(String(config?.kind), Object.keys(makers)),
-    )
+/**
+ * The layer that a file describes. Throws `BAD_FILE` for a kind that does not exist, and for a cell or
+ * function of the user's that `custom` does not have.
+ */
+export function layerFromConfig(config: LayerConfig, custom: CustomObjects = {}): Layer {
+  const { kind, name } = config ?? {}
+  const wanted = kind === 'lambda' ? name : kind
+  const own = Object.hasOwn(custom, wanted) ? custom[wanted] : null
+  if ((!own && !Object.hasOwn(makers, kind)) || typeof config.options !== 'object') {
+    const custom = `your own come by loadModel(path, { customObjects: { ${wanted} } })`
+    if (kind === 'lambda') {
+      const what = `the function of the lambda layer ${show(name)} is missing`
+      throw new RefrainError('BAD_FILE', what, custom)
+    }
+    const hint = suggest(String(kind), Object.keys(makers))
+    throw new RefrainError('BAD_FILE', `unknown layer ${show(kind)}`, `${hint} (${custom})`)
   }
-  const maker = makers[config.kind]
-  return maker({ ...config.options, name: config.name } as never)
+  const options = { ...config.options, name } as never
+  if (own && kind === 'lambda') return lambda({ ...(options as Options), name, call: own as never })
+  const make: Make = (inner) => layerFromConfig(inner, custom)
+  return own ? (own(options) as Layer) : makers[kind](options, make)
 }

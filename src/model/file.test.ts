@@ -479,7 +479,7 @@ describe('a forged file', () => {
 
   it('whose layers do not exist or have impossible options', () => {
     const layer = (path: string, value: unknown) => architecture(put(`layers.${path}`, value))
-    expect(layer('2.kind', 'densé')).toBe("unknown layer 'densé'; did you mean 'dense'?")
+    expect(layer('2.kind', 'densé')).toContain("unknown layer 'densé'; did you mean 'dense'?")
     for (const kind of ['constructor', '__proto__', 'toString', '', null, 5, {}]) {
       expect(layer('2.kind', kind)).toContain('unknown layer')
     }

@@ -2,7 +2,7 @@
 import { RefrainError, show } from '../errors.ts'
 import { checkInputShape } from '../layers/input.ts'
 import { connect, type Layer, type LayerCall, SymbolicTensor } from '../layers/layer.ts'
-import { layerFromConfig } from '../layers/registry.ts'
+import { type CustomObjects, layerFromConfig } from '../layers/registry.ts'
 import type { Context } from '../tensor/context.ts'
 import type { DType, Tensor } from '../tensor/tensor.ts'
 
@@ -110,7 +110,7 @@ export function graphConfig(graph: Graph): GraphConfig {
 }
 
 /** The graph that a file describes, with new layers. */
-export function graphFromConfig(config: GraphConfig): Graph {
+export function graphFromConfig(config: GraphConfig, custom: CustomObjects = {}): Graph {
   const inputs = config.inputs.map(({ name, shape, dtype }) => {
     checkInputShape(`the input ${show(name)}`, shape)
     if (typeof name !== 'string' || !['float', 'int32'].includes(dtype)) {
@@ -118,7 +118,7 @@ export function graphFromConfig(config: GraphConfig): Graph {
     }
     return new SymbolicTensor([null, ...shape], dtype, null, name)
   })
-  const layers = config.layers.map(layerFromConfig)
+  const layers = config.layers.map((layer) => layerFromConfig(layer, custom))
   const made: SymbolicTensor[][] = []
   const find = ([call, output]: Reference): SymbolicTensor => {
     const value = call === -1 ? inputs[output] : made[call]?.[output]

@@ -1,6 +1,7 @@
 /** Reading `.refrain` files; `file.ts` says what is in them. */
 import { platform } from '#platform'
 import { RefrainError, show } from '../errors.ts'
+import type { CustomObjects } from '../layers/registry.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { decodeSafetensors, type Safetensors } from '../util/safetensors.ts'
 import { checkFormat, findWeights, isHistory, readJson } from './file.ts'
@@ -8,6 +9,12 @@ import { Functional } from './functional.ts'
 import { type GraphConfig, graphFromConfig } from './graph.ts'
 import type { Model, ModelOptions } from './model.ts'
 import type { TrainingRecord } from './training.ts'
+
+/** Options of `loadModel`. */
+export interface LoadOptions extends Pick<ModelOptions, 'backend'> {
+  /** Cells of `defineCell` and functions of lambda layers, which files only name, by these names. */
+  customObjects?: CustomObjects
+}
 
 /** What a `.refrain` file holds. */
 export interface LoadedFile {
@@ -28,7 +35,7 @@ export interface LoadedFile {
 export function decodeModel(
   bytes: Uint8Array,
   fileName: string,
-  options: Pick<ModelOptions, 'backend'> = {},
+  { customObjects, ...options }: LoadOptions = {},
 ): LoadedFile {
   const file = decode(bytes, fileName)
   checkFormat(file, fileName)
@@ -41,7 +48,11 @@ export function decodeModel(
   const model = inFile(fileName, () => {
     const { name, seed } = architecture
     if (typeof name !== 'string') throw new Error("the model's name is missing")
-    const made = new Functional<Tensor>(graphFromConfig(architecture), { name, seed, ...options })
+    const made = new Functional<Tensor>(graphFromConfig(architecture, customObjects), {
+      name,
+      seed,
+      ...options,
+    })
     return made.buildWith((parameter) => findWeights(file, parameter, fileName))
   })
   checkFinite(model, fileName)
@@ -114,10 +125,7 @@ function inFile<Result>(fileName: string, make: () => Result): Result {
 }
 
 /** Reads a `.refrain` file: the model with its encoders and training record. */
-export async function loadFile(
-  path: string,
-  options: Pick<ModelOptions, 'backend'> = {},
-): Promise<LoadedFile> {
+export async function loadFile(path: string, options: LoadOptions = {}): Promise<LoadedFile> {
   if (typeof path !== 'string' || path === '') {
     throw new RefrainError(
       'BAD_ARGUMENT',
@@ -129,9 +137,6 @@ export async function loadFile(
 }
 
 /** Reads the model of a `.refrain` file. Throws `FILE_NOT_FOUND`, `BAD_FILE` or `BAD_ARGUMENT`. */
-export async function loadModel(
-  path: string,
-  options: Pick<ModelOptions, 'backend'> = {},
-): Promise<Model> {
+export async function loadModel(path: string, options: LoadOptions = {}): Promise<Model> {
   return (await loadFile(path, options)).model
 }

@@ -26,7 +26,7 @@ export function wayOf(layer: Layer, path: string): LayerWay {
   const training = layer.path(true)
   const name = (way: typeof training): Way =>
     way === null ? 'operations' : way.fused ? 'fused' : 'composed'
-  const own = layer.children.length === 0
+  const own = innerLayers(layer).length === 0
   return {
     layer: path,
     kind: layer.kind,
@@ -37,13 +37,16 @@ export function wayOf(layer: Layer, path: string): LayerWay {
   }
 }
 
+/** The layers inside one that compute by themselves: not the cells of `rnn`. */
+export const innerLayers = (layer: Layer) => (layer.kind === 'rnn' ? [] : layer.children)
+
 /** Calls `visit` for each layer of a model, those inside others before these, with its path. */
 export function eachLayer(
   model: Model<Tensor | Tensor[]>,
   visit: (layer: Layer, path: string) => void,
 ): void {
   const walk = (layer: Layer, path: string) => {
-    for (const { role, layer: inner } of layer.children) walk(inner, `${path}/${role}`)
+    for (const { role, layer: inner } of innerLayers(layer)) walk(inner, `${path}/${role}`)
     visit(layer, path)
   }
   for (const layer of model.layers) walk(layer, layer.name || layer.kind)
@@ -53,7 +56,7 @@ export function eachLayer(
 export function waysOf(model: Model<Tensor | Tensor[]>): { backend: string; layers: LayerWay[] } {
   const layers: LayerWay[] = []
   eachLayer(model, (layer, path) => {
-    if (layer.children.length === 0) layers.push(wayOf(layer, path))
+    if (innerLayers(layer).length === 0) layers.push(wayOf(layer, path))
   })
   const { backend } = model
   return { backend: `${backend.name} ${backend.variant}`, layers }

@@ -91,6 +91,19 @@ export class Context {
     return this.#stream++
   }
 
+  /** A function that does work with the same draws each time it is called. */
+  sameDraws(): <T>(work: () => T) => T {
+    let first: number | null = null
+    return (work) => {
+      const now = this.#stream
+      first ??= now
+      this.#stream = first
+      const result = work()
+      this.#stream = Math.max(now, this.#stream)
+      return result
+    }
+  }
+
   /** An uninitialised tensor in the step's arena. */
   empty(shape: readonly number[], dtype: DType = 'float'): Tensor {
     return this.arena.tensor(shape, dtype)

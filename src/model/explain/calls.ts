@@ -2,6 +2,7 @@
 import type { Layer, Shape, SymbolicTensor } from '../../layers/layer.ts'
 import { sizeOf } from '../../util/check.ts'
 import type { Graph } from '../graph.ts'
+import { innerLayers } from '../ways.ts'
 import type { Call, Size } from './cost.ts'
 
 /** A shape with the batch and open lengths filled in. */
@@ -12,7 +13,9 @@ export const fillIn = (shape: Shape, batch: number, steps: number): Size =>
 export function callsOf(graph: Graph, batch: number, steps: number): Call[] {
   const calls: Call[] = []
   const visit = (layer: Layer, inputs: readonly Size[], tracked: boolean): readonly Size[] => {
-    for (const { layer: inner } of layer.children) visit(inner, innerInputs(layer, inputs), tracked)
+    for (const { layer: inner } of innerLayers(layer)) {
+      visit(inner, innerInputs(layer, inputs), tracked)
+    }
     const outputs = layer.outputShapes(inputs) as Size[]
     calls.push({ layer, inputs, outputs, tracked })
     return outputs

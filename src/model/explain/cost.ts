@@ -49,6 +49,7 @@ const trainable = (layer: Layer) => layer.parameters.some((parameter) => paramet
 /** The cost of a call; of a layer that is not known, one operation for each element. */
 export function layerCost(call: Call, floatBytes: number): LayerCost {
   const { layer } = call
+  if (layer.kind === 'rnn') return cells(call, floatBytes)
   if (layer instanceof RecurrentLayer) return recurrent(call, floatBytes)
   switch (layer.kind) {
     case 'dense':
@@ -90,6 +91,18 @@ function recurrent({ layer, inputs, outputs, tracked }: Call, floatBytes: number
     forward: { flops, bytes: floatBytes * (moved + n * (gates + units)) },
     backward: learns || tracked ? { flops: products(gradients), bytes: floatBytes * back } : noCost,
   }
+}
+
+/** Each matrix of a cell once a step. */
+function cells({ layer, inputs, outputs }: Call, floatBytes: number): LayerCost {
+  const matrices = layer.parameters.filter(({ shape }) => shape.length === 2)
+  const weights = matrices.reduce((sum, { size }) => sum + size, 0)
+  const [batch, steps] = inputs[0]
+  const flops = 2 * batch * steps * weights
+  const moved = sizeOf(inputs[0]) + sizeOf(outputs[0]) + weights * steps
+  const forward = { flops, bytes: floatBytes * moved }
+  const backward = { flops: 2 * flops, bytes: 2 * floatBytes * moved }
+  return { prediction: forward, forward, backward }
 }
 
 /** y = x·W, then an activation over y. */

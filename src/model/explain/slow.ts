@@ -36,7 +36,9 @@ function slowLayers(layers: readonly LayerWay[]): SlowPath[] {
             reason: `runs step by step; ${reason}`,
             advice: reason.startsWith('activation')
               ? 'leave activation and recurrentActivation at their defaults'
-              : 'the plain layer, without the option, is many times faster',
+              : reason.startsWith('rnn')
+                ? 'lstm, where it computes the same, is many times faster'
+                : 'the plain layer, without the option, is many times faster',
           },
     )
 }

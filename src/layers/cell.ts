@@ -1,0 +1,170 @@
+/** Cells, each a step of a recurrence, and `rnn`, which takes a cell along a sequence. */
+import { RefrainError, show } from '../errors.ts'
+import type { Context } from '../tensor/context.ts'
+import { stepOf } from '../tensor/ops.ts'
+import type { Tensor } from '../tensor/tensor.ts'
+import {
+  checkRank,
+  connect,
+  Layer,
+  layerOptions,
+  type Shape,
+  type SymbolicTensor,
+} from './layer.ts'
+import {
+  checkStates,
+  RecurrentLayer,
+  type RecurrentOptions,
+  recurrentOptionNames,
+  type SequenceResult,
+} from './recurrent.ts'
+import { runSteps, type StepOutput } from './steps.ts'
+
+/** x [B,I] and the states before ↦ the output and the states after. */
+export type CellStep = (x: Tensor, states: readonly Tensor[]) => StepOutput
+
+/**
+ * A step of a recurrence: x [B,I] and states to an output and new states. It is a layer with the states
+ * as further inputs and outputs, but mostly used by `rnn`.
+ */
+export abstract class Cell extends Layer {
+  /** Width of the output. */
+  abstract readonly outputSize: number
+  /** Width of each state. */
+  abstract readonly stateSizes: readonly number[]
+  /** A name for each state. */
+  abstract readonly stateNames: readonly string[]
+
+  /**
+   * The step for one pass over sequences of B rows. What all steps have in common, such as dropout
+   * masks, is made here.
+   */
+  abstract begin(ctx: Context, rows: number): CellStep
+  /** A new, unbuilt cell with the same options. */
+  abstract copy(): Cell
+
+  outputShapes([x, ...states]: readonly Shape[]): Shape[] {
+    checkRank(this, x, 2, '[batch, features]')
+    for (const state of states) checkRank(this, state, 2, '[batch, units] for a state')
+    return [this.outputSize, ...this.stateSizes].map((size) => [x[0], size])
+  }
+
+  /** Joins the cell to x [B,I] and to states, zeros if there are none: its output, then its states. */
+  applyAll(x: SymbolicTensor, states: readonly SymbolicTensor[] = []): SymbolicTensor[] {
+    return connect(this, [x, ...states])
+  }
+
+  call(ctx: Context, [x, ...given]: readonly Tensor[]): Tensor[] {
+    checkStates(this, x, given, this.stateSizes)
+    const [rows] = x.shape
+    const zeros = () => this.stateSizes.map((size) => ctx.zeros([rows, size]))
+    const { output, states } = this.begin(ctx, rows)(x, given.length > 0 ? given : zeros())
+    return [output, ...states]
+  }
+
+  override get wholeSequence() {
+    return 'a cell has no sequence: use rnn(cell)'
+  }
+
+  override path() {
+    return stepByStep
+  }
+}
+
+const stepByStep = { fused: false, reason: 'rnn: cells run step by step' }
+
+/** The layer behind `rnn`. */
+export class Rnn extends RecurrentLayer {
+  readonly kind = 'rnn'
+  readonly cell: Cell
+
+  constructor(cell: Cell, options: RecurrentOptions) {
+    super(options)
+    this.cell = cell
+    this.cell.name ||= cell.kind
+  }
+
+  get outputSize() {
+    return this.cell.outputSize
+  }
+
+  get stateSizes() {
+    return this.cell.stateSizes
+  }
+
+  get stateNames() {
+    return this.cell.stateNames
+  }
+
+  /** The output of a cell need not be one of its states. */
+  protected override get outputState() {
+    return -1
+  }
+
+  override get children() {
+    return [{ role: 'cell', layer: this.cell }]
+  }
+
+  override path() {
+    return stepByStep
+  }
+
+  options() {
+    return { cell: this.cell.config, ...this.recurrentOptions() }
+  }
+
+  copy(changes: Partial<RecurrentOptions>): Rnn {
+    const { name, trainable } = this
+    return new Rnn(this.cell.copy(), { ...this.recurrentOptions(), name, trainable, ...changes })
+  }
+
+  protected override declare([[batch, , features]]: readonly Shape[]) {
+    this.cell.build([[batch, features]])
+  }
+
+  /** Joins the layer to a sequence [B,T,I]. With `returnState` see `applyAll`. */
+  apply(x: SymbolicTensor): SymbolicTensor {
+    return connect(this, [x])[0]
+  }
+
+  /**
+   * The output and, with `returnState`, the final states, in the cell's order. Initial states [B,size]
+   * come in the same order.
+   */
+  applyAll(x: SymbolicTensor, initialState: readonly SymbolicTensor[] = []): SymbolicTensor[] {
+    return connect(this, [x, ...initialState])
+  }
+
+  run(
+    ctx: Context,
+    x: Tensor,
+    initial: readonly Tensor[],
+    reverse: boolean,
+    before: Tensor | null = null,
+  ): SequenceResult {
+    const [rows] = x.shape
+    const step = this.cell.begin(ctx, rows)
+    const start = initial.length > 0 ? initial : this.stateSizes.map((n) => ctx.zeros([rows, n]))
+    const at = (time: number, states: readonly Tensor[]) => step(stepOf(ctx, x, time), states)
+    return runSteps(ctx, x, start, reverse, at, before)
+  }
+}
+
+/**
+ * Takes a cell along a sequence: [B,T,I] → [B,U], or [B,T,U] with `returnSequences`. The cell is one of
+ * `defineCell`, `lstmCell`, `stackedRnnCells`. Masked steps keep states and output. Keras's `RNN`.
+ *
+ *     rnn(stackedRnnCells([lstmCell({ units: 64 }), lstmCell({ units: 32 })]), { returnState: true })
+ *
+ * Steps are tensor operations, one after the other: where `lstm` computes the same, it is many times
+ * faster.
+ */
+export function rnn(cell: Cell, options: RecurrentOptions = {}): Rnn {
+  if (!(cell instanceof Cell)) {
+    throw new RefrainError(
+      'BAD_ARGUMENT',
+      `rnn: expected a cell such as lstmCell({ units: 64 }), got ${show(cell)}`,
+    )
+  }
+  return new Rnn(cell, layerOptions('rnn', options, recurrentOptionNames))
+}
