@@ -252,3 +252,46 @@ void rmsprop(float* w, const float* g, float* meanSquare, float* mean, float* ve
     store(w + i, load(w + i, lanes) * keep - move, lanes);
   });
 }
+
+void optimize(int32_t code, float* w, const float* g, float* a, float* b, int32_t n, double scale,
+              double rate, double decay, double p, double q, double r, double s) {
+  V keep = splat((float)(1.0 - decay)), factor = splat((float)scale), step = splat((float)rate);
+  V new1 = splat((float)(1.0 - p)), new2 = splat((float)(1.0 - q));
+  V first = splat((float)p), second = splat((float)q), small = splat((float)r);
+  V ahead = splat((float)s);
+  // Memory is what takes the time, so one loop asks for each vector which formula it is.
+  forElements(n, 12, [&](long i, int lanes) LANES {
+    V gradient = load(g + i, lanes) * factor, x = load(a + i, lanes), y = {};
+    if (b) y = load(b + i, lanes);
+    V move = gradient, bottom = small;
+    if (code == 0) {
+      x = fma(gradient, gradient, x);
+      bottom = squareRoot(x + first);
+    } else if (code == 1) {
+      x = fma(new1, gradient * gradient - x, x);
+      move = gradient * squareRoot(y + second) / squareRoot(x + second);
+      y = fma(new1, move * move - y, y);
+    } else if (code == 4) {
+      V sign = fma(new1, gradient - x, x);
+      move = toFloat((sign < 0.0f) - (sign > 0.0f));
+      x = fma(new2, gradient - x, x);
+    } else {
+      x = fma(new1, gradient - x, x);
+      move = x;
+      if (code == 2) {
+        V high = second * y, size = absolute(gradient);
+        y = high > size ? high : size;
+        bottom = y + small;
+      } else {
+        y = fma(new2, gradient * gradient - y, y);
+        bottom = squareRoot(y) + small;
+      }
+    }
+    move = step * move;
+    if (code == 3) move = fma(ahead, gradient, move);
+    if (code != 1 && code != 4) move = move / bottom;
+    store(a + i, x, lanes);
+    if (b) store(b + i, y, lanes);
+    store(w + i, load(w + i, lanes) * keep - move, lanes);
+  });
+}

@@ -115,6 +115,8 @@ export {
   zeros,
 } from './tensor/initializers.ts'
 export { type NestedArray, type Tensor, tensor } from './tensor/tensor.ts'
+export { adadelta, adagrad, adamax, lion, nadam } from './train/adaptive.ts'
+export { asgd, ntAsgd } from './train/asgd.ts'
 export * from './train/callbacks.ts'
 export {
   binaryCrossentropy,
@@ -127,15 +129,20 @@ export {
 } from './train/losses.ts'
 
 export type { MetricName } from './train/metrics.ts'
-export {
-  adam,
-  adamW,
-  type Optimizer,
-  type OptimizerOptions,
-  rmsprop,
-  sgd,
-} from './train/optimizers.ts'
+export type { Optimizer, OptimizerOptions } from './train/optimizer.ts'
+export { adam, adamW, rmsprop, sgd } from './train/optimizers.ts'
 export { type ProgressOptions, progress } from './train/progress.ts'
-export { exponentialDecay, type Schedule } from './train/schedules.ts'
+export {
+  cosineDecay,
+  cosineDecayRestarts,
+  exponentialDecay,
+  inverseTimeDecay,
+  oneCycle,
+  piecewiseConstantDecay,
+  polynomialDecay,
+  type Schedule,
+  stepDecay,
+  warmup,
+} from './train/schedules.ts'
 export { type CtcOptions, ctc } from './train/sequence-losses.ts'
 export type { History } from './train/trainer.ts'

@@ -55,6 +55,20 @@ export const activationCodes = {
   mish: 15,
 } as const
 
+/** Codes of `optimize`. */
+export const optimizerCodes = {
+  /** a += g'²; w -= rate·g'/√(a+p) */
+  adagrad: 0,
+  /** a += (1-p)(g'²-a); d = g'·√(b+q)/√(a+q); b += (1-p)(d²-b); w -= rate·d */
+  adadelta: 1,
+  /** a += (1-p)(g'-a); b = max(q·b, |g'|); w -= rate·a/(b+r) */
+  adamax: 2,
+  /** a += (1-p)(g'-a); b += (1-q)(g'²-b); w -= (rate·a + s·g')/(√b+r) */
+  nadam: 3,
+  /** w -= rate·sign(p·a + (1-p)·g'); a += (1-q)(g'-a); no b */
+  lion: 4,
+} as const
+
 /** Codes of the losses, for `loss`. Row r's loss goes to out[r]; Keras 3's definitions. */
 export const lossCodes = {
   /** mean over C of (p - y)² */
@@ -491,6 +505,26 @@ export interface Kernels {
     momentum: Float,
     epsilon: Float,
     decay: Float,
+  ): void
+
+  /**
+   * The formulas of `optimizerCodes`, with their numbers p, q, r and s, over one array `a` or two.
+   * g' = scale·g; w -= decay·w first.
+   */
+  optimize(
+    code: Int,
+    w: FloatsOut,
+    g: Floats,
+    a: FloatsOut,
+    b: FloatsOut | null,
+    n: Int,
+    scale: Float,
+    rate: Float,
+    decay: Float,
+    p: Float,
+    q: Float,
+    r: Float,
+    s: Float,
   ): void
 
   // ---- the machine's measure; see peak.ts ----------------------------------------------------

@@ -16,7 +16,7 @@ import {
   sums,
   updates,
 } from './kernels.case.ts'
-import { lossCodes } from './kernels.ts'
+import { lossCodes, optimizerCodes } from './kernels.ts'
 import { referenceBackend } from './reference.ts'
 
 eachBackend((backend) => {
@@ -239,6 +239,27 @@ eachBackend((backend) => {
           )
         }
       }
+    })
+
+    it.each(Object.entries(optimizerCodes))('%s', (name, code) => {
+      const random = new Random(30 + code)
+      for (const n of lengths) {
+        for (const decay of [0, 0.01]) {
+          const [w, g] = [floatsOut(random.uniform(n)), floats(random.uniform(n))]
+          // The first is a mean of gradients or of their squares.
+          const squares = name === 'adagrad' || name === 'adadelta'
+          const a = floatsOut(random.uniform(n, squares ? 0.1 : -1, 1))
+          const b =
+            name === 'lion' || name === 'adagrad' ? null : floatsOut(random.uniform(n, 0, 1))
+          const numbers = name === 'adagrad' ? [1e-7, 0, 0, 0] : [0.9, 0.99, 1e-3, 0.3]
+          check('optimize', [code, w, g, a, b, n, ...step, decay, ...numbers], updates)
+        }
+      }
+      // A gradient that was always zero.
+      const zeros = () => floatsOut([0, 0])
+      const b = name === 'lion' || name === 'adagrad' ? null : zeros()
+      const numbers = [0.9, 0.99, 1e-3, 0.3]
+      check('optimize', [code, zeros(), zeros(), zeros(), b, 2, ...step, 0, ...numbers], updates)
     })
   })
 })

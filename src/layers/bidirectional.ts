@@ -32,8 +32,8 @@ export class Bidirectional extends Layer {
 
   constructor(layer: RecurrentLayer, options: BidirectionalOptions) {
     super({ ...options, inputShape: options.inputShape ?? layer.inputShape ?? undefined })
-    this.forward = layer.copy({ name: 'forward' })
-    this.backward = layer.copy({ name: 'backward' })
+    this.forward = layer.copy({ ...layer.rules, name: 'forward' })
+    this.backward = layer.copy({ ...layer.rules, name: 'backward' })
     this.mergeMode = options.mergeMode ?? 'concat'
     if (!mergeModes.includes(this.mergeMode)) {
       throw new RefrainError(

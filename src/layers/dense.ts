@@ -11,8 +11,9 @@ import type { Tensor } from '../tensor/tensor.ts'
 import { checkInteger } from '../util/check.ts'
 import { type ActivationName, checkActivation } from './activation.ts'
 import { featuresOf, type LayerOptions, layerOptions, type Shape, SimpleLayer } from './layer.ts'
+import { ruleNames, type WeightRules } from './rules.ts'
 
-export interface DenseOptions extends LayerOptions {
+export interface DenseOptions extends LayerOptions, WeightRules<'kernel' | 'bias'> {
   /** Width of the output. */
   units: number
   /** Default 'linear'. */
@@ -80,6 +81,7 @@ class Dense extends SimpleLayer {
     const sums = linear(ctx, x, this.#kernel.value, this.#bias?.value ?? null, room)
     const y = activate(ctx, this.activation, sums, room !== null)
     y.mask = x.mask
+    this.regularize(ctx, y)
     return y
   }
 }
@@ -96,6 +98,7 @@ export function dense(options: DenseOptions): Dense {
       'useBias',
       'kernelInitializer',
       'biasInitializer',
+      ...ruleNames('kernel', 'bias'),
     ]),
   )
 }

@@ -13,8 +13,9 @@ import type { Parameter } from '../tensor/parameter.ts'
 import type { DType, Tensor } from '../tensor/tensor.ts'
 import { checkInteger } from '../util/check.ts'
 import { type LayerOptions, layerOptions, type Shape, SimpleLayer } from './layer.ts'
+import { ruleNames, type WeightRules } from './rules.ts'
 
-export interface EmbeddingOptions extends LayerOptions {
+export interface EmbeddingOptions extends LayerOptions, WeightRules<'embeddings'> {
   /** Number of ids, V: they run from 0 to V - 1. */
   inputDim: number
   /** Width of the vectors. */
@@ -77,6 +78,7 @@ class Embedding extends SimpleLayer {
     const table = used ? this.#embeddings.memory : this.#embeddings.value
     const y = gather(ctx, table, ids, used)
     y.mask = ids.mask
+    this.regularize(ctx, y)
     if (this.maskZero && ids.shape.length === 2) {
       const valid = ctx.empty(ids.shape, 'int32')
       ctx.perform(() => {
@@ -118,6 +120,7 @@ export function embedding(options: EmbeddingOptions): Embedding {
       'outputDim',
       'embeddingsInitializer',
       'maskZero',
+      ...ruleNames('embeddings'),
     ]),
   )
 }

@@ -4,11 +4,14 @@
  * the graph that a model runs.
  */
 import { RefrainError, show } from '../errors.ts'
+import type { Constraint } from '../tensor/constraints.ts'
 import type { Context } from '../tensor/context.ts'
 import type { Initializer } from '../tensor/initializers.ts'
 import { Parameter } from '../tensor/parameter.ts'
+import { type Regularizer, regularize } from '../tensor/regularizers.ts'
 import type { DType, Tensor } from '../tensor/tensor.ts'
 import { checkOptions } from '../util/check.ts'
+import { type Rules, resolveRules } from './rules.ts'
 
 /** A shape whose first dimension is the batch; null stands for any length. */
 export type Shape = readonly (number | null)[]
@@ -54,6 +57,12 @@ export interface LayerConfig {
   readonly options: Readonly<Record<string, unknown>>
 }
 
+/** A state of all rows of a batch: [B,U]. */
+export interface CarriedState {
+  readonly shape: readonly number[]
+  readonly values: Float32Array | Float64Array
+}
+
 /** The base of all layers. */
 export abstract class Layer {
   /** The name of the function that makes it: 'lstm', 'dense', …. */
@@ -64,6 +73,12 @@ export abstract class Layer {
   /** False keeps the weights as they are, from the next `model.compile` on. */
   trainable: boolean
   readonly inputShape: Shape | null
+  /** Regularizers and constraints by the names of their options. */
+  readonly rules: Rules
+  /** Keras's `stateful`: rows go on where those of the batch before ended. Recurrent layers only. */
+  readonly stateful: boolean = false
+  /** The states in which the last batch ended, where they are kept; null: zeros. */
+  carried: readonly CarriedState[] | null = null
   #own: Parameter[] = []
   #built: readonly Shape[] | null = null
 
@@ -71,6 +86,7 @@ export abstract class Layer {
     this.name = options.name ?? ''
     this.trainable = options.trainable ?? true
     this.inputShape = options.inputShape ?? null
+    this.rules = resolveRules(options.name ?? 'layer', options)
   }
 
   /** Options other than name and inputShape, enough to make the layer again. */
@@ -130,11 +146,32 @@ export abstract class Layer {
     }
   }
 
+  /** Lets a stateful layer, and those inside this one, start from zeros again. */
+  resetStates(): void {
+    this.carried = null
+    for (const { layer } of this.children) layer.resetStates()
+  }
+
   /** Declares a parameter; to be called by `declare`. */
   protected addWeight(name: string, shape: readonly number[], initializer: Initializer): Parameter {
     const parameter = new Parameter(name, shape, initializer)
+    // Keras's `recurrentRegularizer` is for what it calls recurrent_kernel.
+    const option = name === 'recurrentKernel' ? 'recurrent' : name
+    parameter.regularizer = (this.rules[`${option}Regularizer`] as Regularizer) ?? null
+    parameter.constraint = (this.rules[`${option}Constraint`] as Constraint) ?? null
     this.#own.push(parameter)
     return parameter
+  }
+
+  /** Lets the output add to the loss what `activityRegularizer` says. */
+  protected regularize(ctx: Context, y: Tensor): void {
+    const regularizer = this.rules.activityRegularizer as Regularizer | undefined
+    if (!regularizer) return
+    // Keras: for each row of the batch.
+    const share = 1 / Math.max(1, y.shape[0])
+    const { l1, l2 } = regularizer
+    const each = { ...regularizer, l1: l1 * share, l2: l2 * share }
+    ctx.penalize(y, (dy) => regularize(ctx.kernels, each, y, dy))
   }
 
   /**
@@ -162,7 +199,7 @@ export abstract class Layer {
 
   /** The layer as it stands in files. */
   get config(): LayerConfig {
-    const options = this.options()
+    const options: Record<string, unknown> = { ...this.options(), ...this.rules }
     if (!this.trainable) options.trainable = false
     return { kind: this.kind, name: this.name, options }
   }
@@ -301,7 +338,7 @@ export function layerOptions<O extends LayerOptions>(
     )
   }
   checkOptions(kind, options, [...known, 'name', 'trainable', 'inputShape'])
-  return options
+  return { ...options, ...resolveRules(kind, options) }
 }
 
 /** Fails unless a shape has `rank` dimensions, the batch included. */

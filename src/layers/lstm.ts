@@ -50,10 +50,13 @@ import {
   recurrentOptionNames,
   type SequenceResult,
 } from './recurrent.ts'
+import { ruleNames, type WeightRules } from './rules.ts'
 import { dropInputs } from './steps.ts'
 
 /** Keras 3's options for `LSTM`, with its defaults. */
-export interface LstmOptions extends RecurrentOptions {
+export interface LstmOptions
+  extends RecurrentOptions,
+    WeightRules<'kernel' | 'recurrent' | 'bias'> {
   /** Width of the cell and of the output, U. */
   units: number
   /** Of the candidate and the shown cell; default 'tanh'. */
@@ -140,6 +143,7 @@ export const lstmOptionNames = [
   'recurrentKernelDropout',
   ...variantNames,
   ...recurrentOptionNames,
+  ...ruleNames('kernel', 'recurrent', 'bias'),
 ]
 
 /** The layer behind `lstm`. */

@@ -7,7 +7,14 @@ import { reverseTime, scaleRepeated } from '../tensor/ops.ts'
 import type { Parameter } from '../tensor/parameter.ts'
 import { repeatRows } from '../tensor/row-ops.ts'
 import type { Tensor } from '../tensor/tensor.ts'
-import { checkRank, featuresOf, Layer, type LayerOptions, type Shape } from './layer.ts'
+import {
+  type CarriedState,
+  checkRank,
+  featuresOf,
+  Layer,
+  type LayerOptions,
+  type Shape,
+} from './layer.ts'
 
 /** Options of every recurrent layer. */
 export interface RecurrentOptions extends LayerOptions {
@@ -22,6 +29,17 @@ export interface RecurrentOptions extends LayerOptions {
    * zeros at first, instead of from zeros. Default false.
    */
   learnInitialState?: boolean
+  /**
+   * Each batch's rows go on where those of the batch before ended, in `fit`, `evaluate` and
+   * `predict`, until `model.resetStates()`; all batches are of one size, and `fit` does not shuffle.
+   * Default false.
+   */
+  stateful?: boolean
+  /**
+   * This times the mean of (h_{t+1} - h_t)², over all pairs of steps that are not masked, is added
+   * to the loss (Merity et al. 2017, β of AWD-LSTM); needs `returnSequences`. Default: nothing.
+   */
+  temporalActivityRegularizer?: number
 }
 
 /** The names of `RecurrentOptions`, for `layerOptions`. */
@@ -30,6 +48,8 @@ export const recurrentOptionNames = [
   'returnState',
   'goBackwards',
   'learnInitialState',
+  'stateful',
+  'temporalActivityRegularizer',
 ]
 
 /** What one pass over a batch of sequences gives. */
@@ -48,6 +68,7 @@ export abstract class RecurrentLayer extends Layer {
   readonly returnState: boolean
   readonly goBackwards: boolean
   readonly learnInitialState: boolean
+  override readonly stateful: boolean
   #initial: readonly Parameter[] = []
   /** Width of the output, U. */
   abstract readonly outputSize: number
@@ -62,6 +83,14 @@ export abstract class RecurrentLayer extends Layer {
     this.returnState = options.returnState ?? false
     this.goBackwards = options.goBackwards ?? false
     this.learnInitialState = options.learnInitialState ?? false
+    this.stateful = options.stateful ?? false
+    if (this.rules.temporalActivityRegularizer && !this.returnSequences) {
+      throw new RefrainError(
+        'BAD_ARGUMENT',
+        "'temporalActivityRegularizer' compares the outputs of neighbouring steps",
+        'add returnSequences: true',
+      )
+    }
   }
 
   /**
@@ -85,12 +114,13 @@ export abstract class RecurrentLayer extends Layer {
 
   /** The options that this class reads, as they stand in files. */
   protected recurrentOptions() {
-    const { returnSequences, returnState, goBackwards, learnInitialState } = this
+    const { returnSequences, returnState, goBackwards, learnInitialState, stateful } = this
     return {
       returnSequences,
       returnState,
       goBackwards,
       ...(learnInitialState && { learnInitialState }),
+      ...(stateful && { stateful }),
     }
   }
 
@@ -163,12 +193,39 @@ export abstract class RecurrentLayer extends Layer {
   ): { output: Tensor; states: Tensor[] } {
     const [rows] = x.shape
     const learned = () => this.#initial.map(({ value }) => repeatRows(ctx, value, rows))
-    const start = initial.length > 0 ? initial : learned()
+    const carries = this.stateful || ctx.carries
+    const begin = () => (carries && this.carried ? this.#goOn(ctx, rows, this.carried) : learned())
+    const start = initial.length > 0 ? initial : begin()
     const { sequence, last, states } = this.run(ctx, x, start, options.reverse)
-    if (!this.returnSequences) return { output: zeroEmptyRows(ctx, x, last, start), states }
-    const output = holdMasked(ctx, sequence, x, options)
-    output.mask = x.mask
+    if (carries) {
+      this.carried = states.map(({ shape, values }) => ({ shape, values: values.slice() }))
+    }
+    const output = this.returnSequences
+      ? holdMasked(ctx, sequence, x, options)
+      : zeroEmptyRows(ctx, x, last, start)
+    if (this.returnSequences) output.mask = x.mask
+    // As Keras does, of all that the layer returns.
+    for (const y of this.returnState ? [output, ...states] : [output]) this.regularize(ctx, y)
+    const beta = this.rules.temporalActivityRegularizer as number | undefined
+    if (beta) ctx.penalize(output, (dy) => differences(output, beta, dy))
     return { output, states }
+  }
+
+  /** The states in which the batch before ended. */
+  #goOn(ctx: Context, rows: number, carried: readonly CarriedState[]): Tensor[] {
+    return carried.map(({ shape, values }) => {
+      if (shape[0] !== rows) {
+        throw new RefrainError(
+          'BAD_SHAPE',
+          `${this.name || this.kind}: a stateful layer expected ${shape[0]} rows, as in the batch ` +
+            `before, got ${rows}`,
+          'use a batchSize that divides the number of rows, or call model.resetStates() before',
+        )
+      }
+      const state = ctx.empty(shape)
+      state.values.set(values)
+      return state
+    })
   }
 }
 
@@ -195,6 +252,31 @@ export function checkStates(
       )
     }
   })
+}
+
+/** beta · the mean of (h_{t+1} - h_t)² over neighbouring steps [B,T,U], and its gradient. */
+function differences(h: Tensor, beta: number, gradient: Tensor | null): number {
+  const [rows, steps, units] = h.shape
+  const valid = h.mask?.lengths ? h.mask.valid.ints : null
+  const follows = (step: number) =>
+    step % steps < steps - 1 && (!valid || (valid[step] === 1 && valid[step + 1] === 1))
+  let pairs = 0
+  for (let step = 0; step < rows * steps; step++) if (follows(step)) pairs++
+  const factor = beta / Math.max(1, pairs * units)
+  const { values } = h
+  const slope = gradient?.values
+  let sum = 0
+  for (let step = 0; step < rows * steps; step++) {
+    if (!follows(step)) continue
+    for (let i = step * units; i < (step + 1) * units; i++) {
+      const change = values[i + units] - values[i]
+      sum += change * change
+      if (!slope) continue
+      slope[i] -= 2 * factor * change
+      slope[i + units] += 2 * factor * change
+    }
+  }
+  return factor * sum
 }
 
 /** Keras gives 0, not the initial state, as the output of a row whose steps are all masked. */

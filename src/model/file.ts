@@ -219,6 +219,7 @@ function isState(json: TrainerState['json'], metrics: number): boolean {
   return (
     counts.every((count) => Number.isSafeInteger(count) && count >= 0) &&
     (json.learningRate === null || typeof json.learningRate === 'number') &&
+    (json.averagingSince === null || Number.isSafeInteger(json.averagingSince)) &&
     isPair(json.loss) &&
     Array.isArray(json.metrics) &&
     json.metrics.length === metrics &&

@@ -18,6 +18,7 @@ import { type Graph, runGraph } from './graph.ts'
 import { checkNesting, nameLayers } from './names.ts'
 import { predictRows } from './predict.ts'
 import { fitInput, severalInputs } from './prepare.ts'
+import { LayerStates } from './states.ts'
 import { type SavedState, Stepper, type StepResult, type StreamState } from './step.ts'
 import { summarize } from './summary.ts'
 import {
@@ -58,6 +59,8 @@ export abstract class Model<Output extends Tensor | Tensor[] = Tensor> {
   encoders: unknown = null
   #backend: Backend | undefined
   #parameters: ParameterSet | null = null
+  /** What stateful layers keep from batch to batch. */
+  readonly states = new LayerStates(() => this.layers)
   readonly #training = new Training(this)
   #arena: Arena | null = null
   #stepper: Stepper | null = null
@@ -257,8 +260,15 @@ export abstract class Model<Output extends Tensor | Tensor[] = Tensor> {
     const inputs = this.columns('predict', x)
     this.parameters.bringHome()
     this.#arena ??= new Arena(this.backend.heap)
-    const tensors = await predictRows(this.graph!, this.backend, this.#arena, inputs, batchSize)
+    const { graph, backend, states } = this
+    const { stateful } = states
+    const tensors = await predictRows(graph!, backend, this.#arena, inputs, batchSize, stateful)
     return (tensors.length === 1 ? tensors[0] : tensors) as Output
+  }
+
+  /** Lets stateful layers start from zeros with the next batch. */
+  resetStates(): void {
+    this.states.reset()
   }
 
   /**

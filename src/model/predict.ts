@@ -1,5 +1,5 @@
 /** Predictions: a graph over all rows of its inputs, a batch at a time. */
-import { lengthBatches } from '../data/batches.ts'
+import { epochBatches, lengthBatches } from '../data/batches.ts'
 import { batchOf, type Column } from '../data/column.ts'
 import type { Backend, Floats } from '../kernels/kernels.ts'
 import type { Arena } from '../tensor/arena.ts'
@@ -10,17 +10,24 @@ import { sizeOf } from '../util/check.ts'
 import { type Graph, runGraph } from './graph.ts'
 import { fitResult, placeRows, type Result } from './result.ts'
 
-/** One tensor for each of the graph's outputs, in memory of its own. */
+/**
+ * One tensor for each of the graph's outputs, in memory of its own.
+ *
+ * @param inOrder batches are taken in the order of their rows, as stateful layers need it
+ */
 export async function predictRows(
   graph: Graph,
   backend: Backend,
   arena: Arena,
   inputs: readonly Column[],
   batchSize: number,
+  inOrder: boolean,
 ): Promise<Tensor[]> {
   const { rows } = inputs[0]
   const ragged = inputs.find((column) => column.offsets)
-  const batches = lengthBatches(ragged ?? inputs[0], batchSize)
+  const batches = inOrder
+    ? epochBatches(inputs[0], batchSize, null, 0)
+    : lengthBatches(ragged ?? inputs[0], batchSize)
   const results: Result[] = []
   const pause = pauser()
   for (const batch of batches) {

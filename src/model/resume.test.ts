@@ -21,7 +21,8 @@ import {
   earlyStopping,
   learningRateSchedule,
 } from '../train/callbacks.ts'
-import { adam, adamW, type Optimizer, sgd } from '../train/optimizers.ts'
+import type { Optimizer } from '../train/optimizer.ts'
+import { adam, adamW, sgd } from '../train/optimizers.ts'
 import { decodeSafetensors, encodeSafetensors } from '../util/safetensors.ts'
 import { loadModel } from './load.ts'
 import type { Model } from './model.ts'

@@ -5,8 +5,10 @@ import type { Tensor } from '../tensor/tensor.ts'
 import type { Callback, Logs } from '../train/callbacks.ts'
 import { type LossConfig, type LossName, resolveLoss } from '../train/losses.ts'
 import { checkMetric, type MetricName, resolveMetric } from '../train/metrics.ts'
-import { type Optimizer, resolveOptimizer } from '../train/optimizers.ts'
+import type { Optimizer } from '../train/optimizer.ts'
+import { resolveOptimizer } from '../train/optimizers.ts'
 import { type History, Trainer, type TrainingData } from '../train/trainer.ts'
+import { checkWindows } from '../train/windows.ts'
 import { checkInteger, checkNumber, checkOptions } from '../util/check.ts'
 import { readCheckpoint, writeModelFile } from './file.ts'
 import type { Model } from './model.ts'
@@ -36,8 +38,15 @@ export interface FitOptions {
   validationSplit?: number
   /** Used instead of `validationSplit`. */
   validationData?: ValidationData
-  /** Default true. */
+  /** Default true, but false for a model with stateful layers, whose batches keep their order. */
   shuffle?: boolean
+  /**
+   * Train on long sequences in windows of so many steps, each from the states in which the one before
+   * ended (truncated backpropagation through time); needs a target for each step. Every window is a
+   * step of the optimizer; a batch's first starts from zeros, or, in stateful layers, where the batch
+   * before ended. Default: whole sequences.
+   */
+  bpttSteps?: number
   /** Of shuffling and dropout; default the model's. */
   seed?: number
   /** A factor for each class number, of the rows trained on; others have 1. */
@@ -55,6 +64,7 @@ const fitOptions = [
   'validationSplit',
   'validationData',
   'shuffle',
+  'bpttSteps',
   'seed',
   'classWeight',
   'sampleWeight',
@@ -171,6 +181,20 @@ export class Training {
     if (options.classWeight) {
       data = withClassWeights(data, options.classWeight, model.graph!.outputs[0].shape)
     }
+    const { states } = model
+    if (options.shuffle && states.stateful) {
+      throw new RefrainError(
+        'BAD_ARGUMENT',
+        "fit 'shuffle': a stateful layer needs batches in their order, got true",
+        'leave it out',
+      )
+    }
+    const { bpttSteps = null } = options
+    if (bpttSteps !== null) {
+      checkInteger("fit 'bpttSteps'", bpttSteps)
+      states.checkWindows()
+      checkWindows(data)
+    }
     const started = performance.now()
     const trainer = this.#makeTrainer()
     const resume = options.resume ? await readCheckpoint(options.resume, model) : null
@@ -179,7 +203,8 @@ export class Training {
       validation,
       epochs,
       batchSize,
-      shuffle: options.shuffle ?? true,
+      shuffle: options.shuffle ?? !states.stateful,
+      bpttSteps,
       seed,
       callbacks: options.callbacks ?? [],
       resume,

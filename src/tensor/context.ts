@@ -27,6 +27,10 @@ export class Context {
   /** Dropout acts only in training. */
   readonly training: boolean
   readonly random: StepRandom
+  /** What layers have added to the loss so far; null where nobody asks. */
+  penalty: number | null
+  /** Recurrent layers go on from where the last batch ended, as if all of them were stateful. */
+  readonly carries: boolean
   readonly #tape: (() => void)[] | null
   #stream = 0
   #room: ((shape: readonly number[]) => Tensor | null) | null = null
@@ -38,6 +42,9 @@ export class Context {
       training?: boolean
       gradients?: boolean
       random?: StepRandom
+      /** Collect what layers add to the loss. */
+      penalties?: boolean
+      carries?: boolean
       /** Instead of the backend's: kernels that do more, such as note down their calls. */
       kernels?: Kernels
     } = {},
@@ -46,6 +53,8 @@ export class Context {
     this.kernels = options.kernels ?? backend.kernels
     this.arena = arena
     this.training = options.training ?? false
+    this.carries = options.carries ?? false
+    this.penalty = options.penalties ? 0 : null
     this.random = options.random ?? { seed: 0, step: 0 }
     this.#tape = (options.gradients ?? this.training) ? [] : null
   }
@@ -154,6 +163,16 @@ export class Context {
         if (outputs.some((output) => this.hasGradient(output))) backward()
       })
     }
+  }
+
+  /**
+   * Adds a term to the loss, where one is asked for: `term` gives the value for a tensor, and adds
+   * its gradient to `gradient` if there is one.
+   */
+  penalize(x: Tensor, term: (gradient: Tensor | null) => number): void {
+    if (this.penalty === null) return
+    this.penalty += term(null)
+    if (x.tracked) this.#tape?.push(() => void term(this.gradientOf(x)))
   }
 
   /** Whether anything has added to the gradient of `tensor`. */

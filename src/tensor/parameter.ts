@@ -1,6 +1,8 @@
 import type { Backend } from '../kernels/kernels.ts'
 import { sizeOf } from '../util/check.ts'
+import type { Constraint } from './constraints.ts'
 import type { Initializer } from './initializers.ts'
+import type { Regularizer } from './regularizers.ts'
 import type { UsedRows } from './rows.ts'
 import { allocateTensor, type Tensor } from './tensor.ts'
 
@@ -17,6 +19,10 @@ export class Parameter {
   version = 0
   /** True for a table [V,D] of which a batch reads only some rows, by `gather`. */
   byRows = false
+  /** What its weights add to the loss; null: nothing. */
+  regularizer: Regularizer | null = null
+  /** What its weights are made to be after each of the optimizer's steps; null: as they come. */
+  constraint: Constraint | null = null
   /** Set while a trainer moves the table's rows one by one: those that the present step uses. */
   usedRows: UsedRows | null = null
   /** Makes up for what the optimizer has put off; null: the value is what it should be. */

@@ -1,5 +1,5 @@
 import type { Kernels } from '../kernels/kernels.ts'
-import type { OptimizerOptions } from './optimizers.ts'
+import type { OptimizerOptions } from './optimizer.ts'
 import type { Gradients } from './updater.ts'
 
 /** What clipping did in one step. */
@@ -12,18 +12,24 @@ export interface Clipped {
   readonly norm: number
 }
 
+/** The norm of all gradients together. */
+export function gradientNorm(kernels: Kernels, { arrays }: Gradients): number {
+  let squares = 0
+  for (const { values, size } of arrays) squares += kernels.sumSquares(values, size)
+  return Math.sqrt(squares)
+}
+
 /**
  * Clips the gradients as the optimizer's options say: by value and by each parameter's norm in
  * place, by the global norm as a factor for the update.
  */
 export function clipGradients(
   kernels: Kernels,
-  { arrays, each }: Gradients,
+  gradients: Gradients,
   { clipValue, clipNorm, globalClipNorm }: OptimizerOptions,
 ): Clipped {
-  let squares = 0
-  for (const { values, size } of arrays) squares += kernels.sumSquares(values, size)
-  const norm = Math.sqrt(squares)
+  const { arrays, each } = gradients
+  const norm = gradientNorm(kernels, gradients)
   if (clipValue !== undefined) {
     let cut = 0
     for (const { values, size } of arrays) cut += kernels.clipValue(values, clipValue, size)

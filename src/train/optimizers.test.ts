@@ -3,101 +3,17 @@ import { type FixtureCase, type FixtureOption, loadFixture } from '../../test/fi
 import { eachBackend, truth } from '../kernels/backends.case.ts'
 import { expectClose, sums } from '../kernels/kernels.case.ts'
 import type { Backend } from '../kernels/kernels.ts'
-import { zeros } from '../tensor/initializers.ts'
-import { Parameter, ParameterSet } from '../tensor/parameter.ts'
-import type { Callback } from './callbacks.ts'
-import {
-  adam,
-  adamW,
-  type Optimizer,
-  type OptimizerOptions,
-  resolveOptimizer,
-  rmsprop,
-  sgd,
-} from './optimizers.ts'
+import { givenBy, size, sizes, train } from './gradients.case.ts'
+import type { Optimizer, OptimizerOptions } from './optimizer.ts'
+import { adam, adamW, resolveOptimizer, rmsprop, sgd } from './optimizers.ts'
 import { exponentialDecay } from './schedules.ts'
-import { type Trainable, Trainer } from './trainer.ts'
 
 const fixture = loadFixture('keras/optimizers.json')
 const [shared, ...cases] = fixture.cases
 const steps = shared.options.steps as number
 const shown = shared.options.shown as number[]
-const sizes = { w: 12, b: 4 }
-const size = sizes.w + sizes.b
-
-/** Each step's gradients, w's then b's. */
-const gradients = Array.from({ length: steps }, (_, k) => {
-  const part = (name: 'w' | 'b') =>
-    shared.arrays[`g${name}`].data.slice(k * sizes[name], (k + 1) * sizes[name])
-  return { w: part('w'), b: part('b') }
-})
-
-/** Two parameters whose gradients are the batch's single row. */
-function givenGradients(backend: Backend): Trainable {
-  const parameters = [
-    new Parameter('w', [3, 4], zeros()),
-    new Parameter('b', [sizes.b], zeros()),
-  ] as const
-  const set = new ParameterSet(backend, parameters)
-  parameters[0].value.values.set(shared.arrays.w0.data)
-  parameters[1].value.values.set(shared.arrays.b0.data)
-  return {
-    backend,
-    parameters: set,
-    forward(ctx, [row]) {
-      // (1/2 - 0)² has the derivative 1, which leaves the gradients as they are.
-      const y = ctx.empty([1, 1])
-      y.values[0] = 0.5
-      const sources = parameters.map(({ value }) => value)
-      return ctx.record(y, sources, () => {
-        expect(ctx.gradientOf(y).values[0]).toBe(1)
-        let at = 0
-        for (const source of sources) {
-          const gradient = ctx.gradientOf(source).values
-          for (let i = 0; i < gradient.length; i++) gradient[i] += row.values[at++]
-        }
-      })
-    },
-  }
-}
-
-/** Trains a step on each row of gradients; what happened to weights and learning rate. */
-async function train(backend: Backend, optimizer: Optimizer) {
-  const weights: Float64Array[] = []
-  const rates: number[] = []
-  const watch: Callback = {
-    name: 'watch',
-    onTrainBegin: (run) => void rates.push(run.learningRate),
-    onStepEnd(run) {
-      weights.push(Float64Array.from(run.readWeights()))
-      rates.push(run.learningRate)
-    },
-  }
-  const trainer = new Trainer(givenGradients(backend), {
-    loss: { name: 'meanSquaredError' },
-    optimizer,
-    metrics: [],
-  })
-  const rows = gradients.flatMap(({ w, b }) => [...w, ...b])
-  const column = (shape: number[], data: Float32Array) =>
-    ({ rows: steps, dtype: 'float', shape, data, offsets: null }) as const
-  const history = await trainer.fit({
-    data: {
-      inputs: [column([size], Float32Array.from(rows))],
-      target: column([1], new Float32Array(steps)),
-      weights: null,
-    },
-    validation: null,
-    epochs: 1,
-    batchSize: 1,
-    shuffle: false,
-    seed: 0,
-    callbacks: [watch],
-    save: async () => {},
-    resume: null,
-  })
-  return { weights, rates, history }
-}
+const given = givenBy(fixture)
+const { gradients } = given
 
 const makers: Record<string, (options: never) => Optimizer> = {
   SGD: sgd,
@@ -134,7 +50,7 @@ function clippings({ clipValue, clipNorm, globalClipNorm }: OptimizerOptions): n
 describe(`${steps} steps of the optimizers of ${fixture.made_by.program} ${fixture.made_by.version}`, () => {
   const check = async (backend: Backend, test: FixtureCase) => {
     const optimizer = optimizerOf(test)
-    const { weights, rates, history } = await train(backend, optimizer)
+    const { weights, rates, history } = await train(backend, optimizer, given)
     for (const step of shown) {
       for (const [name, from, to] of [['w', 0, sizes.w] as const, ['b', sizes.w, size] as const]) {
         const expected = test.arrays[`${name}${step}`].data
@@ -233,7 +149,8 @@ describe('options', () => {
       "RefrainError: optimizer: unknown optimizer 'adamw'; did you mean 'adamW'?",
     )
     expect(text(() => resolveOptimizer('constructor' as never))).toBe(
-      "RefrainError: optimizer: unknown optimizer 'constructor'; known: sgd, rmsprop, adam, adamW",
+      "RefrainError: optimizer: unknown optimizer 'constructor'; known: sgd, rmsprop, adam, adamW, " +
+        'adagrad, adadelta, adamax, nadam, lion, asgd, ntAsgd',
     )
     expect(text(() => resolveOptimizer(null as never))).toContain('unknown optimizer null')
   })

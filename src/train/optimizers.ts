@@ -1,130 +1,19 @@
-/**
- * Optimizers, with Keras 3's names, defaults and formulas. Each is a configuration and a function
- * over flat arrays: a model's parameters are one array, so a step is one kernel call.
- */
+/** Optimizers, with Keras 3's names, defaults and formulas; the rarer ones are in `adaptive.ts`. */
 import { RefrainError, show } from '../errors.ts'
 import type { Kernels } from '../kernels/kernels.ts'
-import type { Tensor } from '../tensor/tensor.ts'
-import { checkNumber, checkOptions, suggest } from '../util/check.ts'
-import { exponentialDecay, rateAt, type Schedule } from './schedules.ts'
-
-/** Options that every optimizer takes. */
-export interface OptimizerOptions {
-  /** A number, or a schedule such as `exponentialDecay`. */
-  learningRate?: number | Schedule
-  /** Each gradient element is cut to ±this. */
-  clipValue?: number
-  /** Each parameter's gradient is scaled down to at most this norm. */
-  clipNorm?: number
-  /** All gradients together are scaled down to at most this norm (Pascanu et al. 2013). */
-  globalClipNorm?: number
-  /** Share of each weight taken off in a step, times the learning rate. */
-  weightDecay?: number
-}
-
-/** An optimizer: what to remember for each weight, and how to move. */
-export interface Optimizer {
-  readonly name: 'sgd' | 'rmsprop' | 'adam' | 'adamW'
-  /** With defaults filled in; what a file holds. */
-  readonly options: Readonly<Required<Pick<OptimizerOptions, 'learningRate'>> & OptimizerOptions>
-  /** Names of the arrays kept beside the weights. */
-  readonly slots: readonly string[]
-  /** Moves the weights; `step` counts from 0. */
-  apply(kernels: Kernels, update: Update): void
-  /**
-   * What a step does to rows of a table in which the gradient is zero: 'nothing', something that can
-   * be made up for when they are read, or null: what only `apply` knows, to the whole table.
-   */
-  readonly idle: 'nothing' | Idle | null
-}
-
-/** Steps that rows have missed, made up for in one go. */
-export interface Idle {
-  /** What must be known of a step later on: the factor on the move, and the share of a weight kept. */
-  factors(step: number, rate: number): [rate: number, keep: number]
-  /** Takes the steps that each of the rows lacks, to the very bits that `apply` gives. */
-  replay(kernels: Kernels, missed: MissedSteps): void
-}
-
-/** Rows of a table [V,D] and the steps that they lack. */
-export interface MissedSteps {
-  readonly weights: Tensor
-  readonly slots: readonly Tensor[]
-  /** [V] the first step of each row that is still to be taken */
-  readonly done: Tensor
-  /** [n], or null for all rows */
-  readonly rows: Tensor | null
-  /** `factors` of each step */
-  readonly rates: Tensor
-  readonly keeps: Tensor
-  readonly count: number
-}
-
-/** One step's arrays, all of the same length, and numbers. */
-export interface Update {
-  readonly weights: Tensor
-  readonly gradients: Tensor
-  readonly slots: readonly Tensor[]
-  readonly step: number
-  /** Learning rate of this step. */
-  readonly rate: number
-  /** Factor on the gradients. */
-  readonly scale: number
-}
-
-const shared = ['learningRate', 'clipValue', 'clipNorm', 'globalClipNorm', 'weightDecay']
-
-/** The options that were given; one that is undefined takes its default. */
-function check<O extends OptimizerOptions>(name: string, given: O, own: readonly string[]): O {
-  checkOptions(name, given, [...shared, ...own])
-  const defined = Object.entries(given).filter(([, value]) => value !== undefined)
-  const options = Object.fromEntries(defined) as O
-  if (options.learningRate !== undefined) checkRate(name, options.learningRate)
-  const clips = (['clipValue', 'clipNorm', 'globalClipNorm'] as const).filter(
-    (key) => options[key] !== undefined,
-  )
-  for (const key of clips) {
-    const limit = checkNumber(`${name} '${key}'`, options[key], 0)
-    if (limit === 0) {
-      throw new RefrainError('BAD_ARGUMENT', `${name} '${key}': expected more than 0, got 0`)
-    }
-  }
-  if (clips.length > 1) {
-    throw new RefrainError(
-      'BAD_ARGUMENT',
-      `${name}: expected one of clipValue, clipNorm and globalClipNorm, got ${show(clips)}`,
-    )
-  }
-  if (options.weightDecay !== undefined) {
-    checkNumber(`${name} 'weightDecay'`, options.weightDecay, 0)
-  }
-  return options
-}
-
-function checkRate(name: string, rate: unknown): void {
-  if (typeof rate !== 'object' || rate === null) {
-    checkNumber(`${name} 'learningRate'`, rate, 0)
-    return
-  }
-  const { kind, ...options } = rate as Schedule
-  if (kind !== 'exponentialDecay') {
-    throw new RefrainError(
-      'BAD_ARGUMENT',
-      `${name} 'learningRate': expected a number or a schedule, got ${show(rate)}`,
-      'write exponentialDecay({ … })',
-    )
-  }
-  exponentialDecay(options)
-}
-
-/** Of a running mean: at 1 it would never take anything in, and its correction divide by 0. */
-function checkDecay(where: string, value: unknown): void {
-  if (checkNumber(where, value, 0, 1) < 1) return
-  throw new RefrainError('BAD_ARGUMENT', `${where}: expected less than 1, got 1`)
-}
-
-/** The flat decay: learning rate times weight decay. */
-const decayOf = (options: OptimizerOptions, rate: number) => rate * (options.weightDecay ?? 0)
+import { checkNumber, suggest } from '../util/check.ts'
+import { adadelta, adagrad, adamax, lion, nadam } from './adaptive.ts'
+import { asgd, ntAsgd } from './asgd.ts'
+import {
+  check,
+  checkDecay,
+  complete,
+  decayOf,
+  type MissedSteps,
+  type Optimizer,
+  type OptimizerName,
+  type OptimizerOptions,
+} from './optimizer.ts'
 
 /** Stochastic gradient descent; learningRate 0.01, momentum 0, nesterov false. */
 export function sgd(
@@ -133,7 +22,7 @@ export function sgd(
   const defaults = { learningRate: 0.01, momentum: 0, nesterov: false }
   const options = { ...defaults, ...check('sgd', given, ['momentum', 'nesterov']) }
   checkNumber("sgd 'momentum'", options.momentum, 0, 1)
-  return {
+  return complete({
     name: 'sgd',
     options,
     slots: options.momentum > 0 ? ['velocity'] : [],
@@ -151,7 +40,7 @@ export function sgd(
         decayOf(options, rate),
       )
     },
-  }
+  })
 }
 
 /** RMSprop (Hinton 2012); learningRate 0.001, rho 0.9, momentum 0, epsilon 1e-7, centered false. */
@@ -172,7 +61,7 @@ export function rmsprop(
   const slots = ['meanSquare']
   if (options.centered) slots.push('mean')
   if (options.momentum > 0) slots.push('velocity')
-  return {
+  return complete({
     name: 'rmsprop',
     options,
     slots,
@@ -194,7 +83,7 @@ export function rmsprop(
         decayOf(options, rate),
       )
     },
-  }
+  })
 }
 
 type AdamOptions = OptimizerOptions & {
@@ -256,7 +145,7 @@ function adamLike(
       epsilon,
     )
   }
-  return {
+  return complete({
     name,
     options,
     slots: options.amsgrad ? ['m', 'v', 'vMax'] : ['m', 'v'],
@@ -277,7 +166,7 @@ function adamLike(
         decayOf(options, rate),
       )
     },
-  }
+  })
 }
 
 /** Adam (Kingma & Ba 2014); learningRate 0.001, beta1 0.9, beta2 0.999, epsilon 1e-7. */
@@ -287,11 +176,23 @@ export const adam = (options: AdamOptions = {}) => adamLike('adam', {}, options)
 export const adamW = (options: AdamOptions = {}) =>
   adamLike('adamW', { weightDecay: 0.004 }, options)
 
-const makers = { sgd, rmsprop, adam, adamW }
+const makers = {
+  sgd,
+  rmsprop,
+  adam,
+  adamW,
+  adagrad,
+  adadelta,
+  adamax,
+  nadam,
+  lion,
+  asgd,
+  ntAsgd,
+}
 
 /** The optimizer of a name, configuration or itself; throws `UNKNOWN_OPTION`. */
 export function resolveOptimizer(
-  wanted: Optimizer | Optimizer['name'] | { name: string; options: OptimizerOptions },
+  wanted: Optimizer | OptimizerName | { name: string; options: OptimizerOptions },
 ): Optimizer {
   if (typeof wanted === 'object' && wanted !== null && 'apply' in wanted) return wanted
   const name = typeof wanted === 'string' ? wanted : wanted?.name
@@ -304,9 +205,4 @@ export function resolveOptimizer(
   }
   const maker = makers[name as keyof typeof makers]
   return maker(typeof wanted === 'string' ? {} : (wanted.options as never))
-}
-
-/** The learning rate of a step. */
-export function learningRateOf(optimizer: Optimizer, step: number): number {
-  return rateAt(optimizer.options.learningRate, step)
 }

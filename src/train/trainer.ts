@@ -9,21 +9,42 @@ import type { Backend } from '../kernels/kernels.ts'
 import { Arena } from '../tensor/arena.ts'
 import { Context } from '../tensor/context.ts'
 import type { ParameterSet } from '../tensor/parameter.ts'
+import { regularize } from '../tensor/regularizers.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { sizeOf } from '../util/check.ts'
 import type { Callback, Logs, Run } from './callbacks.ts'
-import { clipGradients } from './clipping.ts'
+import { clipGradients, gradientNorm } from './clipping.ts'
 import { computeLoss, type LossConfig } from './losses.ts'
 import { Metric, type MetricName } from './metrics.ts'
-import { learningRateOf, type Optimizer } from './optimizers.ts'
+import type { Optimizer } from './optimizer.ts'
 import { pauser } from './pause.ts'
+import { rateAt } from './schedules.ts'
 import { type Gradients, Updater } from './updater.ts'
+import { type Piece, piecesOf, windowData } from './windows.ts'
 
 /** What can be trained: parameters, and predictions from inputs. */
 export interface Trainable {
   readonly backend: Backend
   readonly parameters: ParameterSet
+  /** What layers keep from batch to batch; absent: nothing. */
+  readonly states?: CarriedStates
   forward(ctx: Context, inputs: readonly Tensor[]): Tensor
+}
+
+/** The states that sequences leave to the next batch. */
+export interface CarriedStates {
+  /** Whether batches must come in their order. */
+  readonly stateful: boolean
+  /** Back to zeros; `onlyWindows`: of layers that keep them from window to window only. */
+  reset(onlyWindows?: boolean): void
+  /** By layer and number. */
+  read(): Readonly<Record<string, CarriedState>>
+  write(states: Readonly<Record<string, CarriedState>>): void
+}
+
+export interface CarriedState {
+  readonly shape: readonly number[]
+  readonly values: Float32Array | Float64Array
 }
 
 /** Rows of inputs, targets and, if any, weights (one a row, or one a step). */
@@ -40,6 +61,8 @@ export interface FitPlan {
   readonly epochs: number
   readonly batchSize: number
   readonly shuffle: boolean
+  /** Sequences are trained on in windows of so many steps, one after the other; null: as a whole. */
+  readonly bpttSteps?: number | null
   readonly seed: number
   readonly callbacks: readonly Callback[]
   /** Writes a checkpoint with this state to `path`. */
@@ -74,12 +97,16 @@ export interface TrainerState {
   readonly json: {
     readonly iteration: number
     readonly learningRate: number | null
+    readonly averagingSince: number | null
     readonly epoch: number
     readonly step: number
     readonly seed: number
     readonly batchSize: number
     readonly shuffle: boolean
+    readonly bpttSteps: number | null
     readonly rows: number
+    /** Shapes of the arrays `states/…`. */
+    readonly states: Readonly<Record<string, readonly number[]>>
     readonly loss: [number, number]
     readonly metrics: [number, number][]
     readonly history: History
@@ -99,6 +126,8 @@ export class Trainer {
   #iteration = 0
   /** Learning rate set by a callback; null: the optimizer's own. */
   #learningRate: number | null = null
+  /** Steps done when the optimizer's average was triggered; null: not yet. */
+  #averagingSince: number | null = null
 
   constructor(
     model: Trainable,
@@ -132,14 +161,26 @@ export class Trainer {
   }
 
   /** One optimizer step; returns the batch's loss and the predictions' metrics through `metrics`. */
-  #step(data: TrainingData, rows: Int32Array, seed: number): { loss: number; clipped: boolean } {
-    const { backend, parameters } = this.#model
+  #step(plan: FitPlan, piece: Piece): { loss: number; clipped: boolean } {
+    const { data, seed, bpttSteps } = plan
+    const { backend, parameters, states } = this.#model
+    const windows = !!bpttSteps
+    if (windows && piece.from === 0) states?.reset(true)
     // A callback may have built or trained a model that shares layers with this one.
     parameters.claim()
     this.#arena.reset()
     const random = { seed, step: this.#iteration }
-    const ctx = new this.#Context(backend, this.#arena, { training: true, random })
-    const batch = ctx.within('batching', () => makeBatch(this.#arena, data, rows))
+    const options = { training: true, random, penalties: true, carries: windows }
+    const ctx = new this.#Context(backend, this.#arena, options)
+    const batch = ctx.within('batching', () =>
+      windows
+        ? makeBatch(
+            this.#arena,
+            windowData(data, piece),
+            piece.rows.map((_, i) => i),
+          )
+        : makeBatch(this.#arena, data, piece.rows),
+    )
     ctx.within('optimizer', () => this.#moving.begin())
     const prediction = this.#model.forward(ctx, batch.inputs)
     const loss = ctx.within('loss', () => {
@@ -149,23 +190,41 @@ export class Trainer {
       return computeLoss(ctx, this.#loss, prediction, batch.target, weights)
     })
     ctx.backward()
-    const clipped = ctx.within('optimizer', () => this.#update(ctx, loss))
+    const total = loss + (ctx.penalty ?? 0) + weightPenalty(ctx, parameters)
+    const clipped = ctx.within('optimizer', () => this.#update(ctx, total))
     this.#iteration++
-    return { loss, clipped }
+    return { loss: total, clipped }
   }
 
   /** Moves the weights by the gradients; returns whether clipping changed them. */
   #update(ctx: Context, loss: number): boolean {
     const updater = this.#moving
+    const { options, average } = this.#optimizer
+    const { gradientAccumulationSteps: every = 1, useEma, emaOverwriteFrequency } = options
+    const step = Math.floor(this.#iteration / every)
+    const last = (this.#iteration + 1) % every === 0
     const gradients = updater.gradients(ctx)
-    const { scale, norm, acted } = clipGradients(ctx.kernels, gradients, this.#optimizer.options)
-    if (!Number.isFinite(loss) || !Number.isFinite(norm)) this.#failNotFinite(loss, gradients)
-    updater.apply(ctx, { step: this.#iteration, rate: this.#currentRate(), scale })
-    return acted
+    if (every > 1) {
+      this.#checkFinite(loss, gradientNorm(ctx.kernels, gradients), gradients)
+      updater.accumulate(every, last)
+    }
+    let clipped = false
+    if (last) {
+      const { scale, norm, acted } = clipGradients(ctx.kernels, gradients, options)
+      this.#checkFinite(loss, norm, gradients)
+      updater.apply(ctx, { step, rate: this.#currentRate(), scale })
+      clipped = acted
+    }
+    if (average && (last || useEma)) {
+      updater.follow(average.share(step, this.#averagingSince))
+      if (emaOverwriteFrequency && (step + 1) % emaOverwriteFrequency === 0) updater.takeAverage()
+    }
+    updater.constrain()
+    return clipped
   }
 
   #currentRate(): number {
-    return this.#learningRate ?? learningRateOf(this.#optimizer, this.#iteration)
+    return this.#learningRate ?? rateAt(this.#optimizer.options.learningRate, this.#iteration)
   }
 
   #setLearningRate(rate: number): void {
@@ -179,8 +238,9 @@ export class Trainer {
     this.#learningRate = rate
   }
 
-  /** Names where the number that is not finite was born; the weights are still those before. */
-  #failNotFinite(loss: number, { each }: Gradients): never {
+  /** Names where a number that is not finite was born; the weights are still those before. */
+  #checkFinite(loss: number, norm: number, { each }: Gradients): void {
+    if (Number.isFinite(loss) && Number.isFinite(norm)) return
     const { kernels } = this.#model.backend
     const bad = each().find(
       ({ gradient }) => kernels.firstNonFinite(gradient.values, gradient.size) >= 0,
@@ -202,22 +262,24 @@ export class Trainer {
     const pause = pauser()
     let total = 0
     let count = 0
+    const { backend, parameters } = this.#model
+    const ofWeights = weightPenalty(new Context(backend, this.#arena), parameters)
     // Rows of like length together need less padding, and a mean over rows does not show it. With
     // a target for each step it would: Keras weighs each batch's mean over steps by its rows.
     const ragged = data.inputs.find((column) => column.offsets)
     const batches =
-      ragged && !data.target.offsets
+      ragged && !data.target.offsets && !this.#model.states?.stateful
         ? lengthBatches(ragged, batchSize)
         : epochBatches(data.target, batchSize, null, 0)
     for (const rows of batches) {
       this.#arena.reset()
-      const ctx = new Context(this.#model.backend, this.#arena)
+      const ctx = new Context(this.#model.backend, this.#arena, { penalties: true })
       const batch = makeBatch(this.#arena, data, rows)
       const prediction = this.#model.forward(ctx, batch.inputs)
       const weights = rowWeights(batch.weights, prediction)
       const value = computeLoss(ctx, this.#loss, prediction, batch.target, weights)
       for (const metric of metrics) metric.update(prediction, batch.target, null)
-      total += value * rows.length
+      total += (value + (ctx.penalty ?? 0) + ofWeights) * rows.length
       count += rows.length
       await pause()
     }
@@ -225,6 +287,31 @@ export class Trainer {
     const logs: Logs = { loss: count === 0 ? 0 : total / count }
     for (const metric of metrics) logs[metric.name] = metric.result
     return logs
+  }
+
+  /**
+   * With the average of the weights, if the optimizer keeps one for that; stateful layers start from
+   * zeros, and training goes on where it was.
+   */
+  async #validate(data: TrainingData, batchSize: number): Promise<Logs> {
+    const averaged = this.#optimizer.average?.validated
+    const { states } = this.#model
+    const kept = states?.read() ?? {}
+    if (averaged) this.#moving.exchange()
+    states?.reset()
+    try {
+      return await this.evaluate(data, batchSize)
+    } finally {
+      if (averaged) this.#moving.exchange()
+      states?.write(kept)
+    }
+  }
+
+  /** A copy of all weights, those on which validation looks. */
+  #readWeights(): Float32Array | Float64Array {
+    const weights = this.#model.parameters.values.values.slice()
+    if (this.#optimizer.average?.validated) weights.set(this.#moving.average!.values)
+    return weights
   }
 
   /** Trains for the plan's epochs. */
@@ -272,7 +359,7 @@ export class Trainer {
       },
       readWeights() {
         parameters.claim()
-        return parameters.values.values.slice()
+        return trainer.#readWeights()
       },
       writeWeights(weights) {
         parameters.claim()
@@ -313,30 +400,33 @@ export class Trainer {
       if (step === 0) await call('onEpochBegin', {})
       const lengths = data.inputs.find((column) => column.offsets) ?? data.target
       const batches = epochBatches(lengths, batchSize, plan.shuffle ? plan.seed : null, epoch)
-      stepsPerEpoch = batches.length
+      const pieces = piecesOf(batches, lengths, plan.bpttSteps ?? null)
+      stepsPerEpoch = pieces.length
       if (step === 0) {
         loss = [0, 0]
         for (const metric of this.#metrics) metric.reset()
       }
-      rowsSeen = batches.slice(0, step).reduce((sum, rows) => sum + rows.length, 0)
-      while (step < batches.length && !stopping) {
-        const rows = batches[step]
-        const result = this.#step(data, rows, plan.seed)
+      const seenBy = ({ rows, last }: Piece) => (last ? rows.length : 0)
+      rowsSeen = pieces.slice(0, step).reduce((sum, piece) => sum + seenBy(piece), 0)
+      while (step < pieces.length && !stopping) {
+        const piece = pieces[step]
+        const result = this.#step(plan, piece)
         step++
-        rowsSeen += rows.length
+        rowsSeen += seenBy(piece)
         history.steps++
         if (result.clipped) history.clippedSteps++
-        loss[0] += result.loss * rows.length
-        loss[1] += rows.length
+        const weight = piece.rows.length * (piece.to - piece.from)
+        loss[0] += result.loss * weight
+        loss[1] += weight
         logs = this.#logs(loss)
         await call('onStepEnd', logs)
         await pause()
       }
       // Stopped within the epoch: its numbers are not those of an epoch.
-      if (step < batches.length) break
+      if (step < pieces.length) break
       logs = this.#logs(loss)
       if (plan.validation) {
-        const values = await this.evaluate(plan.validation, batchSize)
+        const values = await this.#validate(plan.validation, batchSize)
         for (const [name, value] of Object.entries(values)) {
           logs[`val${name[0].toUpperCase()}${name.slice(1)}`] = value
         }
@@ -346,9 +436,13 @@ export class Trainer {
         history.history[name] ??= []
         history.history[name].push(value)
       }
+      if (this.#averagingSince === null && this.#optimizer.average?.trigger?.(history.history)) {
+        this.#averagingSince = this.#iteration
+      }
       await call('onEpochEnd', logs)
       step = 0
     }
+    if (this.#optimizer.average && this.#iteration > 0) this.#moving.takeAverage()
     history.stopped = stopping
     await call('onTrainEnd', logs)
     this.#arena.reset()
@@ -371,6 +465,11 @@ export class Trainer {
     this.#moving.slots.forEach((slot, i) => {
       arrays[`optimizer/${this.#optimizer.slots[i]}`] = slot.values.slice()
     })
+    const states: Record<string, readonly number[]> = {}
+    for (const [name, { shape, values }] of Object.entries(this.#model.states?.read() ?? {})) {
+      states[name] = shape
+      arrays[`states/${name}`] = values.slice()
+    }
     const callbacks = plan.callbacks.map((callback, i) => {
       const state = callback.readState?.()
       if (state?.weights) arrays[`callback/${i}`] = state.weights
@@ -381,11 +480,14 @@ export class Trainer {
       json: {
         iteration: this.#iteration,
         learningRate: this.#learningRate,
+        averagingSince: this.#averagingSince,
         ...position,
         seed: plan.seed,
         batchSize: plan.batchSize,
         shuffle: plan.shuffle,
+        bpttSteps: plan.bpttSteps ?? null,
         rows: plan.data.target.rows,
+        states,
         loss,
         metrics: this.#metrics.map((metric) => metric.state),
         history,
@@ -399,6 +501,7 @@ export class Trainer {
       seed: plan.seed,
       batchSize: plan.batchSize,
       shuffle: plan.shuffle,
+      bpttSteps: plan.bpttSteps ?? null,
       rows: plan.data.target.rows,
     }
     for (const [name, value] of Object.entries(now)) {
@@ -431,12 +534,29 @@ export class Trainer {
     this.#moving.slots.forEach((slot, i) => {
       slot.values.set(arrays[`optimizer/${this.#optimizer.slots[i]}`])
     })
+    const states = Object.entries(json.states).map(([name, shape]) => {
+      return [name, { shape, values: arrays[`states/${name}`] }] as const
+    })
+    this.#model.states?.write(Object.fromEntries(states))
     this.#iteration = json.iteration
     this.#learningRate = json.learningRate
+    this.#averagingSince = json.averagingSince
     this.#metrics.forEach((metric, i) => {
       metric.state = json.metrics[i]
     })
   }
+}
+
+/** What regularizers of the weights add to the loss; while `ctx` records, their gradients too. */
+function weightPenalty(ctx: Context, { trainable }: ParameterSet): number {
+  let sum = 0
+  for (const { parameter } of trainable) {
+    const { regularizer } = parameter
+    if (!regularizer) continue
+    const { value } = parameter
+    sum += regularize(ctx.kernels, regularizer, value, ctx.recording ? ctx.gradientOf(value) : null)
+  }
+  return sum
 }
 
 function makeBatch(arena: Arena, data: TrainingData, rows: Int32Array) {

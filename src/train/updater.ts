@@ -4,12 +4,13 @@
  * have done to the other rows is put off until they are read, so a step costs what its batch holds,
  * not what the table holds, and the weights are those of the plain method, bit for bit.
  */
-import type { Backend } from '../kernels/kernels.ts'
+import type { Backend, Floats } from '../kernels/kernels.ts'
+import { projection } from '../tensor/constraints.ts'
 import type { Context } from '../tensor/context.ts'
 import type { Parameter, ParameterSet, Place } from '../tensor/parameter.ts'
 import { UsedRows } from '../tensor/rows.ts'
 import { allocateTensor, type Tensor } from '../tensor/tensor.ts'
-import type { Optimizer, Update } from './optimizers.ts'
+import type { Optimizer, Update } from './optimizer.ts'
 
 /** Tables of fewer elements lie in the cache and are moved as a whole. */
 const smallestTable = 1 << 16
@@ -18,7 +19,11 @@ const longestDelay = 1024
 
 /** Whether of this parameter only the rows used are moved. */
 export const movesByRows = (optimizer: Optimizer, { parameter, size }: Place): boolean =>
-  optimizer.idle !== null && parameter.byRows && size >= smallestTable
+  optimizer.idle !== null &&
+  parameter.byRows &&
+  size >= smallestTable &&
+  !parameter.regularizer &&
+  !parameter.constraint
 
 /** A table whose rows are moved one by one. */
 interface Table {
@@ -59,6 +64,7 @@ export class Updater {
   readonly #rates: Tensor
   readonly #keeps: Tensor
   #count = 0
+  readonly #projections: readonly (readonly [Parameter, (weights: Floats) => void])[]
 
   constructor(backend: Backend, parameters: ParameterSet, optimizer: Optimizer) {
     this.#backend = backend
@@ -66,7 +72,15 @@ export class Updater {
     this.#optimizer = optimizer
     const { heap } = backend
     const inTable = (place: Place) => movesByRows(optimizer, place)
-    this.#slots = optimizer.slots.map(() => allocateTensor(heap, [parameters.trainableSize]))
+    this.#projections = parameters.trainable.flatMap(({ parameter }) => {
+      const { path, constraint, shape } = parameter
+      return constraint ? [[parameter, projection(path, constraint, shape)] as const] : []
+    })
+    this.#slots = optimizer.slots.map((name) => {
+      const slot = allocateTensor(heap, [parameters.trainableSize])
+      slot.values.fill(optimizer.initial?.[name] ?? 0)
+      return slot
+    })
     this.#tables = parameters.trainable.filter(inTable).map(({ parameter, start }) => {
       const done = allocateTensor(heap, [parameter.shape[0]], 'int32')
       const used = new UsedRows(parameter.shape, (rows) => this.#catchUp(table, rows))
@@ -149,6 +163,63 @@ export class Updater {
       if (gradient) found.push({ parameter, gradient })
     }
     return found
+  }
+
+  /** Adds the step's gradients to those of the batches before, or, `last`, makes them their mean. */
+  accumulate(steps: number, last: boolean): void {
+    const { kernels } = this.#backend
+    const at = this.#optimizer.slots.indexOf('accumulated')
+    for (const { gradients, slots } of this.#runs) {
+      const { size } = gradients
+      const [sum, step] = [slots[at].values, gradients.values]
+      kernels.addScaled(step, sum, 1, size)
+      if (!last) continue
+      kernels.fill(step, 0, size)
+      kernels.addScaled(sum, step, 1 / steps, size)
+      kernels.fill(sum, 0, size)
+    }
+  }
+
+  /** The average of the trainable weights, if the optimizer keeps one. */
+  get average(): Tensor | null {
+    return this.#slots[this.#optimizer.slots.indexOf('average')] ?? null
+  }
+
+  /** Takes the weights into their average with this share. */
+  follow(share: number): void {
+    const { kernels } = this.#backend
+    const average = this.average!
+    const { size } = average
+    const weights = this.#parameters.memory.part(0, [size])
+    if (share === 1) {
+      average.values.set(weights.values)
+      return
+    }
+    kernels.addScaled(average.values, average.values, -share, size)
+    kernels.addScaled(weights.values, average.values, share, size)
+  }
+
+  /** Makes weights what their constraints say. */
+  constrain(): void {
+    for (const [parameter, project] of this.#projections) {
+      project(parameter.value.values)
+      parameter.version++
+    }
+  }
+
+  /** Exchanges the weights and their average. */
+  exchange(): void {
+    const kept = this.average!.values.slice()
+    this.follow(1)
+    this.#parameters.memory.part(0, [kept.length]).values.set(kept)
+    this.#parameters.touch()
+  }
+
+  /** Puts the average in the place of the weights. */
+  takeAverage(): void {
+    const { values, size } = this.average!
+    this.#parameters.memory.part(0, [size]).values.set(values)
+    this.#parameters.touch()
   }
 
   /** Moves the weights; `step` counts from 0. */

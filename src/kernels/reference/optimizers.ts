@@ -1,9 +1,16 @@
 /** The optimizers' steps, and what is measured and done to gradients before them. */
-import type { Kernels } from '../kernels.ts'
+import { type Kernels, optimizerCodes } from '../kernels.ts'
 
 export const optimizerKernels: Pick<
   Kernels,
-  'sumSquares' | 'firstNonFinite' | 'clipValue' | 'sgd' | 'adam' | 'adamReplay' | 'rmsprop'
+  | 'sumSquares'
+  | 'firstNonFinite'
+  | 'clipValue'
+  | 'sgd'
+  | 'adam'
+  | 'adamReplay'
+  | 'rmsprop'
+  | 'optimize'
 > = {
   sumSquares(x, n) {
     let sum = 0
@@ -79,6 +86,34 @@ export const optimizerKernels: Pick<
         step = velocity[i]
       }
       w[i] = w[i] - decay * w[i] - step
+    }
+  },
+
+  optimize(code, w, g, a, b, n, scale, rate, decay, p, q, r, s) {
+    const { adagrad, adadelta, adamax, nadam } = optimizerCodes
+    for (let i = 0; i < n; i++) {
+      const gradient = scale * g[i]
+      const weight = w[i] - decay * w[i]
+      if (code === adagrad) {
+        a[i] += gradient * gradient
+        w[i] = weight - (rate * gradient) / Math.sqrt(a[i] + p)
+      } else if (code === adadelta) {
+        a[i] += (1 - p) * (gradient * gradient - a[i])
+        const move = (gradient * Math.sqrt(b![i] + q)) / Math.sqrt(a[i] + q)
+        b![i] += (1 - p) * (move * move - b![i])
+        w[i] = weight - rate * move
+      } else if (code === adamax) {
+        a[i] += (1 - p) * (gradient - a[i])
+        b![i] = Math.max(q * b![i], Math.abs(gradient))
+        w[i] = weight - (rate * a[i]) / (b![i] + r)
+      } else if (code === nadam) {
+        a[i] += (1 - p) * (gradient - a[i])
+        b![i] += (1 - q) * (gradient * gradient - b![i])
+        w[i] = weight - (rate * a[i] + s * gradient) / (Math.sqrt(b![i]) + r)
+      } else {
+        w[i] = weight - rate * Math.sign(a[i] + (1 - p) * (gradient - a[i]))
+        a[i] += (1 - q) * (gradient - a[i])
+      }
     }
   },
 }

@@ -11,7 +11,8 @@ import {
   lstm,
   timeDistributed,
 } from '../../layers/index.ts'
-import { adam, type Optimizer, sgd } from '../../train/optimizers.ts'
+import type { Optimizer } from '../../train/optimizer.ts'
+import { adam, sgd } from '../../train/optimizers.ts'
 import { sequential } from '../sequential.ts'
 import { callsOf } from './calls.ts'
 import { batchingCost, layerCost, lossCost, optimizerCost } from './cost.ts'

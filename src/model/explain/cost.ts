@@ -10,7 +10,7 @@
 import type { Layer } from '../../layers/layer.ts'
 import { RecurrentLayer } from '../../layers/recurrent.ts'
 import type { Place } from '../../tensor/parameter.ts'
-import type { Optimizer } from '../../train/optimizers.ts'
+import type { Optimizer } from '../../train/optimizer.ts'
 import { movesByRows } from '../../train/updater.ts'
 import { sizeOf } from '../../util/check.ts'
 

@@ -1,0 +1,88 @@
+/** Long sequences cut into windows, for backpropagation through time that is truncated. */
+import { type Column, rowLength } from '../data/column.ts'
+import { RefrainError, show } from '../errors.ts'
+import { sizeOf } from '../util/check.ts'
+import type { TrainingData } from './trainer.ts'
+
+/** What one step trains on: rows and, of their sequences, the steps `from` to `to` - 1. */
+export interface Piece {
+  readonly rows: Int32Array
+  readonly from: number
+  readonly to: number
+  /** Whether these rows have no further steps. */
+  readonly last: boolean
+}
+
+/** The batches, or each batch's windows of `steps` one after the other. */
+export function piecesOf(
+  batches: readonly Int32Array[],
+  column: Column,
+  steps: number | null,
+): Piece[] {
+  if (steps === null) return batches.map((rows) => ({ rows, from: 0, to: 1, last: true }))
+  return batches.flatMap((rows) => {
+    let longest = 1
+    for (const row of rows) longest = Math.max(longest, rowLength(column, row))
+    const pieces: Piece[] = []
+    for (let from = 0; from < longest; from += steps) {
+      const to = Math.min(from + steps, longest)
+      pieces.push({ rows, from, to, last: to === longest })
+    }
+    return pieces
+  })
+}
+
+/** Fails unless inputs and targets are sequences of the same lengths; weights may be one a row. */
+export function checkWindows({ inputs: [x, ...more], target, weights }: TrainingData): void {
+  const steps = x.offsets ? null : (x.shape[0] ?? 0)
+  const fits = ({ offsets, shape }: Column) =>
+    offsets ? steps === null : steps !== null && steps > 0 && shape[0] === steps
+  const columns = weights && weights.shape.length > 0 ? [x, ...more, target, weights] : [x, target]
+  for (const column of columns) {
+    if (fits(column)) continue
+    throw new RefrainError(
+      'BAD_SHAPE',
+      "fit 'bpttSteps': expected sequences with a target for each step, " +
+        `got rows of shape ${show([...x.shape])} and ${show([...column.shape])}`,
+    )
+  }
+}
+
+/** The window of all columns, its rows numbered from 0. */
+export function windowData(data: TrainingData, { rows, from, to }: Piece): TrainingData {
+  const cut = (column: Column) => windowOf(column, rows, from, to)
+  return {
+    inputs: data.inputs.map(cut),
+    target: cut(data.target),
+    weights: data.weights && cut(data.weights),
+  }
+}
+
+/** Steps `from` to `to` - 1 of some rows; those of a ragged column may have none of them. */
+function windowOf(column: Column, rows: Int32Array, from: number, to: number): Column {
+  const { data, offsets, shape } = column
+  const whole = shape.length === 0
+  const width = sizeOf(shape.slice(1) as number[])
+  const parts = Array.from(rows, (row) => {
+    const begin = offsets ? offsets[row] : row * (whole ? 1 : shape[0]!)
+    const end = begin + (whole ? 1 : rowLength(column, row))
+    const [first, last] = whole ? [begin, end] : [begin + from, Math.min(begin + to, end)]
+    return data.subarray(Math.min(first, last) * width, last * width)
+  })
+  const size = parts.reduce((sum, part) => sum + part.length, 0)
+  const out = new (data.constructor as Float32ArrayConstructor)(size)
+  const starts = new Int32Array(rows.length + 1)
+  let at = 0
+  parts.forEach((part, i) => {
+    out.set(part as Float32Array, at)
+    at += part.length
+    starts[i + 1] = at / width
+  })
+  return {
+    ...column,
+    rows: rows.length,
+    shape: whole || offsets ? shape : [to - from, ...shape.slice(1)],
+    data: out,
+    offsets: offsets && starts,
+  }
+}
