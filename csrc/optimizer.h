@@ -253,45 +253,55 @@ void rmsprop(float* w, const float* g, float* meanSquare, float* mean, float* ve
   });
 }
 
+namespace {
+
+/** The numbers of `optimize` as vectors. */
+struct Formula {
+  V keep, factor, step, new1, new2, first, second, small, ahead;
+};
+
+/** Some vectors of `optimize`. Not inline: memory is what takes the time, and the code is long. */
+NOINLINE void optimizeSome(int code, float* w, const float* g, float* a, float* b, long i, int lanes,
+                           const Formula& f) {
+  V gradient = load(g + i, lanes) * f.factor, x = load(a + i, lanes), y = {};
+  if (b) y = load(b + i, lanes);
+  V square = gradient * gradient, move = gradient, bottom = splat(1.0f);
+  if (code < 2) {
+    x = code == 0 ? x + square : fma(f.new1, square - x, x);
+    bottom = squareRoot(x + (code == 0 ? f.first : f.second));
+    if (code == 1) {
+      move = gradient * squareRoot(y + f.second) / bottom;
+      y = fma(f.new1, move * move - y, y);
+      bottom = splat(1.0f);
+    }
+  } else {
+    move = fma(f.new1, gradient - x, x);
+    x = code == 4 ? fma(f.new2, gradient - x, x) : move;
+    if (code == 4) {
+      move = toFloat((move < 0.0f) - (move > 0.0f));
+    } else if (code == 2) {
+      V high = f.second * y, size = absolute(gradient);
+      y = high > size ? high : size;
+      bottom = y + f.small;
+    } else {
+      y = fma(f.new2, square - y, y);
+      bottom = squareRoot(y) + f.small;
+    }
+  }
+  move = fma(f.ahead, gradient, f.step * move) / bottom;
+  store(a + i, x, lanes);
+  if (b) store(b + i, y, lanes);
+  store(w + i, load(w + i, lanes) * f.keep - move, lanes);
+}
+
+}  // namespace
+
 void optimize(int32_t code, float* w, const float* g, float* a, float* b, int32_t n, double scale,
               double rate, double decay, double p, double q, double r, double s) {
-  V keep = splat((float)(1.0 - decay)), factor = splat((float)scale), step = splat((float)rate);
-  V new1 = splat((float)(1.0 - p)), new2 = splat((float)(1.0 - q));
-  V first = splat((float)p), second = splat((float)q), small = splat((float)r);
-  V ahead = splat((float)s);
-  // Memory is what takes the time, so one loop asks for each vector which formula it is.
+  Formula formula = {splat((float)(1.0 - decay)), splat((float)scale), splat((float)rate),
+                     splat((float)(1.0 - p)),     splat((float)(1.0 - q)), splat((float)p),
+                     splat((float)q),             splat((float)r),         splat(code == 3 ? (float)s : 0.0f)};
   forElements(n, 12, [&](long i, int lanes) LANES {
-    V gradient = load(g + i, lanes) * factor, x = load(a + i, lanes), y = {};
-    if (b) y = load(b + i, lanes);
-    V move = gradient, bottom = small;
-    if (code == 0) {
-      x = fma(gradient, gradient, x);
-      bottom = squareRoot(x + first);
-    } else if (code == 1) {
-      x = fma(new1, gradient * gradient - x, x);
-      move = gradient * squareRoot(y + second) / squareRoot(x + second);
-      y = fma(new1, move * move - y, y);
-    } else if (code == 4) {
-      V sign = fma(new1, gradient - x, x);
-      move = toFloat((sign < 0.0f) - (sign > 0.0f));
-      x = fma(new2, gradient - x, x);
-    } else {
-      x = fma(new1, gradient - x, x);
-      move = x;
-      if (code == 2) {
-        V high = second * y, size = absolute(gradient);
-        y = high > size ? high : size;
-        bottom = y + small;
-      } else {
-        y = fma(new2, gradient * gradient - y, y);
-        bottom = squareRoot(y) + small;
-      }
-    }
-    move = step * move;
-    if (code == 3) move = fma(ahead, gradient, move);
-    if (code != 1 && code != 4) move = move / bottom;
-    store(a + i, x, lanes);
-    if (b) store(b + i, y, lanes);
-    store(w + i, load(w + i, lanes) * keep - move, lanes);
+    optimizeSome(code, w, g, a, b, i, lanes, formula);
   });
 }

@@ -327,7 +327,10 @@ describe('options', () => {
       () => simpleRnn({ units: 2, recurrentActivation: 'tanh' } as SimpleRnnOptions),
       "simpleRnn: unknown option 'recurrentActivation'; known: " +
         'units, activation, useBias, kernelInitializer, recurrentInitializer, biasInitializer, ' +
-        'dropout, recurrentDropout, returnSequences, returnState, goBackwards, learnInitialState, name, trainable, inputShape',
+        'dropout, recurrentDropout, returnSequences, returnState, goBackwards, learnInitialState, ' +
+        'stateful, kernelRegularizer, kernelConstraint, recurrentRegularizer, ' +
+        'recurrentConstraint, biasRegularizer, biasConstraint, activityRegularizer, ' +
+        'temporalActivityRegularizer, name, trainable, inputShape',
     ],
     [
       'BAD_ARGUMENT',

@@ -50,13 +50,10 @@ import {
   recurrentOptionNames,
   type SequenceResult,
 } from './recurrent.ts'
-import { ruleNames, type WeightRules } from './rules.ts'
 import { dropInputs } from './steps.ts'
 
 /** Keras 3's options for `LSTM`, with its defaults. */
-export interface LstmOptions
-  extends RecurrentOptions,
-    WeightRules<'kernel' | 'recurrent' | 'bias'> {
+export interface LstmOptions extends RecurrentOptions {
   /** Width of the cell and of the output, U. */
   units: number
   /** Of the candidate and the shown cell; default 'tanh'. */
@@ -143,7 +140,6 @@ export const lstmOptionNames = [
   'recurrentKernelDropout',
   ...variantNames,
   ...recurrentOptionNames,
-  ...ruleNames('kernel', 'recurrent', 'bias'),
 ]
 
 /** The layer behind `lstm`. */

@@ -15,9 +15,12 @@ import {
   type LayerOptions,
   type Shape,
 } from './layer.ts'
+import { ruleNames, type WeightRules } from './rules.ts'
 
 /** Options of every recurrent layer. */
-export interface RecurrentOptions extends LayerOptions {
+export interface RecurrentOptions
+  extends LayerOptions,
+    WeightRules<'kernel' | 'recurrent' | 'bias'> {
   /** All outputs [B,T,U] instead of the last [B,U]; default false. */
   returnSequences?: boolean
   /** Also return the final states; default false. */
@@ -49,6 +52,7 @@ export const recurrentOptionNames = [
   'goBackwards',
   'learnInitialState',
   'stateful',
+  ...ruleNames('kernel', 'recurrent', 'bias'),
   'temporalActivityRegularizer',
 ]
 

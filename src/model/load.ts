@@ -3,6 +3,7 @@ import { platform } from '#platform'
 import { RefrainError, show } from '../errors.ts'
 import type { CustomObjects } from '../layers/registry.ts'
 import type { Tensor } from '../tensor/tensor.ts'
+import { restoreOptimizer } from '../train/restore.ts'
 import { decodeSafetensors, type Safetensors } from '../util/safetensors.ts'
 import { checkFormat, findWeights, isHistory, readJson } from './file.ts'
 import { Functional } from './functional.ts'
@@ -58,7 +59,9 @@ export function decodeModel(
   checkFinite(model, fileName)
   const compiled = readJson<Parameters<Model['compile']>[0]>(file, 'compiled', fileName)
   inFile(fileName, () => {
-    if (compiled) model.compile(compiled)
+    if (!compiled) return
+    const { optimizer } = compiled
+    model.compile({ ...compiled, optimizer: optimizer && restoreOptimizer(optimizer as never) })
   })
   const training = readJson<Record<string, unknown>>(file, 'training', fileName)
   if (training !== null && (typeof training !== 'object' || Array.isArray(training))) {

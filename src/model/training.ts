@@ -6,7 +6,7 @@ import type { Callback, Logs } from '../train/callbacks.ts'
 import { type LossConfig, type LossName, resolveLoss } from '../train/losses.ts'
 import { checkMetric, type MetricName, resolveMetric } from '../train/metrics.ts'
 import type { Optimizer } from '../train/optimizer.ts'
-import { resolveOptimizer } from '../train/optimizers.ts'
+import { type OptimizerLike, resolveOptimizer } from '../train/optimizers.ts'
 import { type History, Trainer, type TrainingData } from '../train/trainer.ts'
 import { checkWindows } from '../train/windows.ts'
 import { checkInteger, checkNumber, checkOptions } from '../util/check.ts'
@@ -17,7 +17,7 @@ import { sliceData, withClassWeights, withTargets } from './prepare.ts'
 /** Options of `model.compile`. */
 export interface CompileOptions {
   /** Default 'adam'. */
-  optimizer?: Optimizer | Optimizer['name']
+  optimizer?: OptimizerLike
   loss: LossName | 'mse' | 'mae' | LossConfig
   /** Names such as 'accuracy'; default none. */
   metrics?: readonly string[]

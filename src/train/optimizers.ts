@@ -2,8 +2,6 @@
 import { RefrainError, show } from '../errors.ts'
 import type { Kernels } from '../kernels/kernels.ts'
 import { checkNumber, suggest } from '../util/check.ts'
-import { adadelta, adagrad, adamax, lion, nadam } from './adaptive.ts'
-import { asgd, ntAsgd } from './asgd.ts'
 import {
   check,
   checkDecay,
@@ -11,7 +9,6 @@ import {
   decayOf,
   type MissedSteps,
   type Optimizer,
-  type OptimizerName,
   type OptimizerOptions,
 } from './optimizer.ts'
 
@@ -176,33 +173,20 @@ export const adam = (options: AdamOptions = {}) => adamLike('adam', {}, options)
 export const adamW = (options: AdamOptions = {}) =>
   adamLike('adamW', { weightDecay: 0.004 }, options)
 
-const makers = {
-  sgd,
-  rmsprop,
-  adam,
-  adamW,
-  adagrad,
-  adadelta,
-  adamax,
-  nadam,
-  lion,
-  asgd,
-  ntAsgd,
-}
+const makers = { sgd, rmsprop, adam, adamW }
 
-/** The optimizer of a name, configuration or itself; throws `UNKNOWN_OPTION`. */
-export function resolveOptimizer(
-  wanted: Optimizer | OptimizerName | { name: string; options: OptimizerOptions },
-): Optimizer {
+/** An optimizer, or the name of one with its defaults; the rarer ones have to be made by a call. */
+export type OptimizerLike = Optimizer | keyof typeof makers
+
+/** The optimizer of a name, or itself; throws `UNKNOWN_OPTION`. */
+export function resolveOptimizer(wanted: OptimizerLike): Optimizer {
   if (typeof wanted === 'object' && wanted !== null && 'apply' in wanted) return wanted
-  const name = typeof wanted === 'string' ? wanted : wanted?.name
-  if (!Object.hasOwn(makers, name)) {
+  if (!Object.hasOwn(makers, wanted)) {
     throw new RefrainError(
       'UNKNOWN_OPTION',
-      `optimizer: unknown optimizer ${show(name ?? wanted)}`,
-      suggest(String(name), Object.keys(makers)),
+      `optimizer: unknown optimizer ${show(wanted)}`,
+      `${suggest(String(wanted), Object.keys(makers))}; others are made by a call, such as nadam()`,
     )
   }
-  const maker = makers[name as keyof typeof makers]
-  return maker(typeof wanted === 'string' ? {} : (wanted.options as never))
+  return makers[wanted]()
 }

@@ -3,7 +3,6 @@ import { type FixtureCase, loadFixture } from '../../test/fixtures/load.ts'
 import { expectClose } from '../kernels/kernels.case.ts'
 import { adam } from './optimizers.ts'
 import {
-  checkSchedule,
   cosineDecay,
   cosineDecayRestarts,
   exponentialDecay,
@@ -12,6 +11,7 @@ import {
   piecewiseConstantDecay,
   polynomialDecay,
   rateAt,
+  restoreSchedule,
   type Schedule,
   stepDecay,
   warmup,
@@ -38,7 +38,9 @@ for (const path of ['keras/schedules.json', 'pytorch/schedules.json']) {
       expectClose(rates, test.arrays.rates.data, { relative: 1e-6, absolute: 1e-9 })
       const copy = JSON.parse(JSON.stringify(schedule)) as Schedule
       expect(copy).toEqual(schedule)
-      expect(() => checkSchedule('rate', copy)).not.toThrow()
+      const restored = restoreSchedule(copy) as Schedule
+      expect(restored).toEqual(schedule)
+      expect(rateAt(restored, 7)).toBe(rateAt(schedule, 7))
     })
   })
 }
@@ -48,6 +50,8 @@ it('warms up to the first rate of any schedule, and then follows it', () => {
   const made = warmup({ schedule, warmupSteps: 4, initialLearningRate: 0.2 })
   const rates = Array.from({ length: 9 }, (_, step) => rateAt(made, step))
   expectClose(rates, [0.2, 0.25, 0.3, 0.35, 0.4, 0.4, 0.2, 0.2, 0.1], { relative: 1e-12 })
+  const restored = restoreSchedule(JSON.parse(JSON.stringify(made))) as Schedule
+  expect(rateAt(restored, 6)).toBe(rateAt(made, 6))
   const constant = warmup({ schedule: 0.1, warmupSteps: 2 })
   expect([0, 1, 2, 50].map((step) => rateAt(constant, step))).toEqual([0, 0.05, 0.1, 0.1])
 })
@@ -82,8 +86,8 @@ describe('errors', () => {
     expect(() => warmup({ schedule: { kind: 'cosine' } as never, warmupSteps: 2 })).toThrow(
       "warmup 'schedule'",
     )
-    expect(() => adam({ learningRate: { kind: 'cosineDecai' } as never })).toThrow(
-      "did you mean 'cosineDecay'?",
+    expect(() => adam({ learningRate: { kind: 'cosineDecay' } as never })).toThrow(
+      "adam 'learningRate': expected a number or a schedule, got { kind }; write exponentialDecay",
     )
   })
 })

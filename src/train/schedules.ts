@@ -3,7 +3,7 @@
  * its names and defaults; `stepDecay` and `oneCycle` are PyTorch's, `warmup` goes before any other.
  */
 import { RefrainError, show } from '../errors.ts'
-import { checkInteger, checkNumber, checkOptions, suggest } from '../util/check.ts'
+import { checkInteger, checkNumber, checkOptions } from '../util/check.ts'
 
 /** A schedule and its options: plain data, as it stands in files. */
 export interface Schedule {
@@ -34,17 +34,51 @@ function checkOption(where: string, kind: Kind, value: unknown): unknown {
   throw new RefrainError('BAD_ARGUMENT', `${where}: expected true or false, got ${show(value)}`)
 }
 
+/** The rate at a step, from 0, by a schedule's options. */
+type Rate = (options: Record<string, number>, step: number) => number
+
+const rates = Symbol('rate')
+
+interface Timed {
+  readonly [rates]: (step: number) => number
+}
+
+/** Plain data that files hold, and its function where no file and no comparison sees it. */
+function made(kind: ScheduleName, options: object, rate: (step: number) => number): Schedule {
+  return Object.defineProperty({ kind, ...options }, rates, { value: rate })
+}
+
 function make(
   kind: ScheduleName,
   given: object,
   options: Record<string, [Kind] | [Kind, unknown]>,
+  rate: Rate,
 ): Schedule {
   checkOptions(kind, given, Object.keys(options))
   const values = Object.entries(options).map(([name, [check, ...fallback]]) => {
     const value = (given as Record<string, unknown>)[name] ?? fallback[0]
     return [name, checkOption(`${kind} '${name}'`, check, value)]
   })
-  return { kind, ...Object.fromEntries(values) }
+  const complete = Object.fromEntries(values)
+  return made(kind, complete, (step) => rate(complete, step))
+}
+
+/** The rate at a step. */
+export function rateAt(rate: number | Schedule, step: number): number {
+  return typeof rate === 'number' ? rate : (rate as unknown as Timed)[rates](step)
+}
+
+/** Fails unless a learning rate is a number of at least 0 or a schedule. */
+export function checkSchedule(where: string, rate: unknown): void {
+  if (typeof rate === 'object' && rate !== null && rates in rate) return
+  if (typeof rate === 'object') {
+    throw new RefrainError(
+      'BAD_ARGUMENT',
+      `${where}: expected a number or a schedule, got ${show(rate)}`,
+      'write exponentialDecay({ … })',
+    )
+  }
+  checkNumber(where, rate, 0)
 }
 
 /** initialLearningRate · decayRate^(step / decaySteps); Keras's `ExponentialDecay`. */
@@ -54,7 +88,13 @@ export const exponentialDecay = (options: {
   decayRate: number
   /** Whole numbers of `decaySteps` only. Default false. */
   staircase?: boolean
-}): Schedule => make('exponentialDecay', options, decay)
+}): Schedule =>
+  make(
+    'exponentialDecay',
+    options,
+    decay,
+    (o, step) => o.initialLearningRate * o.decayRate ** periods(o, step),
+  )
 
 const decay: Record<string, [Kind] | [Kind, unknown]> = {
   initialLearningRate: ['rate'],
@@ -69,11 +109,12 @@ export const stepDecay = (options: {
   stepSize: number
   gamma?: number
 }): Schedule =>
-  make('stepDecay', options, {
-    initialLearningRate: ['rate'],
-    stepSize: ['count'],
-    gamma: ['rate', 0.1],
-  })
+  make(
+    'stepDecay',
+    options,
+    { initialLearningRate: ['rate'], stepSize: ['count'], gamma: ['rate', 0.1] },
+    (o, step) => o.initialLearningRate * o.gamma ** Math.floor(step / o.stepSize),
+  )
 
 /** initialLearningRate / (1 + decayRate · step / decaySteps); Keras's `InverseTimeDecay`. */
 export const inverseTimeDecay = (options: {
@@ -82,19 +123,25 @@ export const inverseTimeDecay = (options: {
   decayRate: number
   /** Whole numbers of `decaySteps` only. Default false. */
   staircase?: boolean
-}): Schedule => make('inverseTimeDecay', options, decay)
+}): Schedule =>
+  make(
+    'inverseTimeDecay',
+    options,
+    decay,
+    (o, step) => o.initialLearningRate / (1 + o.decayRate * periods(o, step)),
+  )
 
 /**
  * values[i] up to and including the step boundaries[i], the last value after them all: a value more
  * than there are boundaries. Keras's `PiecewiseConstantDecay`.
  */
-export function piecewiseConstantDecay(options: {
+export function piecewiseConstantDecay(given: {
   boundaries: readonly number[]
   values: readonly number[]
 }): Schedule {
   const kind = 'piecewiseConstantDecay'
-  checkOptions(kind, options, ['boundaries', 'values'])
-  const { boundaries, values } = options
+  checkOptions(kind, given, ['boundaries', 'values'])
+  const { boundaries, values } = given
   if (!Array.isArray(boundaries) || values?.length !== boundaries.length + 1) {
     throw new RefrainError(
       'BAD_ARGUMENT',
@@ -105,7 +152,10 @@ export function piecewiseConstantDecay(options: {
     checkInteger(`${kind} 'boundaries' ${i}`, step, i === 0 ? 0 : boundaries[i - 1] + 1)
   })
   for (const value of values) checkNumber(`${kind} 'values'`, value, 0)
-  return { kind, boundaries: [...boundaries], values: [...values] }
+  const options = { boundaries: [...boundaries], values: [...values] }
+  return made(kind, options, (step) => {
+    return options.values.at(options.boundaries.findIndex((boundary) => step <= boundary))!
+  })
 }
 
 /**
@@ -120,13 +170,22 @@ export const polynomialDecay = (options: {
   power?: number
   cycle?: boolean
 }): Schedule =>
-  make('polynomialDecay', options, {
-    initialLearningRate: ['rate'],
-    decaySteps: ['count'],
-    endLearningRate: ['rate', 1e-4],
-    power: ['rate', 1],
-    cycle: ['flag', false],
-  })
+  make(
+    'polynomialDecay',
+    options,
+    {
+      initialLearningRate: ['rate'],
+      decaySteps: ['count'],
+      endLearningRate: ['rate', 1e-4],
+      power: ['rate', 1],
+      cycle: ['flag', false],
+    },
+    ({ initialLearningRate, decaySteps, endLearningRate, power, cycle }, step) => {
+      const steps = decaySteps * (cycle ? Math.max(1, Math.ceil(step / decaySteps)) : 1)
+      const left = 1 - Math.min(step, steps) / steps
+      return (initialLearningRate - endLearningRate) * left ** power + endLearningRate
+    },
+  )
 
 /**
  * Half a cosine from initialLearningRate down to its `alpha`-th part (default 0) in decaySteps; if
@@ -140,14 +199,24 @@ export const cosineDecay = (options: {
   warmupTarget?: number
   warmupSteps?: number
 }): Schedule =>
-  make('cosineDecay', options, {
-    initialLearningRate: ['rate'],
-    decaySteps: ['count'],
-    alpha: ['rate', 0],
-    ...(options.warmupTarget === undefined
-      ? {}
-      : { warmupTarget: ['rate'], warmupSteps: ['count'] }),
-  })
+  make(
+    'cosineDecay',
+    options,
+    {
+      initialLearningRate: ['rate'],
+      decaySteps: ['count'],
+      alpha: ['rate', 0],
+      ...(options.warmupTarget === undefined
+        ? {}
+        : { warmupTarget: ['rate'], warmupSteps: ['count'] }),
+    },
+    ({ initialLearningRate: first, decaySteps, alpha, warmupTarget = first, ...rest }, step) => {
+      const { warmupSteps = 0 } = rest
+      if (step < warmupSteps) return first + ((warmupTarget - first) * step) / warmupSteps
+      const done = Math.min(step - warmupSteps, decaySteps) / decaySteps
+      return warmupTarget * ((1 - alpha) * cosine(done) + alpha)
+    },
+  )
 
 /**
  * Cosine decays one after the other (SGDR, Loshchilov & Hutter 2016): the first of `firstDecaySteps`,
@@ -161,13 +230,21 @@ export const cosineDecayRestarts = (options: {
   mMul?: number
   alpha?: number
 }): Schedule =>
-  make('cosineDecayRestarts', options, {
-    initialLearningRate: ['rate'],
-    firstDecaySteps: ['count'],
-    tMul: ['growth', 2],
-    mMul: ['rate', 1],
-    alpha: ['rate', 0],
-  })
+  make(
+    'cosineDecayRestarts',
+    options,
+    {
+      initialLearningRate: ['rate'],
+      firstDecaySteps: ['count'],
+      tMul: ['growth', 2],
+      mMul: ['rate', 1],
+      alpha: ['rate', 0],
+    },
+    ({ initialLearningRate, firstDecaySteps, tMul, mMul, alpha }, step) => {
+      const [cycle, done] = cycleAt(step / firstDecaySteps, tMul)
+      return initialLearningRate * ((1 - alpha) * mMul ** cycle * cosine(done) + alpha)
+    },
+  )
 
 /**
  * The 1cycle policy (Smith & Topin 2017), PyTorch's `OneCycleLR` without the momentum: in the first
@@ -184,15 +261,20 @@ export const oneCycle = (options: {
   linear?: boolean
   threePhase?: boolean
 }): Schedule =>
-  make('oneCycle', options, {
-    maxLearningRate: ['rate'],
-    totalSteps: ['count'],
-    pctStart: ['share', 0.3],
-    divFactor: ['rate', 25],
-    finalDivFactor: ['rate', 1e4],
-    linear: ['flag', false],
-    threePhase: ['flag', false],
-  })
+  make(
+    'oneCycle',
+    options,
+    {
+      maxLearningRate: ['rate'],
+      totalSteps: ['count'],
+      pctStart: ['share', 0.3],
+      divFactor: ['rate', 25],
+      finalDivFactor: ['rate', 1e4],
+      linear: ['flag', false],
+      threePhase: ['flag', false],
+    },
+    oneCycleAt,
+  )
 
 /**
  * In a straight line from `initialLearningRate` (default 0) to the rate at which `schedule`, a
@@ -208,7 +290,20 @@ export function warmup(options: {
   checkSchedule("warmup 'schedule'", schedule)
   checkInteger("warmup 'warmupSteps'", warmupSteps)
   checkNumber("warmup 'initialLearningRate'", initialLearningRate, 0)
-  return { kind: 'warmup', schedule, warmupSteps, initialLearningRate }
+  const first = rateAt(schedule, 0)
+  return made('warmup', { schedule, warmupSteps, initialLearningRate }, (step) => {
+    if (step >= warmupSteps) return rateAt(schedule, step - warmupSteps)
+    return initialLearningRate + ((first - initialLearningRate) * step) / warmupSteps
+  })
+}
+
+/** The schedule that a file describes, and anything else as it is. */
+export function restoreSchedule(rate: unknown): unknown {
+  const { kind, ...options } = Object(rate) as Schedule
+  if (!Object.hasOwn(makers, kind)) return rate
+  const { schedule } = options
+  const inner = schedule === undefined ? {} : { schedule: restoreSchedule(schedule) }
+  return makers[kind]({ ...options, ...inner } as never)
 }
 
 const makers: Record<ScheduleName, (options: never) => Schedule> = {
@@ -223,68 +318,8 @@ const makers: Record<ScheduleName, (options: never) => Schedule> = {
   warmup,
 }
 
-/** Fails unless a learning rate is a number of at least 0 or a schedule. */
-export function checkSchedule(where: string, rate: unknown): void {
-  if (typeof rate !== 'object' || rate === null) {
-    checkNumber(where, rate, 0)
-    return
-  }
-  const { kind, ...options } = rate as Schedule
-  if (!Object.hasOwn(makers, kind)) {
-    throw new RefrainError(
-      'BAD_ARGUMENT',
-      `${where}: expected a number or a schedule, got ${show(rate)}`,
-      kind ? suggest(String(kind), Object.keys(makers)) : 'write exponentialDecay({ … })',
-    )
-  }
-  makers[kind](options as never)
-}
-
 /** Half a cosine from 1 to 0. */
 const cosine = (done: number) => 0.5 * (1 + Math.cos(Math.PI * done))
-
-/** The rate at a step. */
-export function rateAt(rate: number | Schedule, step: number): number {
-  if (typeof rate === 'number') return rate
-  // Checked when the schedule was made.
-  const o = rate as unknown as Record<string, number>
-  const initial = o.initialLearningRate
-  switch (rate.kind) {
-    case 'exponentialDecay':
-      return initial * o.decayRate ** periods(o, step)
-    case 'inverseTimeDecay':
-      return initial / (1 + o.decayRate * periods(o, step))
-    case 'stepDecay':
-      return initial * o.gamma ** Math.floor(step / o.stepSize)
-    case 'piecewiseConstantDecay': {
-      const { boundaries, values } = rate as unknown as Record<string, number[]>
-      const at = boundaries.findIndex((boundary) => step <= boundary)
-      return values.at(at)!
-    }
-    case 'polynomialDecay': {
-      const steps = o.decaySteps * (o.cycle ? Math.max(1, Math.ceil(step / o.decaySteps)) : 1)
-      const left = 1 - Math.min(step, steps) / steps
-      return (initial - o.endLearningRate) * left ** o.power + o.endLearningRate
-    }
-    case 'cosineDecay': {
-      const { warmupSteps = 0, warmupTarget = initial } = o
-      if (step < warmupSteps) return initial + ((warmupTarget - initial) * step) / warmupSteps
-      const done = Math.min(step - warmupSteps, o.decaySteps) / o.decaySteps
-      return warmupTarget * ((1 - o.alpha) * cosine(done) + o.alpha)
-    }
-    case 'cosineDecayRestarts': {
-      const [cycle, done] = cycleAt(step / o.firstDecaySteps, o.tMul)
-      return initial * ((1 - o.alpha) * o.mMul ** cycle * cosine(done) + o.alpha)
-    }
-    case 'oneCycle':
-      return oneCycleAt(o, step)
-    case 'warmup': {
-      const next = rate.schedule as number | Schedule
-      if (step >= o.warmupSteps) return rateAt(next, step - o.warmupSteps)
-      return initial + ((rateAt(next, 0) - initial) * step) / o.warmupSteps
-    }
-  }
-}
 
 function periods({ decaySteps, staircase }: Record<string, number>, step: number): number {
   return staircase ? Math.floor(step / decaySteps) : step / decaySteps

@@ -9,7 +9,8 @@ import { asgd, ntAsgd } from './asgd.ts'
 import type { Run } from './callbacks.ts'
 import { givenBy, train } from './gradients.case.ts'
 import type { Optimizer } from './optimizer.ts'
-import { adam, adamW, resolveOptimizer, rmsprop, sgd } from './optimizers.ts'
+import { adam, adamW, rmsprop, sgd } from './optimizers.ts'
+import { restoreOptimizer } from './restore.ts'
 
 const makers: Record<string, (options: never) => Optimizer> = {
   SGD: sgd,
@@ -138,5 +139,7 @@ it('options of averages and accumulation are checked', () => {
   expect(() => adam({ useEma: true, emaMomentum: 2 })).toThrow("adam 'emaMomentum'")
   expect(() => asgd({ useEma: true } as never)).toThrow("asgd: expected no 'useEma', got true")
   expect(() => lion({ beta1: 1 })).toThrow("lion 'beta1': expected less than 1, got 1")
-  expect(() => resolveOptimizer('adagard' as never)).toThrow("did you mean 'adagrad'?")
+  expect(() => restoreOptimizer({ name: 'adagard', options: {} })).toThrow(
+    "did you mean 'adagrad'?",
+  )
 })
