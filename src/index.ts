@@ -131,6 +131,9 @@ export {
 export type { MetricName } from './train/metrics.ts'
 export type { Optimizer, OptimizerOptions } from './train/optimizer.ts'
 export { adam, adamW, rmsprop, sgd } from './train/optimizers.ts'
+export { type BleuOptions, type BleuReport, bleu } from './train/metrics-bleu.ts'
+export { characterErrorRate, wordErrorRate } from './train/metrics-edits.ts'
+export { type EntityReport, type EntityScore, entityScores } from './train/metrics-entities.ts'
 export { type ProgressOptions, progress } from './train/progress.ts'
 export {
   cosineDecay,

@@ -39,3 +39,35 @@ export function parseTag(where: string, tag: string): Tag {
   }
   return { place: places[letter], type: letter === 'O' ? '' : type }
 }
+
+/** A span of words of one type: from word `start` to word `end` - 1. */
+export interface Span {
+  readonly type: string
+  readonly start: number
+  readonly end: number
+}
+
+/**
+ * The spans that tags mark, by conlleval's rules, which make the best of tags that break their scheme:
+ * a word goes on with the span before it if that has not ended (B or I before, I or E here, of one
+ * type); any other word that is not O begins a span. So IOB1, BIO and BIOES need not be told apart.
+ */
+export function spansOf(tags: readonly Tag[]): Span[] {
+  const spans: Span[] = []
+  let start = 0
+  tags.forEach((tag, i) => {
+    const before = tags[i - 1] ?? outside
+    if (!goesOn(before, tag)) start = i
+    if (tag.place !== 'O' && !goesOn(tag, tags[i + 1] ?? outside)) {
+      spans.push({ type: tag.type, start, end: i + 1 })
+    }
+  })
+  return spans
+}
+
+const outside: Tag = { place: 'O', type: '' }
+
+const goesOn = (before: Tag, tag: Tag) =>
+  (before.place === 'B' || before.place === 'I') &&
+  (tag.place === 'I' || tag.place === 'E') &&
+  before.type === tag.type
