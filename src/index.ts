@@ -90,6 +90,8 @@ export {
   type WeightDefinition,
 } from './layers/index.ts'
 export * from './model/index.ts'
+export type { CrfPath } from './tensor/crf-paths.ts'
+export type { CtcReduction } from './tensor/ctc.ts'
 export {
   type CtcBeamDecodeOptions,
   type CtcDecodeOptions,
@@ -129,11 +131,17 @@ export {
 } from './train/losses.ts'
 
 export type { MetricName } from './train/metrics.ts'
+
+export { type Bleu, type BleuOptions, type BleuReport, bleu } from './train/metrics-bleu.ts'
+export { characterErrorRate, type ErrorRate, wordErrorRate } from './train/metrics-edits.ts'
+export {
+  type EntityReport,
+  type EntityScore,
+  type EntityScores,
+  entityScores,
+} from './train/metrics-entities.ts'
 export type { Optimizer, OptimizerOptions } from './train/optimizer.ts'
 export { adam, adamW, rmsprop, sgd } from './train/optimizers.ts'
-export { type BleuOptions, type BleuReport, bleu } from './train/metrics-bleu.ts'
-export { characterErrorRate, wordErrorRate } from './train/metrics-edits.ts'
-export { type EntityReport, type EntityScore, entityScores } from './train/metrics-entities.ts'
 export { type ProgressOptions, progress } from './train/progress.ts'
 export {
   cosineDecay,

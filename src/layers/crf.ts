@@ -28,6 +28,7 @@ import {
   SimpleLayer,
 } from './layer.ts'
 
+/** Options of {@link crf}. */
 export interface CrfOptions extends LayerOptions {
   /** Which labels may follow which, such as `bioConstraints(labels)`: no path breaks them. */
   constraints?: CrfConstraints

@@ -11,6 +11,7 @@ export interface PlainScores {
   readonly end: Float64Array
 }
 
+/** A path through a CRF. */
 export interface CrfPath {
   /** A label for each step. */
   readonly path: number[]

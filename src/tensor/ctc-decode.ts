@@ -4,6 +4,7 @@ import { logSumExp } from '../kernels/reference/crf.ts'
 import { checkInteger, checkOptions } from '../util/check.ts'
 import { type Scores, scoreRows } from './score-rows.ts'
 
+/** Options of {@link ctcGreedyDecode}. */
 export interface CtcDecodeOptions {
   /** The class number that stands for no label. Default 0. */
   blank?: number
@@ -16,6 +17,7 @@ export interface CtcDecodeOptions {
   lengths?: readonly number[]
 }
 
+/** Options of {@link ctcBeamDecode}. */
 export interface CtcBeamDecodeOptions extends CtcDecodeOptions {
   /** Prefixes kept after each step. Default 25. */
   beamWidth?: number

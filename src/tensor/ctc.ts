@@ -7,6 +7,7 @@ import { shapeError, type Tensor } from './tensor.ts'
 /** How sequences' losses become one: Keras's mean over sequences, PyTorch's 'mean', or their sum. */
 export type CtcReduction = 'sumOverBatchSize' | 'mean' | 'sum'
 
+/** What the loss depends on beside the data. */
 export interface CtcSettings {
   readonly blank: number
   readonly zeroInfinity: boolean

@@ -2,7 +2,7 @@
 import { RefrainError, show } from '../errors.ts'
 import { type NestedArray, Tensor } from './tensor.ts'
 
-/** [B,T,K]: a Tensor, or nested arrays, ragged in T if you like. */
+/** Scores [B,T,K]: a Tensor, or nested arrays, ragged in T if you like. */
 export type Scores = Tensor | readonly NestedArray[]
 
 export interface ScoreRows {

@@ -5,6 +5,7 @@
 import { RefrainError, show } from '../errors.ts'
 import { checkInteger, checkNumber, checkOptions, checkTexts, suggest } from '../util/check.ts'
 
+/** Options of {@link bleu}; sacreBLEU's defaults. */
 export interface BleuOptions {
   /** '13a', the tokens of mteval-v13a (default); 'char'; 'none': what stands between white space. */
   tokenize?: '13a' | 'char' | 'none'
@@ -176,6 +177,7 @@ export class Bleu {
     return { score, precisions, brevityPenalty, length, referenceLength }
   }
 
+  /** Forgets what was added. */
   reset(): void {
     this.#sums = this.#zeros
   }

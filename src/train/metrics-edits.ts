@@ -52,6 +52,7 @@ export class ErrorRate {
     return this.#edits === 0 ? 0 : Infinity
   }
 
+  /** Forgets what was added. */
   reset(): void {
     this.state = [0, 0]
   }

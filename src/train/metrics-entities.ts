@@ -104,6 +104,7 @@ export class EntityScores {
     return { ...scoreOf(sums), accuracy: ratio(this.#rightTags, this.#words), types }
   }
 
+  /** Forgets what was added. */
   reset(): void {
     this.#types.clear()
     this.#words = 0

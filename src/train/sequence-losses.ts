@@ -10,6 +10,7 @@ import { checkInteger, checkOptions, suggest } from '../util/check.ts'
 
 export type SequenceLossName = 'crf' | 'ctc'
 
+/** Options of {@link ctc}. */
 export interface CtcOptions {
   /** The class number that stands for no label. Default 0, as in Keras and PyTorch. */
   readonly blank?: number

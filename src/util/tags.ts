@@ -10,6 +10,7 @@ export type TagScheme = 'IOB1' | 'BIO' | 'BIOES'
 
 export const tagSchemes: readonly TagScheme[] = ['IOB1', 'BIO', 'BIOES']
 
+/** A tag, read. */
 export interface Tag {
   /** L and U read as E and S, M as I. */
   readonly place: 'B' | 'I' | 'O' | 'E' | 'S'
