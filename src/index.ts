@@ -93,6 +93,15 @@ export * from './model/index.ts'
 export type { CrfPath } from './tensor/crf-paths.ts'
 export type { CtcReduction } from './tensor/ctc.ts'
 export {
+  type Constraint,
+  type ConstraintLike,
+  type ConstraintName,
+  maxNorm,
+  minMaxNorm,
+  nonNeg,
+  unitNorm,
+} from './tensor/constraints.ts'
+export {
   type CtcBeamDecodeOptions,
   type CtcDecodeOptions,
   type CtcPath,
@@ -116,6 +125,7 @@ export {
   truncatedNormal,
   zeros,
 } from './tensor/initializers.ts'
+export { l1, l1l2, l2, type Regularizer, type RegularizerLike } from './tensor/regularizers.ts'
 export { type NestedArray, type Tensor, tensor } from './tensor/tensor.ts'
 export { adadelta, adagrad, adamax, lion, nadam } from './train/adaptive.ts'
 export { asgd, ntAsgd } from './train/asgd.ts'

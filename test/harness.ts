@@ -72,7 +72,7 @@ function poisonedArena(backend: Backend): Arena {
 export function runStep(backend: Backend, step: Step, gradients = true): StepResult {
   const { inputs, compute, weights = null, training = false, random } = step
   const arena = poisonedArena(backend)
-  const ctx = new Context(backend, arena, { training, gradients, random })
+  const ctx = new Context(backend, arena, { training, gradients, random, penalties: true })
   weights?.clearGradients()
   const tensors = inputs.map(({ shape, data, mask, dtype = 'float' }) => {
     const tensor = arena.tensor(shape, dtype)
@@ -90,7 +90,8 @@ export function runStep(backend: Backend, step: Step, gradients = true): StepRes
   const found = outputs.map((output) => Float64Array.from(output.values))
   const draws = new Random(17)
   const seeds = outputs.map((output, i) => step.seeds?.[i] ?? draws.uniform(sizeOf(output.shape)))
-  let objective = 0
+  // What layers add to the loss counts too.
+  let objective = ctx.penalty ?? 0
   found.forEach((values, i) => {
     for (let j = 0; j < values.length; j++) objective += values[j] * seeds[i][j]
   })
