@@ -67,8 +67,8 @@ export class Bidirectional extends Layer {
 
   outputShapes([x]: readonly Shape[]): Shape[] {
     const [one, ...states] = this.forward.outputShapes([x])
-    const { outputSize } = this.forward
-    const width = this.mergeMode === 'concat' ? 2 * outputSize : outputSize
+    const features = one[one.length - 1]!
+    const width = this.mergeMode === 'concat' ? 2 * features : features
     const merged = [...one.slice(0, -1), width]
     return [...(this.mergeMode === 'none' ? [one, one] : [merged]), ...states, ...states]
   }

@@ -478,7 +478,7 @@ function zoneoutRates(zoneout: number | { h?: number; c?: number }): { h: number
 }
 
 /** Ones for the forget gate, the second quarter; coupled, -1 for the input gate: σ(1) = 1 - σ(-1). */
-function forgetBias(bias: Initializer, coupled: boolean): Initializer {
+export function forgetBias(bias: Initializer, coupled: boolean): Initializer {
   return {
     ...bias,
     fill(out, shape, random, backend) {

@@ -8,6 +8,7 @@ import { bidirectional } from './bidirectional.ts'
 import { type Cell, rnn } from './cell.ts'
 import { gruCell, lstmCell, simpleRnnCell, stackedRnnCells } from './cells.ts'
 import { conv1d, conv2d } from './conv.ts'
+import { convLstm2d } from './conv-lstm.ts'
 import { crf } from './crf.ts'
 import { dense } from './dense.ts'
 import { dropout } from './dropout.ts'
@@ -50,6 +51,7 @@ const makers: Record<string, (options: never, make: Make) => Layer> = {
   averagePooling2d,
   conv1d,
   conv2d,
+  convLstm2d,
   crf,
   dense,
   dropout,

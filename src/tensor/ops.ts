@@ -4,6 +4,7 @@
  * otherwise; every dimension before it counts as rows.
  */
 import { activationCodes } from '../kernels/kernels.ts'
+import { sizeOf } from '../util/check.ts'
 import type { Context } from './context.ts'
 import { hash32 } from './random.ts'
 import type { UsedRows } from './rows.ts'
@@ -243,10 +244,11 @@ export function stackSteps(ctx: Context, steps: readonly Tensor[]): Tensor {
   })
 }
 
-/** x [B,T,F] with its steps in reverse order. */
+/** x [B,T,…] with its steps in reverse order. */
 export function reverseTime(ctx: Context, x: Tensor): Tensor {
   const { kernels } = ctx
-  const [b, t, f] = x.shape
+  const [b, t, ...rest] = x.shape
+  const f = sizeOf(rest)
   const y = ctx.empty(x.shape)
   kernels.reverseTime(x.values, y.values, b, t, f, 0)
   return ctx.record(y, [x], () => {

@@ -1,0 +1,158 @@
+/** Models of sequences of images, and with attention: trained, saved, streamed. */
+import { mkdtemp } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { expectClose, Random } from '../kernels/kernels.case.ts'
+import {
+  attention,
+  conv1d,
+  conv2d,
+  convLstm2d,
+  dense,
+  flatten,
+  globalAveragePooling1d,
+  globalMaxPooling2d,
+  input,
+  type Layer,
+  lstm,
+  luongAttention,
+  maxPooling1d,
+  maxPooling2d,
+  timeDistributed,
+} from '../layers/index.ts'
+import { adam } from '../train/optimizers.ts'
+import { model } from './functional.ts'
+import { loadModel } from './load.ts'
+import type { Model } from './model.ts'
+import { sequential } from './sequential.ts'
+
+const [rows, steps, side] = [24, 4, 6]
+
+/** A bright bar that wanders to the left (0) or to the right (1), in noise: [rows, steps, side, side, 1]. */
+function films() {
+  const random = new Random(7)
+  const data = Float32Array.from(random.uniform(rows * steps * side * side, 0, 0.2))
+  const labels = Array.from({ length: rows }, (_, row) => row % 2)
+  labels.forEach((label, row) => {
+    for (let t = 0; t < steps; t++) {
+      const column = label ? 1 + t : side - 2 - t
+      for (let y = 0; y < side; y++) data[((row * steps + t) * side + y) * side + column] += 1
+    }
+  })
+  return { x: { shape: [rows, steps, side, side, 1], data }, y: labels.map((label) => [label]) }
+}
+
+/** Trains until the labels are learned; then the model comes back from its file. */
+async function learns(net: Model, { x, y }: { x: unknown; y: number[][] }, epochs: number) {
+  net.compile({
+    optimizer: adam({ learningRate: 0.02 }),
+    loss: 'binaryCrossentropy',
+    metrics: ['accuracy'],
+  })
+  const history = await net.fit(x as never, y, { epochs, batchSize: 8 })
+  expect(history.history.accuracy.at(-1)).toBe(1)
+  const path = join(await mkdtemp(join(tmpdir(), 'refrain-')), 'net.refrain')
+  await net.save(path)
+  const again = await loadModel(path)
+  const [before, after] = [await net.predict(x as never), await again.predict(x as never)]
+  expect(after).toEqual(before)
+}
+
+const output = () => dense({ units: 1, activation: 'sigmoid' })
+
+describe('sequences of images', () => {
+  const each = (layer: Layer) => timeDistributed(layer)
+  const models: Record<string, () => Layer[]> = {
+    'convolutions of each image, then an LSTM': () => [
+      each(conv2d({ filters: 4, kernelSize: 3, padding: 'same', activation: 'relu' })),
+      each(maxPooling2d()),
+      each(flatten()),
+      lstm({ units: 8 }),
+      output(),
+    ],
+    'a convolutional LSTM': () => [
+      convLstm2d({ filters: 3, kernelSize: 3, padding: 'same' }),
+      flatten(),
+      output(),
+    ],
+  }
+  it.each(Object.entries(models))('%s learns', async (_name, layers) => {
+    await learns(sequential(layers() as never, { seed: 3 }), films(), 12)
+  })
+
+  it('step by step, a stream gives what the whole sequence gives', async () => {
+    const { x } = films()
+    const net = sequential(
+      [
+        each(conv2d({ filters: 2, kernelSize: 3 })),
+        convLstm2d({ filters: 2, kernelSize: 2, returnSequences: true }),
+        each(globalMaxPooling2d()),
+        lstm({ units: 3, returnSequences: true }),
+      ],
+      { seed: 5 },
+    ).build([null, null, side, side, 1])
+    const whole = (await (await net.predict(x)).data()) as Float32Array
+    const size = side * side
+    const state = net.initialState(rows)
+    for (let t = 0; t < steps; t++) {
+      const frames = new Float32Array(rows * size)
+      for (let row = 0; row < rows; row++) {
+        const first = (row * steps + t) * size
+        frames.set(x.data.subarray(first, first + size), row * size)
+      }
+      const { y } = net.step(frames, state)
+      const expected = Array.from(
+        { length: rows * 3 },
+        (_, i) => whole[(Math.floor(i / 3) * steps + t) * 3 + (i % 3)],
+      )
+      expectClose(y, expected, { relative: 1e-5, absolute: 1e-6 }, `step ${t}`)
+    }
+  })
+})
+
+describe('attention over a sequence', () => {
+  /** Where, among zeros, is the 1? Its neighbour's second number is the label. */
+  function sequences() {
+    const random = new Random(9)
+    const places = random.integers(rows, 6)
+    const data = new Float32Array(rows * 8 * 2)
+    const y = Array.from({ length: rows }, (_, row) => [row % 2])
+    y.forEach(([label], row) => {
+      data[(row * 8 + places[row]) * 2] = 1
+      data[(row * 8 + places[row]) * 2 + 1] = label ? 1 : -1
+    })
+    return { x: { shape: [rows, 8, 2], data }, y }
+  }
+
+  it('of an LSTM learns, and shows its weights', async () => {
+    const x = input({ shape: [null, 2] })
+    const seen = lstm({ units: 6, returnSequences: true }).apply(x)
+    const { output: context, scores } = attention({
+      useScale: true,
+      returnAttentionScores: true,
+    }).apply([seen, seen])
+    const y = output().apply(globalAveragePooling1d().apply(context))
+    const net = model({ inputs: x, outputs: y, seed: 3 })
+    const data = sequences()
+    await learns(net, data, 30)
+    const [weights] = [await model({ inputs: x, outputs: scores }).predict(data.x)]
+    expect(weights.shape).toEqual([rows, 8, 8])
+    const values = (await weights.data()) as Float32Array
+    for (let row = 0; row < rows * 8; row++) {
+      const sum = values.subarray(row * 8, row * 8 + 8).reduce((a, b) => a + b)
+      expect(sum).toBeCloseTo(1, 5)
+    }
+  })
+
+  it('of convolutions learns', async () => {
+    const x = input({ shape: [8, 2] })
+    const seen = conv1d({ filters: 6, kernelSize: 3, padding: 'causal', activation: 'tanh' }).apply(
+      x,
+    )
+    const pooled = maxPooling1d().apply(seen)
+    const context = luongAttention({ score: 'concat' }).apply([pooled, seen])
+    const y = output().apply(flatten().apply(context))
+    await learns(model({ inputs: x, outputs: y, seed: 3 }), sequences(), 30)
+  })
+})
