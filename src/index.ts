@@ -78,6 +78,7 @@ export {
   type Pooling2dOptions,
   type RecurrentOptions,
   type Rnn,
+  type RnnOptions,
   rnn,
   type Shape,
   type SimpleRnnCellOptions,
@@ -88,6 +89,8 @@ export {
   simpleRnn,
   simpleRnnCell,
   stackedRnnCells,
+  type TiedDenseOptions,
+  tiedDense,
   timeDistributed,
   type WeightDefinition,
 } from './layers/index.ts'

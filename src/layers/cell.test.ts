@@ -237,6 +237,26 @@ describe('lstmCell', () => {
 })
 
 describe('configurations', () => {
+  it("keep the rules of a cell's weights", () => {
+    const regularized = () =>
+      lstmCell({ units: 2, kernelRegularizer: 'l2', biasConstraint: 'nonNeg' })
+    const layer = bidirectional(rnn(regularized()))
+    layer.build([[null, null, 3]])
+    const found = layer.parameters.map(({ name, regularizer, constraint }) => [
+      name,
+      regularizer?.name,
+      constraint?.name,
+    ])
+    const expected = [
+      ['kernel', 'l1l2', undefined],
+      ['recurrentKernel', undefined, undefined],
+      ['bias', undefined, 'nonNeg'],
+    ]
+    expect(found).toEqual([...expected, ...expected])
+    const { config } = rnn(regularized(), { stateful: true })
+    expect(layerFromConfig(JSON.parse(JSON.stringify(config))).config).toEqual(config)
+  })
+
   it('come back, own cells by customObjects', () => {
     const layer = bidirectional(
       rnn(

@@ -7,6 +7,7 @@ import {
   checkRank,
   connect,
   Layer,
+  type LayerOptions,
   layerOptions,
   type Shape,
   type SymbolicTensor,
@@ -15,8 +16,8 @@ import {
   checkStates,
   RecurrentLayer,
   type RecurrentOptions,
-  recurrentOptionNames,
   type SequenceResult,
+  sequenceOptionNames,
 } from './recurrent.ts'
 import { runSteps, type StepOutput } from './steps.ts'
 
@@ -73,12 +74,15 @@ export abstract class Cell extends Layer {
 
 const stepByStep = { fused: false, reason: 'rnn: cells run step by step' }
 
+/** Options of `rnn`: those of a recurrent layer that a cell has not. */
+export type RnnOptions = LayerOptions & Pick<RecurrentOptions, (typeof sequenceOptionNames)[number]>
+
 /** The layer behind `rnn`. */
 export class Rnn extends RecurrentLayer {
   readonly kind = 'rnn'
   readonly cell: Cell
 
-  constructor(cell: Cell, options: RecurrentOptions) {
+  constructor(cell: Cell, options: RnnOptions) {
     super(options)
     this.cell = cell
     this.cell.name ||= cell.kind
@@ -113,7 +117,7 @@ export class Rnn extends RecurrentLayer {
     return { cell: this.cell.config, ...this.recurrentOptions() }
   }
 
-  copy(changes: Partial<RecurrentOptions>): Rnn {
+  copy(changes: Partial<RnnOptions>): Rnn {
     const { name, trainable } = this
     return new Rnn(this.cell.copy(), { ...this.recurrentOptions(), name, trainable, ...changes })
   }
@@ -159,12 +163,12 @@ export class Rnn extends RecurrentLayer {
  * Steps are tensor operations, one after the other: where `lstm` computes the same, it is many times
  * faster.
  */
-export function rnn(cell: Cell, options: RecurrentOptions = {}): Rnn {
+export function rnn(cell: Cell, options: RnnOptions = {}): Rnn {
   if (!(cell instanceof Cell)) {
     throw new RefrainError(
       'BAD_ARGUMENT',
       `rnn: expected a cell such as lstmCell({ units: 64 }), got ${show(cell)}`,
     )
   }
-  return new Rnn(cell, layerOptions('rnn', options, recurrentOptionNames))
+  return new Rnn(cell, layerOptions('rnn', options, sequenceOptionNames))
 }

@@ -6,8 +6,11 @@ import { cellOptionNames } from './cell-layer.ts'
 import { Gru, type GruOptions } from './gru.ts'
 import { type LayerOptions, layerOptions, type Shape } from './layer.ts'
 import { Lstm, type LstmOptions, lstmOptionNames } from './lstm.ts'
-import { type RecurrentLayer, type RecurrentOptions, recurrentOptionNames } from './recurrent.ts'
+import { type RecurrentLayer, sequenceOptionNames } from './recurrent.ts'
 import { SimpleRnn, type SimpleRnnOptions } from './simple-rnn.ts'
+
+type SequenceOption = (typeof sequenceOptionNames)[number]
+const isSequenceOption = (name: string) => sequenceOptionNames.includes(name as SequenceOption)
 
 /** A recurrent layer's step: the layer runs sequences of one step. */
 class LayerCell extends Cell {
@@ -43,13 +46,13 @@ class LayerCell extends Cell {
   }
 
   options() {
-    const entries = Object.entries(this.layer.options())
-    return Object.fromEntries(entries.filter(([name]) => !recurrentOptionNames.includes(name)))
+    const entries = Object.entries({ ...this.layer.options(), ...this.layer.rules })
+    return Object.fromEntries(entries.filter(([name]) => !isSequenceOption(name)))
   }
 
   copy(): Cell {
     const { name, trainable } = this
-    return new LayerCell(this.kind, this.layer.copy({}) as RecurrentLayer, { name, trainable })
+    return new LayerCell(this.kind, this.layer.copy(this.layer.rules), { name, trainable })
   }
 
   protected override declare([[batch, features]]: readonly Shape[]) {
@@ -68,7 +71,7 @@ class LayerCell extends Cell {
 }
 
 /** A recurrent layer's options but for those that only a sequence has. */
-type WithoutSequence<Options> = Omit<Options, Exclude<keyof RecurrentOptions, keyof LayerOptions>>
+type WithoutSequence<Options> = Omit<Options, SequenceOption>
 
 /** Options of `lstmCell`: `lstm`'s that one step has. */
 export type LstmCellOptions = Omit<WithoutSequence<LstmOptions>, 'zoneout'>
@@ -110,7 +113,7 @@ function layerCell<Options extends LayerOptions>(
   layerOptions(
     kind,
     options,
-    names.filter((name) => !recurrentOptionNames.includes(name)),
+    names.filter((name) => !isSequenceOption(name)),
   )
   const { name, trainable, ...rest } = options
   return new LayerCell(kind, make(rest as Options), { name, trainable })

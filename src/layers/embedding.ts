@@ -26,13 +26,15 @@ export interface EmbeddingOptions extends LayerOptions, WeightRules<'embeddings'
   maskZero?: boolean
 }
 
-class Embedding extends SimpleLayer {
+/** The layer behind `embedding`. */
+export class Embedding extends SimpleLayer {
   readonly kind = 'embedding'
   readonly inputDim: number
   readonly outputDim: number
   readonly maskZero: boolean
   readonly embeddingsInitializer: Initializer
   #embeddings!: Parameter
+  #tied = false
 
   constructor(options: EmbeddingOptions) {
     super(options)
@@ -69,7 +71,18 @@ class Embedding extends SimpleLayer {
   protected override declare() {
     const shape = [this.inputDim, this.outputDim]
     this.#embeddings = this.addWeight('embeddings', shape, this.embeddingsInitializer)
-    this.#embeddings.byRows = true
+    this.#embeddings.byRows = !this.#tied
+  }
+
+  /** Lets another layer read all of the table: its gradient then is whole. */
+  tie(): void {
+    this.#tied = true
+    if (this.built) this.#embeddings.byRows = false
+  }
+
+  /** The table [inputDim, outputDim]. */
+  get table(): Tensor {
+    return this.#embeddings.value
   }
 
   forward(ctx: Context, ids: Tensor): Tensor {

@@ -108,6 +108,14 @@ export abstract class Layer {
     return 'float'
   }
 
+  /** The layer whose weights this one reads, too; it must be in the same model. */
+  get tiedTo(): Layer | null {
+    return null
+  }
+
+  /** For a layer from a file that names another layer: finds it. */
+  link(_find: (name: string) => Layer | undefined): void {}
+
   /** Layers inside this one. */
   get children(): readonly { role: string; layer: Layer }[] {
     return []

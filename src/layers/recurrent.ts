@@ -45,15 +45,21 @@ export interface RecurrentOptions
   temporalActivityRegularizer?: number
 }
 
-/** The names of `RecurrentOptions`, for `layerOptions`. */
-export const recurrentOptionNames = [
+/** The names of those that a single step has not. */
+export const sequenceOptionNames = [
   'returnSequences',
   'returnState',
   'goBackwards',
   'learnInitialState',
   'stateful',
-  ...ruleNames('kernel', 'recurrent', 'bias'),
+  'activityRegularizer',
   'temporalActivityRegularizer',
+] as const
+
+/** The names of `RecurrentOptions`, for `layerOptions`. */
+export const recurrentOptionNames = [
+  ...sequenceOptionNames,
+  ...ruleNames('kernel', 'recurrent', 'bias'),
 ]
 
 /** What one pass over a batch of sequences gives. */

@@ -27,6 +27,7 @@ import {
 } from './pooling.ts'
 import type { RecurrentLayer } from './recurrent.ts'
 import { simpleRnn } from './simple-rnn.ts'
+import { tiedDenseByName } from './tied-dense.ts'
 import { timeDistributed } from './time-distributed.ts'
 import { averagePooling1d, averagePooling2d, maxPooling1d, maxPooling2d } from './window-pooling.ts'
 
@@ -77,6 +78,7 @@ const makers: Record<string, (options: never, make: Make) => Layer> = {
   rnn: ({ cell, ...rest }: Options, make) => rnn(make(cell as LayerConfig) as Cell, rest),
   stackedRnnCells: ({ cells, ...rest }: Options, make) =>
     stackedRnnCells((cells as LayerConfig[]).map(make) as Cell[], rest),
+  tiedDense: ({ tiedTo, ...rest }: Options) => tiedDenseByName(tiedTo as string, rest),
   timeDistributed: (options: Options, make) => timeDistributed(...wrapped(options, make)),
 }
 
@@ -101,4 +103,14 @@ export function layerFromConfig(config: LayerConfig, custom: CustomObjects = {})
   if (own && kind === 'lambda') return lambda({ ...(options as Options), name, call: own as never })
   const make: Make = (inner) => layerFromConfig(inner, custom)
   return own ? (own(options) as Layer) : makers[kind](options, make)
+}
+
+/** Lets layers from a file find those that they name, among these and those inside them. */
+export function linkLayers(layers: readonly Layer[]): void {
+  const inside = (layer: Layer): Layer[] => [
+    layer,
+    ...layer.children.flatMap((child) => inside(child.layer)),
+  ]
+  const all = layers.flatMap(inside)
+  for (const layer of all) layer.link((name) => all.find((other) => other.name === name))
 }

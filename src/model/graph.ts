@@ -2,7 +2,7 @@
 import { RefrainError, show } from '../errors.ts'
 import { checkInputShape } from '../layers/input.ts'
 import { connect, type Layer, type LayerCall, SymbolicTensor } from '../layers/layer.ts'
-import { type CustomObjects, layerFromConfig } from '../layers/registry.ts'
+import { type CustomObjects, layerFromConfig, linkLayers } from '../layers/registry.ts'
 import type { Context } from '../tensor/context.ts'
 import type { DType, Tensor } from '../tensor/tensor.ts'
 
@@ -119,6 +119,7 @@ export function graphFromConfig(config: GraphConfig, custom: CustomObjects = {})
     return new SymbolicTensor([null, ...shape], dtype, null, name)
   })
   const layers = config.layers.map((layer) => layerFromConfig(layer, custom))
+  linkLayers(layers)
   const made: SymbolicTensor[][] = []
   const find = ([call, output]: Reference): SymbolicTensor => {
     const value = call === -1 ? inputs[output] : made[call]?.[output]

@@ -25,7 +25,10 @@ export function nameLayers(layers: readonly Layer[]): void {
   }
 }
 
-/** Fails if a layer stands both by itself and inside another one: it would have two homes. */
+/**
+ * Fails if a layer stands both by itself and inside another one, as it would have two homes, or if one
+ * is missing whose weights another one shares.
+ */
 export function checkNesting(layers: readonly Layer[]): void {
   const seen = new Set<Layer>()
   const visit = (layer: Layer) => {
@@ -40,4 +43,14 @@ export function checkNesting(layers: readonly Layer[]): void {
     for (const { layer: inner } of layer.children) visit(inner)
   }
   for (const layer of layers) visit(layer)
+  for (const layer of seen) {
+    const { tiedTo } = layer
+    if (!tiedTo || seen.has(tiedTo)) continue
+    throw new RefrainError(
+      'UNSUPPORTED',
+      `${layer.name || layer.kind}: the layer whose weights it shares, ` +
+        `'${tiedTo.name || tiedTo.kind}', is not in this model`,
+      'use both in one model',
+    )
+  }
 }

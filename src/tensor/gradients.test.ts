@@ -32,6 +32,10 @@ const table: Record<
     [floats(3, 4), floats(4, 2)],
     one((ctx, x, kernel) => ops.linear(ctx, x, kernel, null)),
   ],
+  linearTransposed: [
+    [floats(2, 3, 4), floats(5, 4), floats(5)],
+    one((ctx, x, table, bias) => ops.linearTransposed(ctx, x, table, bias)),
+  ],
   multiply: [[floats(2, 3), floats(2, 3)], one(ops.multiply)],
   'multiply by itself': [[floats(2, 3)], one((ctx, x) => ops.multiply(ctx, x, x))],
   weightedSum: [

@@ -39,6 +39,32 @@ export function linear(
   })
 }
 
+/** y[…,N] = x[…,K]·tableᵀ + bias[N] for table [N,K], in the memory of `room` if there is one. */
+export function linearTransposed(
+  ctx: Context,
+  x: Tensor,
+  table: Tensor,
+  bias: Tensor | null,
+  room: Tensor | null = null,
+): Tensor {
+  const [n, k] = table.shape
+  if (last(x) !== k) throw shapeError('a product of features and weights', [null, k], x.shape)
+  const m = rowsOf(x)
+  const y = room ?? ctx.empty([...x.shape.slice(0, -1), n])
+  const { kernels } = ctx
+  kernels.matmul(x.values, table.values, bias?.values ?? null, y.values, m, k, n, 0, 1, 0)
+  return ctx.record(y, [x, table, bias], () => {
+    const dy = ctx.gradientOf(y)
+    ctx.give(x, (dx, add) => {
+      kernels.matmul(dy.values, table.values, null, dx.values, m, n, k, 0, 0, add)
+    })
+    ctx.give(table, (dTable, add) => {
+      kernels.matmul(dy.values, x.values, null, dTable.values, n, m, k, 1, 0, add)
+    })
+    ctx.give(bias, (dBias, add) => kernels.sumRows(dy.values, dBias.values, m, n, add))
+  })
+}
+
 /**
  * An activation by its name in `activationCodes`, or softmax or logSoftmax over the last dimension. With
  * `inPlace` it overwrites x, at once, which is for predictions.

@@ -53,6 +53,7 @@ export function layerCost(call: Call, floatBytes: number): LayerCost {
   if (layer instanceof RecurrentLayer) return recurrent(call, floatBytes)
   switch (layer.kind) {
     case 'dense':
+    case 'tiedDense':
       return dense(call, floatBytes)
     case 'embedding':
       return embedding(call, floatBytes)
