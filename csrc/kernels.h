@@ -17,16 +17,16 @@ REFRAIN_KERNELS(X)
 #include "activation.h"
 #include "elementwise.h"
 #include "embedding.h"
+#include "gru.h"
 #include "loss.h"
-#include "lstm_backward.h"
-#include "lstm_forward.h"
-#include "lstm_pack.h"
+#include "lstm.h"
 #include "matmul.h"
 #include "optimizer.h"
 #include "patches.h"
 #include "peak.h"
 #include "philox.h"
 #include "pooling.h"
+#include "rnn.h"
 
 #if !defined(__wasm__)
 #define X(result, name, parameters, nulls) name,

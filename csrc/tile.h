@@ -51,9 +51,9 @@ struct Nothing {
   INLINE void operator()(long, Ahead&) const {}
 };
 
-/** sum[r][v] += Σ_k a[r][k·step] · b[k·stride + v·W]. */
-template <int R, int N>
-INLINE void multiplyAdd(V (&sum)[R][N], const float* const* a, long step, const float* b,
+/** sum[r][first + v] += Σ_k a[r][k·step] · b[k·stride + v·W] for v < N. */
+template <int R, int N, int Width = N, int first = 0>
+INLINE void multiplyAdd(V (&sum)[R][Width], const float* const* a, long step, const float* b,
                         long stride, long count, const Ahead* ahead = nullptr) {
   const float* row[R];
   UNROLL
@@ -72,7 +72,7 @@ INLINE void multiplyAdd(V (&sum)[R][N], const float* const* a, long step, const 
     for (int v = 0; v < N; v++) {
       V w = load(b + v * W);
       UNROLL
-      for (int r = 0; r < R; r++) sum[r][v] = fma(s[r], w, sum[r][v]);
+      for (int r = 0; r < R; r++) sum[r][first + v] = fma(s[r], w, sum[r][first + v]);
     }
   }
 #else
@@ -85,7 +85,7 @@ INLINE void multiplyAdd(V (&sum)[R][N], const float* const* a, long step, const 
     for (int r = 0; r < R; r++) {
       V s = splat(row[r][i]);
       UNROLL
-      for (int v = 0; v < N; v++) sum[r][v] = fma(s, w[v], sum[r][v]);
+      for (int v = 0; v < N; v++) sum[r][first + v] = fma(s, w[v], sum[r][first + v]);
     }
     k++, i += step, b += stride;
   };

@@ -1,5 +1,6 @@
 /** Every `Backward` of the float64 reference against central differences of its forward kernel. */
 import { describe, expect, it } from 'vitest'
+import { type CellProblem, cellBoth, cellForward, cellProblem, cells } from './cells.case.ts'
 import {
   type Argument,
   expectClose,
@@ -188,5 +189,32 @@ describe('finite differences, float64', () => {
       const added = found[gradient].map((value, i) => value - (start ? start[i] : 0))
       expectGradient((moved) => objective({ [name]: moved }), values, added, gradient)
     }
+  })
+
+  describe.each(Object.entries(cells))('%s', (_name, cell) => {
+    it.each([
+      ['every step', {}],
+      ['mixed lengths', { mixed: true }],
+      ['gaps, initial state', { gaps: true, state: true }],
+      ['gaps, reverse, initial state', { gaps: true, reverse: true, state: true }],
+      ['gradient of the final state only', { mixed: true, state: true, dh: false }],
+      ['no bias', { mixed: true, bias: false }],
+    ])('%s', (_title, options) => {
+      const problem = cellProblem(cell, 8, [4, 5, 3, 2], options)
+      const objective = (changed: Partial<CellProblem>) => {
+        const { h, hLast } = cellForward(float64, cell, { ...problem, ...changed }).results
+        return dot(hLast, problem.dhLast) + (problem.dh ? dot(h, problem.dh) : 0)
+      }
+      const found = cellBoth(float64, cell, problem, 0)
+      const pairs = {
+        ...{ x: 'dx', kernel: 'dKernel', recurrentKernel: 'dRecurrentKernel', bias: 'dBias' },
+        h0: 'dh0',
+      } as const
+      for (const [name, gradient] of Object.entries(pairs)) {
+        const values = problem[name as keyof typeof pairs]
+        if (!values) continue
+        expectGradient((moved) => objective({ [name]: moved }), values, found[gradient], gradient)
+      }
+    })
   })
 })

@@ -404,6 +404,138 @@ export interface Kernels {
     adds: Int,
   ): void
 
+  // ---- GRU ----------------------------------------------------------------------------------
+  //
+  // The form whose reset gate acts after the product, equations as in layers/gru.ts; a = x_t·W + b and
+  // s = h_{t-1}·R + b', gates in order z, r, h:
+  //   (1) z = σ(a_z + s_z)  (2) r = σ(a_r + s_r)  (3) ĥ = tanh(a_h + r ⊙ s_h)
+  //   (4) h_t = z ⊙ h_{t-1} + (1 - z) ⊙ ĥ
+  // Rows, steps and order as for the LSTM; sizes, `backward` and `adds` too.
+
+  /** Number of floats that `gruPack` writes. */
+  gruPackSize(inputs: Int, units: Int, backward: Int): Float
+  /** Rearranges the weights, as `lstmPack`. */
+  gruPack(
+    kernel: Floats /* [I,3U] */,
+    recurrentKernel: Floats /* [U,3U] */,
+    bias: Floats | null /* [2,3U]: b, b' */,
+    packed: FloatsOut,
+    inputs: Int,
+    units: Int,
+    backward: Int,
+  ): void
+  /** Number of floats of scratch that `gruBackward` needs for these sizes. */
+  gruScratchSize(b: Int, t: Int, inputs: Int, units: Int): Float
+  /** All steps of all rows. gates may be null when no backward pass follows. */
+  gruForward(
+    x: Floats /* [B,T,I] */,
+    packed: Floats,
+    h0: Floats | null /* [B,U], zeros if null */,
+    steps: Ints | null /* [B,T] */,
+    lengths: Ints | null /* [B] */,
+    order: Ints | null /* [B] */,
+    h: FloatsOut /* [B,T,U] */,
+    gates: FloatsOut | null /* [B,T,4U]: ĥ, z, r, s_h */,
+    hLast: FloatsOut /* [B,U] */,
+    b: Int,
+    t: Int,
+    inputs: Int,
+    units: Int,
+    reverse: Int,
+  ): void
+  /**
+   * Backpropagation through time. OVERWRITES gates with the gradients of a_h, z's and r's sums, and s_h.
+   * dhState holds the gradient of hLast on entry and that of h0 on return (overwritten; of no use where
+   * h0 is null). dx and the weights' gradients as in `lstmBackward`.
+   */
+  gruBackward(
+    x: Floats /* [B,T,I] */,
+    packed: Floats,
+    h0: Floats | null,
+    steps: Ints | null,
+    lengths: Ints | null,
+    order: Ints | null,
+    h: Floats /* [B,T,U] */,
+    gates: FloatsOut /* [B,T,4U] */,
+    dh: Floats | null /* [B,T,U]: gradient of h; null: none */,
+    dhState: FloatsOut /* [B,U] */,
+    dx: FloatsOut | null /* [B,T,I] */,
+    dKernel: FloatsOut | null /* [I,3U] */,
+    dRecurrentKernel: FloatsOut | null /* [U,3U] */,
+    dBias: FloatsOut | null /* [2,3U] */,
+    scratch: FloatsOut,
+    b: Int,
+    t: Int,
+    inputs: Int,
+    units: Int,
+    reverse: Int,
+    adds: Int,
+  ): void
+
+  // ---- simple RNN ---------------------------------------------------------------------------
+  //
+  // h_t = f(x_t·W + h_{t-1}·R + b), f = relu or tanh. Everything else as for the LSTM.
+
+  /** Number of floats that `rnnPack` writes. */
+  rnnPackSize(inputs: Int, units: Int, backward: Int): Float
+  /** Rearranges the weights, as `lstmPack`. */
+  rnnPack(
+    kernel: Floats /* [I,U] */,
+    recurrentKernel: Floats /* [U,U] */,
+    bias: Floats | null /* [U] */,
+    packed: FloatsOut,
+    inputs: Int,
+    units: Int,
+    backward: Int,
+  ): void
+  /** Number of floats of scratch that `rnnBackward` needs for these sizes. */
+  rnnScratchSize(b: Int, t: Int, inputs: Int, units: Int): Float
+  /** All steps of all rows. */
+  rnnForward(
+    x: Floats /* [B,T,I] */,
+    packed: Floats,
+    h0: Floats | null /* [B,U], zeros if null */,
+    steps: Ints | null /* [B,T] */,
+    lengths: Ints | null /* [B] */,
+    order: Ints | null /* [B] */,
+    h: FloatsOut /* [B,T,U] */,
+    hLast: FloatsOut /* [B,U] */,
+    b: Int,
+    t: Int,
+    inputs: Int,
+    units: Int,
+    reverse: Int,
+    relu: Int,
+  ): void
+  /**
+   * Backpropagation through time. Writes dz, the gradient of the sums, at the processed steps. dhState as
+   * in `gruBackward`, dx and the weights' gradients as in `lstmBackward`.
+   */
+  rnnBackward(
+    x: Floats /* [B,T,I] */,
+    packed: Floats,
+    h0: Floats | null,
+    steps: Ints | null,
+    lengths: Ints | null,
+    order: Ints | null,
+    h: Floats /* [B,T,U] */,
+    dz: FloatsOut /* [B,T,U] */,
+    dh: Floats | null /* [B,T,U]: gradient of h; null: none */,
+    dhState: FloatsOut /* [B,U] */,
+    dx: FloatsOut | null /* [B,T,I] */,
+    dKernel: FloatsOut | null /* [I,U] */,
+    dRecurrentKernel: FloatsOut | null /* [U,U] */,
+    dBias: FloatsOut | null /* [U] */,
+    scratch: FloatsOut,
+    b: Int,
+    t: Int,
+    inputs: Int,
+    units: Int,
+    reverse: Int,
+    relu: Int,
+    adds: Int,
+  ): void
+
   // ---- losses -------------------------------------------------------------------------------
 
   /**

@@ -7,11 +7,13 @@ import { RefrainError } from '../errors.ts'
 import type { Backend, Block, Floats, Heap, Kernels } from './kernels.ts'
 import { activationKernels } from './reference/activations.ts'
 import { arrayKernels } from './reference/arrays.ts'
+import { gruKernels } from './reference/gru.ts'
 import { lossKernels } from './reference/losses.ts'
 import { lstmKernels } from './reference/lstm.ts'
 import { optimizerKernels } from './reference/optimizers.ts'
 import { patchKernels } from './reference/patches.ts'
 import { peakKernels } from './reference/peak.ts'
+import { rnnKernels } from './reference/rnn.ts'
 import { sequenceKernels } from './reference/sequences.ts'
 
 /** A buffer of its own for each block. */
@@ -73,6 +75,8 @@ const kernels: Kernels = {
   ...sequenceKernels,
   ...patchKernels,
   ...lstmKernels,
+  ...gruKernels,
+  ...rnnKernels,
   ...lossKernels,
   ...optimizerKernels,
   ...peakKernels,

@@ -7,10 +7,11 @@ import {
   resolveInitializer,
 } from '../tensor/initializers.ts'
 import type { Parameter } from '../tensor/parameter.ts'
-import type { Tensor } from '../tensor/tensor.ts'
+import { shapeError, type Tensor } from '../tensor/tensor.ts'
 import { checkInteger } from '../util/check.ts'
 import { type ActivationName, checkActivation } from './activation.ts'
 import { checkRate } from './dropout.ts'
+import { droppedState, PackedWeights, type PackKind } from './fused.ts'
 import { featuresOf, type Shape } from './layer.ts'
 import {
   RecurrentLayer,
@@ -18,6 +19,7 @@ import {
   recurrentOptionNames,
   type SequenceResult,
 } from './recurrent.ts'
+import { dropInputs } from './steps.ts'
 
 /** Options of Keras 3's recurrent layers with one state, with its defaults. */
 export interface CellOptions extends RecurrentOptions {
@@ -65,6 +67,7 @@ export abstract class CellLayer extends RecurrentLayer {
   protected kernel!: Parameter
   protected recurrent!: Parameter
   protected bias: Parameter | null = null
+  protected readonly packed = new PackedWeights()
   readonly #initializers: Record<'kernel' | 'recurrent' | 'bias', Initializer>
 
   /** @param kind the layer's kind, for errors */
@@ -124,10 +127,44 @@ export abstract class CellLayer extends RecurrentLayer {
     return [this.kernel.value, this.recurrent.value, this.bias?.value ?? null]
   }
 
+  /** What a fused kernel is asked for: its sizes, what flows where, and the steps that count. */
+  protected begin(ctx: Context, x: Tensor, h0: Tensor | null) {
+    const [b, t, inputs] = x.shape
+    const { units, weights } = this
+    if (inputs !== this.kernel.shape[0]) {
+      throw shapeError(`${this.name} input`, [b, t, this.kernel.shape[0]], x.shape)
+    }
+    const sources = [x, h0, ...weights]
+    const keep = ctx.recording && sources.some((source) => source?.tracked)
+    const kind: PackKind = keep ? (x.tracked ? 2 : 1) : 0
+    const { times = null, lengths = null, order = null } = x.mask ?? {}
+    return { b, t, inputs, units, weights, sources, keep, kind, times, lengths, order }
+  }
+
   run(ctx: Context, x: Tensor, initial: readonly Tensor[], reverse: boolean): SequenceResult {
+    if (this.path(ctx.training).fused) {
+      return this.fused(ctx, dropInputs(ctx, x, this.dropout), initial[0] ?? null, reverse)
+    }
     const start = initial.length > 0 ? initial : [ctx.zeros([x.shape[0], this.units])]
     return this.composed(ctx, x, start, reverse)
   }
+
+  override path(training: boolean): { fused: boolean; reason: string } {
+    const dropped = training && this.recurrentDropout > 0
+    const reason = this.notFused || (dropped ? droppedState : '')
+    return { fused: reason === '', reason }
+  }
+
+  /** Why the fused kernel does not compute these options; '' if it does. */
+  protected abstract get notFused(): string
+
+  /** The layer's equations by its fused kernel, all steps of all rows in one call. */
+  protected abstract fused(
+    ctx: Context,
+    x: Tensor,
+    h0: Tensor | null,
+    reverse: boolean,
+  ): SequenceResult
 
   /** The layer's equations step by step on the tape. */
   protected abstract composed(

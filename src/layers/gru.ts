@@ -28,6 +28,7 @@ import { activate, add, columns, multiply, stepOf, weightedSum } from '../tensor
 import type { Tensor } from '../tensor/tensor.ts'
 import { type ActivationName, checkActivation } from './activation.ts'
 import { CellLayer, type CellOptions, cellOptionNames } from './cell-layer.ts'
+import { giveToState, gradientsOf, otherActivations, type PackKind } from './fused.ts'
 import { connect, layerOptions, type SymbolicTensor } from './layer.ts'
 import type { SequenceResult } from './recurrent.ts'
 import { dropInputs, gateMasks, gateProduct, runSteps } from './steps.ts'
@@ -94,8 +95,89 @@ export class Gru<State extends boolean = boolean> extends CellLayer {
     return result as State extends true ? GruOutputs : SymbolicTensor
   }
 
-  override path(_training: boolean): { fused: boolean; reason: string } {
-    return { fused: false, reason: 'gru has no fused kernel' }
+  protected get notFused() {
+    const other = otherActivations(this.activation, this.recurrentActivation)
+    if (other || this.resetAfter) return other
+    return 'resetAfter false: the fused kernel resets after the product'
+  }
+
+  #pack(ctx: Context, backward: PackKind): Tensor {
+    const { kernels } = ctx.backend
+    const [kernel, recurrent, bias] = this.weights
+    const [inputs] = kernel.shape
+    return this.packed.of(ctx, [this.kernel, this.recurrent, this.bias], backward, {
+      size: (kinds) => kernels.gruPackSize(inputs, this.units, kinds),
+      pack: ({ values }, kinds) =>
+        kernels.gruPack(
+          kernel.values,
+          recurrent.values,
+          bias?.values ?? null,
+          values,
+          inputs,
+          this.units,
+          kinds,
+        ),
+    })
+  }
+
+  /** Equations (1) to (9) by the fused kernels, all steps of all rows in one call. */
+  protected fused(ctx: Context, x: Tensor, h0: Tensor | null, reverse: boolean): SequenceResult {
+    const { kernels } = ctx
+    const pass = this.begin(ctx, x, h0)
+    const { b, t, inputs, units, weights, times, lengths, order } = pass
+    const packed = this.#pack(ctx, pass.kind)
+    const h = ctx.empty([b, t, units])
+    const hLast = ctx.empty([b, units])
+    const gates = pass.keep ? ctx.empty([b, t, 4 * units]) : null
+    const direction = reverse ? 1 : 0
+    kernels.gruForward(
+      x.values,
+      packed.values,
+      h0?.values ?? null,
+      times?.ints ?? null,
+      lengths?.ints ?? null,
+      order?.ints ?? null,
+      h.values,
+      gates?.values ?? null,
+      hLast.values,
+      b,
+      t,
+      inputs,
+      units,
+      direction,
+    )
+    ctx.recordAll([h, hLast], pass.sources, () => {
+      const dh = ctx.hasGradient(h) ? ctx.gradientOf(h) : null
+      const dhState = ctx.gradientOf(hLast)
+      const scratch = ctx.empty([kernels.gruScratchSize(b, t, inputs, units)])
+      const { gradients, adds } = gradientsOf(ctx, [x, ...weights])
+      const [dx, dKernel, dRecurrent, dBias] = gradients
+      kernels.gruBackward(
+        x.values,
+        packed.values,
+        h0?.values ?? null,
+        times?.ints ?? null,
+        lengths?.ints ?? null,
+        order?.ints ?? null,
+        h.values,
+        gates!.values,
+        dh?.values ?? null,
+        dhState.values,
+        dx?.values ?? null,
+        dKernel?.values ?? null,
+        dRecurrent?.values ?? null,
+        dBias?.values ?? null,
+        scratch.values,
+        b,
+        t,
+        inputs,
+        units,
+        direction,
+        adds,
+      )
+      giveToState(ctx, h0, dhState)
+    })
+    return { sequence: h, last: hLast, states: [hLast] }
   }
 
   /** Equations (1) to (4), step by step on the tape. */

@@ -26,7 +26,6 @@
  * the variants (peepholes, projection, …) run step by step from tensor operations, slower:
  * `lstm-steps.ts` has their equations.
  */
-import type { Backend } from '../kernels/kernels.ts'
 import type { Context } from '../tensor/context.ts'
 import {
   type Initializer,
@@ -38,10 +37,19 @@ import {
 } from '../tensor/initializers.ts'
 import { dropoutMask, multiply } from '../tensor/ops.ts'
 import type { Parameter } from '../tensor/parameter.ts'
-import { allocateTensor, shapeError, type Tensor } from '../tensor/tensor.ts'
+import { shapeError, type Tensor } from '../tensor/tensor.ts'
 import { checkInteger, checkNumber, checkOptions } from '../util/check.ts'
 import { type ActivationName, checkActivation } from './activation.ts'
 import { checkRate } from './dropout.ts'
+import {
+  droppedState,
+  giveToState,
+  gradientsOf,
+  otherActivations,
+  PackedWeights,
+  type Packing,
+  type PackKind,
+} from './fused.ts'
 import { connect, featuresOf, layerOptions, type Shape, type SymbolicTensor } from './layer.ts'
 import { type LstmWeights, lstmSteps } from './lstm-steps.ts'
 import {
@@ -166,7 +174,7 @@ export class Lstm<State extends boolean = boolean> extends RecurrentLayer {
   #bias: Parameter | null = null
   /** Those of the variants, by the names in `LstmWeights`. */
   readonly #extra: Partial<Record<keyof LstmWeights, Parameter>> = {}
-  #packed: { tensor: Tensor; version: number; backend: Backend; backward: number } | null = null
+  readonly #packed = new PackedWeights()
 
   constructor(options: LstmOptions) {
     super(options)
@@ -312,62 +320,36 @@ export class Lstm<State extends boolean = boolean> extends RecurrentLayer {
       const reason = `${variants.join(', ')}: the fused kernel has only the plain equations`
       return { fused: false, reason }
     }
-    if (this.activation !== 'tanh' || this.recurrentActivation !== 'sigmoid') {
-      const pair = `activation '${this.activation}', recurrentActivation '${this.recurrentActivation}'`
-      return { fused: false, reason: `${pair}: the fused kernel has tanh and sigmoid` }
-    }
-    if (training && this.recurrentDropout > 0) {
-      return { fused: false, reason: 'recurrentDropout: the fused kernel has no masks on h' }
-    }
-    return { fused: true, reason: '' }
+    const dropped = training && this.recurrentDropout > 0
+    const reason =
+      otherActivations(this.activation, this.recurrentActivation) || (dropped ? droppedState : '')
+    return { fused: reason === '', reason }
   }
 
-  /**
-   * The weights as the kernels want them, for the backward pass too if there may be one (`backward` as
-   * in `lstmPack`); rearranged again only after they have changed.
-   */
-  #pack(ctx: Context, weights: readonly (Tensor | null)[], backward: 0 | 1 | 2): Tensor {
-    const { backend } = ctx
-    if (weights[1] !== this.#recurrent.memory) {
-      // Under a mask of this step.
-      const size = ctx.kernels.lstmPackSize(this.#kernel.shape[0], this.units, backward)
-      return this.#packInto(backend, ctx.empty([size]), weights, backward)
-    }
-    const old = this.#packed?.backend === backend ? this.#packed : null
-    if (old?.version === this.#version) {
-      if (old.backward >= backward) return old.tensor
-      // A stream's steps hold views of the old one, which they give up when the version changes.
-      this.#kernel.version++
-    }
-    const { kernels, heap } = backend
-    // Where the layer stands twice in a graph, one of its inputs may have a gradient and one none.
-    const kinds = backward === 0 ? 0 : Math.max(backward, old?.backward ?? 0)
-    const size = kernels.lstmPackSize(this.#kernel.shape[0], this.units, kinds)
-    const fits = old !== null && old.tensor.size >= size
-    const tensor = fits ? old.tensor : allocateTensor(heap, [size])
-    this.#packInto(backend, tensor, weights, kinds)
-    this.#packed = { tensor, version: this.#version, backend, backward: kinds }
-    return tensor
-  }
-
-  #packInto({ kernels }: Backend, to: Tensor, weights: readonly (Tensor | null)[], kinds: number) {
+  #pack(ctx: Context, weights: readonly (Tensor | null)[], backward: PackKind): Tensor {
+    const { kernels } = ctx.backend
     const [kernel, recurrent, bias] = weights
     const [inputs] = kernel!.shape
-    kernels.lstmPack(
-      kernel!.values,
-      recurrent!.values,
-      bias?.values ?? null,
-      to.values,
-      inputs,
-      this.units,
-      kinds,
-    )
-    return to
-  }
-
-  /** Counts changes of the weights. */
-  get #version(): number {
-    return this.#kernel.version + this.#recurrent.version + (this.#bias?.version ?? 0)
+    const packing: Packing = {
+      size: (kinds) => kernels.lstmPackSize(inputs, this.units, kinds),
+      pack: ({ values }, kinds) =>
+        kernels.lstmPack(
+          kernel!.values,
+          recurrent!.values,
+          bias?.values ?? null,
+          values,
+          inputs,
+          this.units,
+          kinds,
+        ),
+    }
+    if (recurrent === this.#recurrent.memory) {
+      return this.#packed.of(ctx, [this.#kernel, this.#recurrent, this.#bias], backward, packing)
+    }
+    // Under a mask of this step.
+    const packed = ctx.empty([packing.size(backward)])
+    packing.pack(packed, backward)
+    return packed
   }
 
   /** Equations (1) to (14) by the fused kernels, all steps of all rows in one call. */
@@ -421,15 +403,8 @@ export class Lstm<State extends boolean = boolean> extends RecurrentLayer {
       const dh = ctx.hasGradient(h) ? ctx.gradientOf(h) : null
       const dhState = ctx.gradientOf(hLast)
       const dcState = ctx.gradientOf(cLast)
-      let adds = 0
-      const [dx, dKernel, dRecurrent, dBias] = [x, ...weights].map((source, i) => {
-        let gradient: Tensor | null = null
-        ctx.give(source, (found, add) => {
-          gradient = found
-          adds |= add << i
-        })
-        return gradient as Tensor | null
-      })
+      const { gradients, adds } = gradientsOf(ctx, [x, ...weights])
+      const [dx, dKernel, dRecurrent, dBias] = gradients
       kernels.lstmBackward(
         x.values,
         packed.values,
@@ -456,14 +431,8 @@ export class Lstm<State extends boolean = boolean> extends RecurrentLayer {
         direction,
         adds,
       )
-      for (const [state, gradient] of [
-        [h0, dhState],
-        [c0, dcState],
-      ] as const) {
-        if (!state?.tracked) continue
-        const dState = ctx.gradientOf(state)
-        kernels.addScaled(gradient.values, dState.values, 1, state.size)
-      }
+      giveToState(ctx, h0, dhState)
+      giveToState(ctx, c0, dcState)
     })
     return { sequence: h, last: hLast, states: [hLast, cLast] }
   }

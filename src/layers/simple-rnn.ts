@@ -19,6 +19,7 @@ import type { Context } from '../tensor/context.ts'
 import { activate, add, stepOf } from '../tensor/ops.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { CellLayer, type CellOptions, cellOptionNames } from './cell-layer.ts'
+import { giveToState, gradientsOf, type PackKind } from './fused.ts'
 import { connect, layerOptions, type SymbolicTensor } from './layer.ts'
 import type { SequenceResult } from './recurrent.ts'
 import { dropInputs, gateMasks, gateProduct, runSteps } from './steps.ts'
@@ -62,8 +63,91 @@ export class SimpleRnn<State extends boolean = boolean> extends CellLayer {
     return result as State extends true ? SimpleRnnOutputs : SymbolicTensor
   }
 
-  override path(_training: boolean): { fused: boolean; reason: string } {
-    return { fused: false, reason: 'simpleRnn has no fused kernel' }
+  protected get notFused() {
+    const { activation } = this
+    if (activation === 'tanh' || activation === 'relu') return ''
+    return `activation '${activation}': the fused kernel has tanh and relu`
+  }
+
+  #pack(ctx: Context, backward: PackKind): Tensor {
+    const { kernels } = ctx.backend
+    const [kernel, recurrent, bias] = this.weights
+    const [inputs] = kernel.shape
+    return this.packed.of(ctx, [this.kernel, this.recurrent, this.bias], backward, {
+      size: (kinds) => kernels.rnnPackSize(inputs, this.units, kinds),
+      pack: ({ values }, kinds) =>
+        kernels.rnnPack(
+          kernel.values,
+          recurrent.values,
+          bias?.values ?? null,
+          values,
+          inputs,
+          this.units,
+          kinds,
+        ),
+    })
+  }
+
+  /** Equations (1) to (4) by the fused kernels, all steps of all rows in one call. */
+  protected fused(ctx: Context, x: Tensor, h0: Tensor | null, reverse: boolean): SequenceResult {
+    const { kernels } = ctx
+    const pass = this.begin(ctx, x, h0)
+    const { b, t, inputs, units, weights, times, lengths, order } = pass
+    const packed = this.#pack(ctx, pass.kind)
+    const h = ctx.empty([b, t, units])
+    const hLast = ctx.empty([b, units])
+    const relu = this.activation === 'relu' ? 1 : 0
+    const direction = reverse ? 1 : 0
+    kernels.rnnForward(
+      x.values,
+      packed.values,
+      h0?.values ?? null,
+      times?.ints ?? null,
+      lengths?.ints ?? null,
+      order?.ints ?? null,
+      h.values,
+      hLast.values,
+      b,
+      t,
+      inputs,
+      units,
+      direction,
+      relu,
+    )
+    ctx.recordAll([h, hLast], pass.sources, () => {
+      const dh = ctx.hasGradient(h) ? ctx.gradientOf(h) : null
+      const dhState = ctx.gradientOf(hLast)
+      const dz = ctx.empty([b, t, units])
+      const scratch = ctx.empty([kernels.rnnScratchSize(b, t, inputs, units)])
+      const { gradients, adds } = gradientsOf(ctx, [x, ...weights])
+      const [dx, dKernel, dRecurrent, dBias] = gradients
+      kernels.rnnBackward(
+        x.values,
+        packed.values,
+        h0?.values ?? null,
+        times?.ints ?? null,
+        lengths?.ints ?? null,
+        order?.ints ?? null,
+        h.values,
+        dz.values,
+        dh?.values ?? null,
+        dhState.values,
+        dx?.values ?? null,
+        dKernel?.values ?? null,
+        dRecurrent?.values ?? null,
+        dBias?.values ?? null,
+        scratch.values,
+        b,
+        t,
+        inputs,
+        units,
+        direction,
+        relu,
+        adds,
+      )
+      giveToState(ctx, h0, dhState)
+    })
+    return { sequence: h, last: hLast, states: [hLast] }
   }
 
   /** Equation (1), step by step on the tape. */

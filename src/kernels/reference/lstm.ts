@@ -1,34 +1,15 @@
 /** The LSTM, step by step, by the equations (1) to (6) of `Kernels`, and its backward pass. */
-import type { Ints, Kernels } from '../kernels.ts'
+import type { Kernels } from '../kernels.ts'
 import { sigmoid } from './activations.ts'
-
-/** Time index of the s-th processed step of a row. */
-function timeOf(
-  row: number,
-  s: number,
-  steps: Ints | null,
-  lengths: Ints | null,
-  t: number,
-  reverse: number,
-): number {
-  const length = lengths ? lengths[row] : t
-  const at = reverse ? length - 1 - s : s
-  return steps ? steps[row * t + at] : at
-}
+import { addTo, clearUnlessAdded, packPlain, positionOf } from './rows.ts'
 
 export const lstmKernels: Pick<
   Kernels,
   'lstmPackSize' | 'lstmPack' | 'lstmScratchSize' | 'lstmForward' | 'lstmBackward'
 > = {
-  // The same for both passes. Packed here means: W, R and b one after the other, as they are.
   lstmPackSize: (inputs, units) => (inputs + units + 1) * 4 * units,
 
-  lstmPack(kernel, recurrentKernel, bias, packed, inputs, units) {
-    const width = 4 * units
-    for (let i = 0; i < inputs * width; i++) packed[i] = kernel[i]
-    for (let i = 0; i < units * width; i++) packed[inputs * width + i] = recurrentKernel[i]
-    for (let i = 0; i < width; i++) packed[(inputs + units) * width + i] = bias ? bias[i] : 0
-  },
+  lstmPack: packPlain,
 
   lstmScratchSize: () => 0,
 
@@ -65,7 +46,7 @@ export const lstmKernels: Pick<
       }
       const length = lengths ? lengths[row] : t
       for (let s = 0; s < length; s++) {
-        const at = row * t + timeOf(row, s, steps, lengths, t, reverse)
+        const at = positionOf(row, s, steps, lengths, t, reverse)
         for (let j = 0; j < width; j++) {
           let sum = packed[biasAt + j]
           for (let i = 0; i < inputs; i++) sum += x[at * inputs + i] * packed[i * width + j]
@@ -120,10 +101,7 @@ export const lstmKernels: Pick<
     reverse,
     adds,
   ) {
-    const overwritten = [dx, dKernel, dRecurrentKernel, dBias]
-    overwritten.forEach((out, i) => {
-      if (!(adds & (1 << i))) out?.fill(0)
-    })
+    clearUnlessAdded([dx, dKernel, dRecurrentKernel, dBias], adds)
     const width = 4 * units
     const recurrentAt = inputs * width
     // The weights' gradients are sums over all rows and steps; they are rounded once, at the end.
@@ -138,8 +116,8 @@ export const lstmKernels: Pick<
       const dcNext = Float64Array.from(dcState.subarray(state, state + units))
       const length = lengths ? lengths[row] : t
       for (let s = length - 1; s >= 0; s--) {
-        const at = row * t + timeOf(row, s, steps, lengths, t, reverse)
-        const before = s > 0 ? row * t + timeOf(row, s - 1, steps, lengths, t, reverse) : -1
+        const at = positionOf(row, s, steps, lengths, t, reverse)
+        const before = s > 0 ? positionOf(row, s - 1, steps, lengths, t, reverse) : -1
         for (let u = 0; u < units; u++) {
           const input = gates[at * width + u]
           const forget = gates[at * width + units + u]
@@ -180,9 +158,8 @@ export const lstmKernels: Pick<
       dhState.set(dhNext, state)
       dcState.set(dcNext, state)
     }
-    if (dKernel) for (let i = 0; i < inputs * width; i++) dKernel[i] += kernelSum[i]
-    if (dRecurrentKernel)
-      for (let i = 0; i < units * width; i++) dRecurrentKernel[i] += recurrentSum[i]
-    if (dBias) for (let i = 0; i < width; i++) dBias[i] += biasSum[i]
+    addTo(dKernel, kernelSum)
+    addTo(dRecurrentKernel, recurrentSum)
+    addTo(dBias, biasSum)
   },
 }
