@@ -324,13 +324,8 @@ describe('options', () => {
     ],
     [
       'UNKNOWN_OPTION',
-      () => simpleRnn({ units: 2, recurrentActivation: 'tanh' } as SimpleRnnOptions),
-      "simpleRnn: unknown option 'recurrentActivation'; known: " +
-        'units, activation, useBias, kernelInitializer, recurrentInitializer, biasInitializer, ' +
-        'dropout, recurrentDropout, returnSequences, returnState, goBackwards, learnInitialState, ' +
-        'stateful, kernelRegularizer, kernelConstraint, recurrentRegularizer, ' +
-        'recurrentConstraint, biasRegularizer, biasConstraint, activityRegularizer, ' +
-        'temporalActivityRegularizer, name, trainable, inputShape',
+      () => simpleRnn({ units: 2, recurrentDroput: 0.5 } as SimpleRnnOptions),
+      "simpleRnn: unknown option 'recurrentDroput'; did you mean 'recurrentDropout'?",
     ],
     [
       'BAD_ARGUMENT',
@@ -339,6 +334,11 @@ describe('options', () => {
     ],
   ] as const)('%s: %s', (code, make, message) => {
     expectError(make, code, message)
+  })
+
+  it('a simple RNN has no gates', () => {
+    const options = { units: 2, recurrentActivation: 'tanh' } as SimpleRnnOptions
+    expect(() => simpleRnn(options)).toThrow("simpleRnn: unknown option 'recurrentActivation'")
   })
 
   it('an initial state that does not fit', () => {
