@@ -95,8 +95,6 @@ export {
   type WeightDefinition,
 } from './layers/index.ts'
 export * from './model/index.ts'
-export type { CrfPath } from './tensor/crf-paths.ts'
-export type { CtcReduction } from './tensor/ctc.ts'
 export {
   type Constraint,
   type ConstraintLike,
@@ -106,6 +104,8 @@ export {
   nonNeg,
   unitNorm,
 } from './tensor/constraints.ts'
+export type { CrfPath } from './tensor/crf-paths.ts'
+export type { CtcReduction } from './tensor/ctc.ts'
 export {
   type CtcBeamDecodeOptions,
   type CtcDecodeOptions,
@@ -135,6 +135,7 @@ export { type NestedArray, type Tensor, tensor } from './tensor/tensor.ts'
 export { adadelta, adagrad, adamax, lion, nadam } from './train/adaptive.ts'
 export { asgd, ntAsgd } from './train/asgd.ts'
 export * from './train/callbacks.ts'
+export * from './train/log-callbacks.ts'
 export {
   binaryCrossentropy,
   categoricalCrossentropy,
@@ -144,9 +145,7 @@ export {
   meanSquaredError,
   sparseCategoricalCrossentropy,
 } from './train/losses.ts'
-
 export type { MetricName } from './train/metrics.ts'
-
 export { type Bleu, type BleuOptions, type BleuReport, bleu } from './train/metrics-bleu.ts'
 export { characterErrorRate, type ErrorRate, wordErrorRate } from './train/metrics-edits.ts'
 export {
@@ -158,6 +157,7 @@ export {
 export type { Optimizer, OptimizerOptions } from './train/optimizer.ts'
 export { adam, adamW, rmsprop, sgd } from './train/optimizers.ts'
 export { type ProgressOptions, progress } from './train/progress.ts'
+export * from './train/rate-callbacks.ts'
 export {
   cosineDecay,
   cosineDecayRestarts,

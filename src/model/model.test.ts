@@ -17,8 +17,9 @@ import {
   timeDistributed,
 } from '../layers/index.ts'
 import { Random } from '../tensor/random.ts'
-import { type Callback, earlyStopping, learningRateSchedule } from '../train/callbacks.ts'
+import { type Callback, earlyStopping } from '../train/callbacks.ts'
 import { adam, sgd } from '../train/optimizers.ts'
+import { learningRateScheduler } from '../train/rate-callbacks.ts'
 import { exponentialDecay } from '../train/schedules.ts'
 import { model as makeModel } from './functional.ts'
 import { sequential } from './sequential.ts'
@@ -691,12 +692,12 @@ describe('callbacks', () => {
   it('a learning rate schedule acts at the start of each epoch', async () => {
     const rates: number[] = []
     const watch: Callback = { name: 'watch', onStepEnd: (run) => void rates.push(run.learningRate) }
-    const schedule = learningRateSchedule((epoch, rate) => (epoch % 2 === 0 ? rate : rate / 2))
+    const schedule = learningRateScheduler((epoch, rate) => (epoch % 2 === 0 ? rate : rate / 2))
     await make().fit(data.x, data.y, { epochs: 4, batchSize: 6, callbacks: [schedule, watch] })
     expect(rates).toEqual([0.05, 0.05, 0.025, 0.025, 0.025, 0.025, 0.0125, 0.0125])
-    const bad = learningRateSchedule(() => Number.NaN)
+    const bad = learningRateScheduler(() => Number.NaN)
     expect(await textOf(() => make().fit(data.x, data.y, { callbacks: [bad] }))).toBe(
-      'RefrainError: learningRateSchedule: the returned rate: expected a finite number of at ' +
+      'RefrainError: learningRateScheduler: the returned rate: expected a finite number of at ' +
         'least 0, got NaN',
     )
   })
@@ -706,10 +707,10 @@ describe('callbacks', () => {
     const options = { initialLearningRate: 0.1, decaySteps: 10, decayRate: 0.5 }
     const learningRate = exponentialDecay(options)
     model.compile({ optimizer: sgd({ learningRate }), loss: model.compiled!.loss })
-    const callbacks = [learningRateSchedule((_, rate) => rate)]
+    const callbacks = [learningRateScheduler((_, rate) => rate)]
     expect(await textOf(() => model.fit(data.x, data.y, { callbacks }))).toBe(
       "RefrainError: fit: a callback set the learning rate, but the optimizer's follows a " +
-        'schedule; give the optimizer a number, or leave learningRateSchedule out',
+        'schedule; give the optimizer a number, or leave learningRateScheduler out',
     )
   })
 

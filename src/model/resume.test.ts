@@ -15,14 +15,10 @@ import type { Backend } from '../kernels/kernels.ts'
 import { referenceBackend } from '../kernels/reference.ts'
 import { bidirectional, dense, dropout, embedding, lstm } from '../layers/index.ts'
 import { Random } from '../tensor/random.ts'
-import {
-  type Callback,
-  checkpoint,
-  earlyStopping,
-  learningRateSchedule,
-} from '../train/callbacks.ts'
+import { type Callback, checkpoint, earlyStopping } from '../train/callbacks.ts'
 import type { Optimizer } from '../train/optimizer.ts'
 import { adam, adamW, sgd } from '../train/optimizers.ts'
+import { learningRateScheduler } from '../train/rate-callbacks.ts'
 import { decodeSafetensors, encodeSafetensors } from '../util/safetensors.ts'
 import { loadModel } from './load.ts'
 import type { Model } from './model.ts'
@@ -76,7 +72,7 @@ function makeModel(backend: Backend, changes: Changes = {}): Model {
 }
 
 /** A schedule that depends on the rate before it, so that applying it twice would show. */
-const halve = () => learningRateSchedule((epoch, rate) => (epoch === 0 ? rate : rate * 0.5))
+const halve = () => learningRateScheduler((epoch, rate) => (epoch === 0 ? rate : rate * 0.5))
 const patient = () => earlyStopping({ patience: 2, restoreBestWeights: true })
 
 const stopAfter = (steps: number): Callback => ({

@@ -11,9 +11,10 @@ import { availableBackends, createBackend } from '../kernels/backend.ts'
 import type { Backend } from '../kernels/kernels.ts'
 import { dense, embedding, globalAveragePooling1d, input, lstm } from '../layers/index.ts'
 import { Random } from '../tensor/random.ts'
-import { type Callback, learningRateSchedule } from '../train/callbacks.ts'
+import type { Callback } from '../train/callbacks.ts'
 import type { Optimizer } from '../train/optimizer.ts'
 import { adam, adamW, rmsprop, sgd } from '../train/optimizers.ts'
+import { learningRateScheduler } from '../train/rate-callbacks.ts'
 import { exponentialDecay } from '../train/schedules.ts'
 import { model } from './functional.ts'
 import { sequential } from './sequential.ts'
@@ -85,7 +86,7 @@ describe.each(backends)('$name $variant', (backend) => {
   })
 
   it('a callback that sets the learning rate', async () => {
-    const callbacks = () => [learningRateSchedule((epoch) => [0.01, 0, 0.05, 0.001][epoch])]
+    const callbacks = () => [learningRateScheduler((epoch) => [0.01, 0, 0.05, 0.001][epoch])]
     const rows = await train(backend, adam(), { callbacks: callbacks() })
     const all = await train(backend, whole(adam()), { callbacks: callbacks() })
     expect(rows.result).toEqual(all.result)

@@ -43,6 +43,10 @@ export const platform: Platform = {
     setTimeout(() => URL.revokeObjectURL(url), 60_000)
   },
 
+  async appendFile(path) {
+    throw new RefrainError('UNSUPPORTED', `cannot add to ${show(path)} in a browser`)
+  },
+
   turn: () =>
     new Promise((resolve) => {
       const { port1, port2 } = new MessageChannel()

@@ -1,5 +1,5 @@
 /** The platform under Node: files, environment variables, the native addon. */
-import { open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
+import { appendFile, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { availableParallelism } from 'node:os'
 import { basename, dirname, join } from 'node:path'
@@ -140,6 +140,15 @@ export const platform: Platform = {
   },
 
   writeFile,
+
+  async appendFile(path, bytes) {
+    try {
+      await mkdir(dirname(path), { recursive: true })
+      await appendFile(path, bytes)
+    } catch (error) {
+      throw await writeError(path, error)
+    }
+  },
 
   turn: () => setImmediate(),
 

@@ -12,6 +12,8 @@ export interface Platform {
    * any moment leaves the old file or the new one. Browser: offers it as a download.
    */
   writeFile(path: string, bytes: Uint8Array): Promise<void>
+  /** Adds to the end of a file, which is made, its folder too, if there is none. Node only. */
+  appendFile(path: string, bytes: Uint8Array): Promise<void>
   /**
    * Resolves after the event loop has turned: in a loop that awaits it, timers, input and the page have
    * their turn. A timer of no delay would take a millisecond in Node and four in a page.

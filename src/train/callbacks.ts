@@ -1,6 +1,7 @@
 /** Callbacks of `fit`: objects with methods that the trainer calls at given moments. */
 import { RefrainError, show } from '../errors.ts'
 import { checkInteger, checkNumber, checkOptions } from '../util/check.ts'
+import { monitored, signOf } from './monitor.ts'
 
 /** Numbers of an epoch or of the epoch so far: loss, accuracy, valLoss, …. */
 export type Logs = Record<string, number>
@@ -46,6 +47,11 @@ export interface Callback {
   onEpochEnd?(run: Run, logs: Logs): void | Promise<void>
   /** After the last step, also if training was stopped. */
   onTrainEnd?(run: Run, logs: Logs): void | Promise<void>
+  /**
+   * A step's loss or gradient is not finite, and the weights are those before it. Training ends, and
+   * `fit` resolves instead of failing with the error.
+   */
+  onNotFinite?(run: Run, error: RefrainError): void
   /** What a checkpoint must keep of this callback: plain JSON, and at most one copy of the weights. */
   readState?(): CallbackState
   /** Takes back what `readState` gave, before a resumed run goes on. */
@@ -89,8 +95,7 @@ export function earlyStopping(options: EarlyStoppingOptions = {}): Callback & {
   const { monitor = 'valLoss', restoreBestWeights = false, startFromEpoch = 0 } = options
   const patience = checkInteger("earlyStopping 'patience'", options.patience ?? 0, 0)
   const minDelta = checkNumber("earlyStopping 'minDelta'", options.minDelta ?? 0, 0)
-  const mode = options.mode ?? (/accuracy|f1/i.test(monitor) ? 'max' : 'min')
-  const sign = mode === 'max' ? -1 : 1
+  const sign = signOf(monitor, options.mode)
   let best = Infinity
   let bestEpoch = -1
   let waited = 0
@@ -119,14 +124,7 @@ export function earlyStopping(options: EarlyStoppingOptions = {}): Callback & {
     },
     onEpochEnd(run, logs) {
       if (run.epoch < startFromEpoch) return
-      if (!(monitor in logs)) {
-        throw new RefrainError(
-          'BAD_ARGUMENT',
-          `earlyStopping 'monitor': expected one of ${Object.keys(logs).join(', ')}, got '${monitor}'`,
-          monitor.startsWith('val') ? 'give fit validationSplit or validationData' : '',
-        )
-      }
-      const value = sign * logs[monitor]
+      const value = sign * monitored('earlyStopping', monitor, logs)
       if (value < best - minDelta) {
         best = value
         bestEpoch = run.epoch
@@ -201,20 +199,6 @@ export function checkpoint(options: CheckpointOptions): Callback {
     onEpochEnd(run) {
       run.save(path)
       savedAt = performance.now()
-    },
-  }
-}
-
-/**
- * Sets the learning rate at the start of each epoch: `(epoch, rate) => rate`, epochs from 0. Not for
- * an optimizer whose rate is a schedule. Keras's `LearningRateScheduler`.
- */
-export function learningRateSchedule(rateOf: (epoch: number, rate: number) => number): Callback {
-  return {
-    name: 'learningRateSchedule',
-    onEpochBegin(run) {
-      const rate = rateOf(run.epoch, run.learningRate)
-      run.learningRate = checkNumber('learningRateSchedule: the returned rate', rate, 0)
     },
   }
 }

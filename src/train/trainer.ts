@@ -196,6 +196,19 @@ export class Trainer {
     return { loss: total, clipped }
   }
 
+  /** As `#step`; null if numbers are not finite and a callback ends training for it. */
+  #tryStep(plan: FitPlan, piece: Piece, run: Run) {
+    try {
+      return this.#step(plan, piece)
+    } catch (error) {
+      const watching = plan.callbacks.filter(({ onNotFinite }) => onNotFinite)
+      if (!(error instanceof RefrainError) || error.code !== 'NOT_FINITE') throw error
+      if (watching.length === 0) throw error
+      for (const callback of watching) callback.onNotFinite!(run, error)
+      return null
+    }
+  }
+
   /** Moves the weights by the gradients; returns whether clipping changed them. */
   #update(ctx: Context, loss: number): boolean {
     const updater = this.#moving
@@ -232,7 +245,7 @@ export class Trainer {
       throw new RefrainError(
         'BAD_ARGUMENT',
         "fit: a callback set the learning rate, but the optimizer's follows a schedule",
-        'give the optimizer a number, or leave learningRateSchedule out',
+        'give the optimizer a number, or leave learningRateScheduler and reduceLrOnPlateau out',
       )
     }
     this.#learningRate = rate
@@ -410,7 +423,8 @@ export class Trainer {
       rowsSeen = pieces.slice(0, step).reduce((sum, piece) => sum + seenBy(piece), 0)
       while (step < pieces.length && !stopping) {
         const piece = pieces[step]
-        const result = this.#step(plan, piece)
+        const result = this.#tryStep(plan, piece, run)
+        if (!result) break
         step++
         rowsSeen += seenBy(piece)
         history.steps++
