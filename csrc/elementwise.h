@@ -109,3 +109,13 @@ void reverseTime(const float* x, float* out, int32_t b, int32_t t, int32_t f, in
     copyRow(x + (first + T - 1 - row % T) * F, out + row * F, F, accumulate);
   });
 }
+
+void swapAxes(const float* x, float* out, int32_t a, int32_t b, int32_t c, int32_t d,
+              int32_t accumulate) {
+  long B = b, C = c, D = d;
+  forRows((long)a * C, (double)a * b * c * d, [&](long row) {
+    const float* from = x + (row / C * B * C + row % C) * D;
+    float* to = out + row * B * D;
+    for (long j = 0; j < B; j++) copyRow(from + j * C * D, to + j * D, D, accumulate);
+  });
+}

@@ -21,6 +21,7 @@ REFRAIN_KERNELS(X)
 #include "loss.h"
 #include "lstm.h"
 #include "matmul.h"
+#include "normalization.h"
 #include "optimizer.h"
 #include "patches.h"
 #include "peak.h"

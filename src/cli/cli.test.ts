@@ -455,7 +455,7 @@ describe('inspect', () => {
     const { status, stdout } = await refrain(['inspect', model])
     expect(status).toBe(0)
     for (const part of [
-      'embedding (embedding)',
+      'embedding (Embedding)',
       '(None, None, 8)',
       'Classifies texts into 2 labels: bad, good',
       'Vocabulary: 16 ids, the most frequent: a ',
@@ -467,7 +467,7 @@ describe('inspect', () => {
       expect(stdout).toContain(part)
     }
     // 14 words and 2 reserved ids × 8; an LSTM of 4 units in each direction on 8 inputs: 2·4·4·(8 + 4 + 1); 8 × 2 + 2.
-    expect(stdout).toContain('Parameters: 562 ')
+    expect(stdout).toContain('Total params: 562 ')
   })
 
   test('--json', async () => {

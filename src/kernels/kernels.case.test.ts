@@ -321,6 +321,46 @@ eachBackend((backend) => {
     })
   })
 
+  it('swapAxes', () => {
+    const random = new Random(40)
+    for (const [a, b, c] of [
+      [1, 1, 1],
+      [2, 3, 4],
+      [1, 17, 5],
+      [3, 2, 33],
+      [2, 0, 3],
+    ]) {
+      for (const d of sizes.slice(0, 6)) {
+        const n = a * b * c * d
+        const x = floats(random.uniform(n))
+        check('swapAxes', [x, blank(n), a, b, c, d, 0], exact)
+        check('swapAxes', [x, start(random, n, 1), a, b, c, d, 1], elementwise)
+      }
+    }
+  })
+
+  it('normalizeRows and its gradient', () => {
+    const random = new Random(41)
+    for (const rows of [0, 1, 3, 17]) {
+      for (const cols of [...sizes, 130].filter((n) => n > 0)) {
+        const n = rows * cols
+        const x = floats(random.uniform(n, -3, 5))
+        const [gamma, beta, dy] = [cols, cols, n].map((size) => floats(random.uniform(size)))
+        for (const [scale, shift] of [
+          [gamma, beta],
+          [null, null],
+        ]) {
+          const made = [blank(n), blank(rows), blank(rows), rows, cols]
+          const [, mean, factor] = check('normalizeRows', [x, scale, shift, ...made, 1e-3])
+          const given = [x, scale, floats(mean), floats(factor), dy]
+          check('normalizeRowsBackward', [...given, blank(n), blank(n), rows, cols, 0])
+          check('normalizeRowsBackward', [...given, start(random, n, 1), null, rows, cols, 1])
+          check('normalizeRowsBackward', [...given, null, blank(n), rows, cols, 0])
+        }
+      }
+    }
+  })
+
   describe('dropout', () => {
     const seeds = [
       [0, 0, 0, 0],
@@ -449,6 +489,8 @@ eachBackend((backend) => {
       ['activateBackward', [activationCodes.gelu, a, a, b, add, n, 1], elementwise],
       ['softmax', [a, blank(n), rows, cols, 0], elementwise],
       ['softmaxBackward', [a, b, add, rows, cols, 0]],
+      ['swapAxes', [a, blank(n), 1, rows, 7, 3, 0], exact],
+      ['normalizeRows', [a, null, null, blank(n), blank(rows), blank(rows), rows, cols, 1e-3]],
       ['dropout', [a, blank(n), n, 0.4, 1, 2, 3, 4, 0], elementwise],
       ['gather', [a, ids, blank(n), rows, cols], exact],
       ['gatherBackward', [b, ids, add, rows, cols]],

@@ -165,6 +165,16 @@ export interface Kernels {
   ): void
   /** out[b,t,f] = x[b,T-1-t,f], added with `accumulate`. x and out must differ. */
   reverseTime(x: Floats, out: FloatsOut, b: Int, t: Int, f: Int, accumulate: Int): void
+  /** out[i,k,j,:] = x[i,j,k,:], added with `accumulate`: two dimensions change places. */
+  swapAxes(
+    x: Floats /* [A,B,C,D] */,
+    out: FloatsOut /* [A,C,B,D] */,
+    a: Int,
+    b: Int,
+    c: Int,
+    d: Int,
+    accumulate: Int,
+  ): void
   /** out[i] = f(x[i]), f one of `activationCodes`. x may be out. */
   activate(code: Int, x: Floats, out: FloatsOut, n: Int): void
   /** dx[i] = (accumulate ? dx[i] : 0) + dy[i] · f'(x[i]), given y = f(x). */
@@ -195,6 +205,38 @@ export interface Kernels {
   ): void
   /** dx += the gradient of softmax (or log-softmax), given its output y. */
   softmaxBackward(y: Floats, dy: Floats, dx: FloatsOut, rows: Int, cols: Int, log: Int): void
+  /**
+   * Layer normalization (Ba et al. 2016): out[r,:] = (x[r,:] - mean[r]) · scale[r] ⊙ gamma + beta, with
+   * scale[r] = 1 / √(variance of x[r,:] + epsilon); gamma null stands for ones, beta null for zeros.
+   */
+  normalizeRows(
+    x: Floats /* [rows, cols] */,
+    gamma: Floats | null /* [cols] */,
+    beta: Floats | null /* [cols] */,
+    out: FloatsOut /* [rows, cols] */,
+    mean: FloatsOut /* [rows] */,
+    scale: FloatsOut /* [rows] */,
+    rows: Int,
+    cols: Int,
+    epsilon: Float,
+  ): void
+  /**
+   * With n = (x[r,:] - mean[r]) · scale[r] and g = dy ⊙ gamma: dx[r,:] = (accumulate ? dx[r,:] : 0) +
+   * scale[r] · (g - mean of g - n · mean of g ⊙ n), and products[r,:] = dy ⊙ n, whose sum over the rows
+   * is the gradient of gamma.
+   */
+  normalizeRowsBackward(
+    x: Floats /* [rows, cols] */,
+    gamma: Floats | null /* [cols] */,
+    mean: Floats /* [rows] */,
+    scale: Floats /* [rows] */,
+    dy: Floats /* [rows, cols] */,
+    dx: FloatsOut | null /* [rows, cols] */,
+    products: FloatsOut | null /* [rows, cols] */,
+    rows: Int,
+    cols: Int,
+    accumulate: Int,
+  ): void
   /**
    * Inverted dropout: out[i] = keep(i) ? x[i] / (1 - rate) : 0, added with `accumulate`; x null
    * stands for ones. keep(i) holds when the uniform number of element i, `u = word · 2⁻³²`, is at

@@ -10,6 +10,7 @@ import { arrayKernels } from './reference/arrays.ts'
 import { gruKernels } from './reference/gru.ts'
 import { lossKernels } from './reference/losses.ts'
 import { lstmKernels } from './reference/lstm.ts'
+import { normalizationKernels } from './reference/normalization.ts'
 import { optimizerKernels } from './reference/optimizers.ts'
 import { patchKernels } from './reference/patches.ts'
 import { peakKernels } from './reference/peak.ts'
@@ -78,6 +79,7 @@ const kernels: Kernels = {
   ...gruKernels,
   ...rnnKernels,
   ...lossKernels,
+  ...normalizationKernels,
   ...optimizerKernels,
   ...peakKernels,
 }

@@ -7,7 +7,7 @@ import {
   randomUniform,
   resolveInitializer,
 } from '../tensor/initializers.ts'
-import { bothMasks, makeMask, renewMask } from '../tensor/mask.ts'
+import { bothMasks, maskBy } from '../tensor/mask.ts'
 import { gather } from '../tensor/ops.ts'
 import type { Parameter } from '../tensor/parameter.ts'
 import type { DType, Tensor } from '../tensor/tensor.ts'
@@ -93,15 +93,10 @@ export class Embedding extends SimpleLayer {
     y.mask = ids.mask
     this.regularize(ctx, y)
     if (this.maskZero && ids.shape.length === 2) {
-      const valid = ctx.empty(ids.shape, 'int32')
-      ctx.perform(() => {
-        const flags = valid.ints
+      const mask = maskBy(ctx, ids.shape, (flags) => {
         const given = ids.ints
         for (let i = 0; i < flags.length; i++) flags[i] = given[i] === 0 ? 0 : 1
       })
-      const mask = makeMask(ctx.arena, valid)
-      // A stream's step is traced with ids of 0, so the mask has lengths, which later steps renew.
-      if (ctx.streaming) ctx.perform(() => renewMask(mask))
       y.mask = bothMasks(ctx.arena, ids.mask, mask)
     }
     return y

@@ -16,6 +16,11 @@ import { type Rules, resolveRules } from './rules.ts'
 /** A shape whose first dimension is the batch; null stands for any length. */
 export type Shape = readonly (number | null)[]
 
+/** What can stand where a layer does: a layer, or a model. */
+export interface LayerLike {
+  asLayer(): Layer
+}
+
 /** Options that every layer takes. */
 export interface LayerOptions {
   /** Unique within the model; by default the layer's kind with a number. */
@@ -81,6 +86,7 @@ export abstract class Layer {
   carried: readonly CarriedState[] | null = null
   #own: Parameter[] = []
   #built: readonly Shape[] | null = null
+  #frozen = false
 
   constructor(options: LayerOptions) {
     this.name = options.name ?? ''
@@ -116,6 +122,11 @@ export abstract class Layer {
   /** For a layer from a file that names another layer: finds it. */
   link(_find: (name: string) => Layer | undefined): void {}
 
+  /** Element type of input i, of a layer with several. */
+  inputTypeOf(_i: number): DType {
+    return this.inputType
+  }
+
   /** Layers inside this one. */
   get children(): readonly { role: string; layer: Layer }[] {
     return []
@@ -124,6 +135,11 @@ export abstract class Layer {
   /** The layer's parameters, in Keras's order, those of layers inside it included. */
   get parameters(): readonly Parameter[] {
     return [...this.#own, ...this.children.flatMap(({ layer }) => layer.parameters)]
+  }
+
+  /** Whether this layer, or one around it, is not trainable. */
+  protected get frozen(): boolean {
+    return this.#frozen
   }
 
   get built(): boolean {
@@ -160,9 +176,19 @@ export abstract class Layer {
     for (const { layer } of this.children) layer.resetStates()
   }
 
-  /** Declares a parameter; to be called by `declare`. */
-  protected addWeight(name: string, shape: readonly number[], initializer: Initializer): Parameter {
+  /**
+   * Declares a parameter; to be called by `declare`.
+   *
+   * @param trainable false for a weight that no optimizer moves, such as a moving mean
+   */
+  protected addWeight(
+    name: string,
+    shape: readonly number[],
+    initializer: Initializer,
+    { trainable = true } = {},
+  ): Parameter {
     const parameter = new Parameter(name, shape, initializer)
+    parameter.fixed = !trainable
     // Keras's `recurrentRegularizer` is for what it calls recurrent_kernel.
     const option = name === 'recurrentKernel' ? 'recurrent' : name
     parameter.regularizer = (this.rules[`${option}Regularizer`] as Regularizer) ?? null
@@ -198,11 +224,17 @@ export abstract class Layer {
   /** Gives each parameter its path, and takes `trainable` down to the layers inside. */
   nameParameters(prefix: string, trainable = true): void {
     const mine = trainable && this.trainable
+    this.#frozen = !mine
     for (const parameter of this.#own) {
       parameter.path = `${prefix}/${parameter.name}`
-      parameter.trainable = mine
+      parameter.trainable = mine && !parameter.fixed
     }
     for (const { role, layer } of this.children) layer.nameParameters(`${prefix}/${role}`, mine)
+  }
+
+  /** The layer itself; a model gives the layer that it becomes inside another. */
+  asLayer(): Layer {
+    return this
   }
 
   /** The layer as it stands in files. */
@@ -314,14 +346,15 @@ export function connect(layer: Layer, inputs: readonly SymbolicTensor[]): Symbol
       )
     }
   }
-  if (inputs[0].dtype !== layer.inputType) {
+  inputs.forEach(({ dtype }, i) => {
+    const wanted = layer.inputTypeOf(i)
+    if (dtype === wanted) return
     throw new RefrainError(
       'BAD_ARGUMENT',
-      `${layer.name || layer.kind}: expected ${typeNames[layer.inputType]}, ` +
-        `got ${typeNames[inputs[0].dtype]}`,
-      `write input({ shape, dtype: '${layer.inputType}' })`,
+      `${layer.name || layer.kind}: expected ${typeNames[wanted]}, got ${typeNames[dtype]}`,
+      `write input({ shape, dtype: '${wanted}' })`,
     )
-  }
+  })
   const shapes = inputs.map((input) => input.shape)
   layer.build(shapes)
   const outputs: SymbolicTensor[] = []

@@ -19,6 +19,10 @@ import { lambda } from './lambda.ts'
 import type { Layer, LayerConfig } from './layer.ts'
 import { lstm } from './lstm.ts'
 import { luongAttention } from './luong-attention.ts'
+import { masking } from './masking.ts'
+import { add, average, concatenate, maximum, minimum, multiply, subtract } from './merge.ts'
+import { gaussianNoise, spatialDropout1d } from './noise.ts'
+import { batchNormalization, layerNormalization } from './normalization.ts'
 import {
   globalAveragePooling1d,
   globalAveragePooling2d,
@@ -26,6 +30,7 @@ import {
   globalMaxPooling2d,
 } from './pooling.ts'
 import type { RecurrentLayer } from './recurrent.ts'
+import { permute, repeatVector, reshape } from './reshape.ts'
 import { simpleRnn } from './simple-rnn.ts'
 import { tiedDenseByName } from './tied-dense.ts'
 import { timeDistributed } from './time-distributed.ts'
@@ -53,24 +58,39 @@ const makers: Record<string, (options: never, make: Make) => Layer> = {
   conv1d,
   conv2d,
   convLstm2d,
+  add,
+  average,
+  batchNormalization,
+  concatenate,
   crf,
   dense,
   dropout,
   embedding,
   flatten,
+  gaussianNoise,
   globalAveragePooling1d,
   globalAveragePooling2d,
   globalMaxPooling1d,
   globalMaxPooling2d,
   gru,
   gruCell,
+  layerNormalization,
   lstm,
   lstmCell,
   luongAttention,
+  masking,
   maxPooling1d,
   maxPooling2d,
+  maximum,
+  minimum,
+  multiply,
+  permute,
+  repeatVector,
+  reshape,
   simpleRnn,
   simpleRnnCell,
+  spatialDropout1d,
+  subtract,
   bidirectional: (options: Options, make) => {
     const [layer, rest] = wrapped(options, make)
     return bidirectional(layer as RecurrentLayer, rest)
@@ -84,9 +104,14 @@ const makers: Record<string, (options: never, make: Make) => Layer> = {
 
 /**
  * The layer that a file describes. Throws `BAD_FILE` for a kind that does not exist, and for a cell or
- * function of the user's that `custom` does not have.
+ * function of the user's that `custom` does not have. `make` makes the layers inside it, for callers
+ * that know further kinds.
  */
-export function layerFromConfig(config: LayerConfig, custom: CustomObjects = {}): Layer {
+export function layerFromConfig(
+  config: LayerConfig,
+  custom: CustomObjects = {},
+  make: Make = (inner) => layerFromConfig(inner, custom),
+): Layer {
   const { kind, name } = config ?? {}
   const wanted = kind === 'lambda' ? name : kind
   const own = Object.hasOwn(custom, wanted) ? custom[wanted] : null
@@ -101,7 +126,6 @@ export function layerFromConfig(config: LayerConfig, custom: CustomObjects = {})
   }
   const options = { ...config.options, name } as never
   if (own && kind === 'lambda') return lambda({ ...(options as Options), name, call: own as never })
-  const make: Make = (inner) => layerFromConfig(inner, custom)
   return own ? (own(options) as Layer) : makers[kind](options, make)
 }
 

@@ -1,7 +1,14 @@
 import { RefrainError, show } from '../errors.ts'
 import type { Context } from '../tensor/context.ts'
 import type { Tensor } from '../tensor/tensor.ts'
-import { Layer, type LayerOptions, layerOptions, type Shape, SimpleLayer } from './layer.ts'
+import {
+  Layer,
+  type LayerLike,
+  type LayerOptions,
+  layerOptions,
+  type Shape,
+  SimpleLayer,
+} from './layer.ts'
 import { RecurrentLayer } from './recurrent.ts'
 
 class TimeDistributed extends SimpleLayer {
@@ -40,7 +47,15 @@ class TimeDistributed extends SimpleLayer {
           `got shape ${show([batch, time, ...rest])}`,
       )
     }
-    const [, ...inner] = this.layer.outputShapes([[null, ...rest]])[0]
+    const outputs = this.layer.outputShapes([[null, ...rest]])
+    if (outputs.length > 1) {
+      throw new RefrainError(
+        'BAD_ARGUMENT',
+        `${this.name || this.kind}: expected a layer of one output, ` +
+          `${this.layer.name} has ${outputs.length}`,
+      )
+    }
+    const [, ...inner] = outputs[0]
     return [batch, time, ...inner]
   }
 
@@ -62,13 +77,17 @@ class TimeDistributed extends SimpleLayer {
   }
 }
 
-/** The same layer at every step: [B,T,…] → [B,T,…]. Keras's `TimeDistributed`. */
-export function timeDistributed(layer: Layer, options: LayerOptions = {}): TimeDistributed {
-  if (!(layer instanceof Layer)) {
+/**
+ * The same layer, or model, at every step: [B,T,…] → [B,T,…]; frames of any number of dimensions. Masks
+ * of steps pass; the inner layer runs on masked steps, too, and sees no mask. Keras's `TimeDistributed`.
+ */
+export function timeDistributed(layer: LayerLike, options: LayerOptions = {}): TimeDistributed {
+  const inner = layer?.asLayer?.()
+  if (!(inner instanceof Layer)) {
     throw new RefrainError(
       'BAD_ARGUMENT',
       `timeDistributed: expected a layer such as dense({ units: 8 }), got ${show(layer)}`,
     )
   }
-  return new TimeDistributed(layer, layerOptions('timeDistributed', options, []))
+  return new TimeDistributed(inner, layerOptions('timeDistributed', options, []))
 }

@@ -96,7 +96,7 @@ describe('ctc', () => {
     const path = join(mkdtempSync(join(tmpdir(), 'ctc-')), 'listener.refrain')
     await model.save(path)
     const loaded = await loadModel(path)
-    expect(loaded.compiled!.loss).toEqual(loss)
+    expect(loaded.compiled!.outputs[0].loss).toEqual(loss)
     expect(await loaded.evaluate(x, blankLast)).toEqual(await model.evaluate(x, blankLast))
   })
 

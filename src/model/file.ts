@@ -7,7 +7,7 @@ import { platform } from '#platform'
 import { RefrainError, show } from '../errors.ts'
 import type { Parameter } from '../tensor/parameter.ts'
 import type { Tensor } from '../tensor/tensor.ts'
-import type { Resumed, TrainerState } from '../train/trainer.ts'
+import type { OutputPlan, Resumed, TrainerState } from '../train/trainer.ts'
 import {
   decodeSafetensors,
   encodeSafetensors,
@@ -60,9 +60,19 @@ export function encodeModel(
 /** Optimizer, loss and metrics as they stand in files; null before `compile`. */
 function describeCompiled({ compiled }: AnyModel) {
   if (!compiled) return null
-  const { optimizer, loss, metrics } = compiled
-  const { name, options } = optimizer
-  return { optimizer: { name, options }, loss, metrics }
+  const { outputs } = compiled
+  const { name, options } = compiled.optimizer
+  const optimizer = { name, options }
+  if (outputs.length === 1 && outputs[0].weight === 1) {
+    const [{ loss, metrics }] = outputs
+    return { optimizer, loss, metrics }
+  }
+  return {
+    optimizer,
+    loss: outputs.map(({ loss }) => loss),
+    lossWeights: outputs.map(({ weight }) => weight),
+    metrics: outputs.map(({ metrics }) => metrics),
+  }
 }
 
 /** Writes a model's file beside the target and renames it into place. */
@@ -159,7 +169,7 @@ export async function readCheckpoint(path: string, model: AnyModel): Promise<Res
       'resume with the same model and options',
     )
   }
-  if (!isState(json, model.compiled!.metrics.length)) {
+  if (!isState(json, model.compiled!.outputs)) {
     throw new RefrainError('BAD_FILE', `${path}: the metadata 'state' is not a trainer's`)
   }
   const { parameters } = model.parameters
@@ -211,7 +221,8 @@ function firstDifference(saved: unknown, here: unknown, path = ''): string | nul
   return `${path} is ${text(saved)} there and ${text(here)} here`
 }
 
-function isState(json: TrainerState['json'], metrics: number): boolean {
+function isState(json: TrainerState['json'], outputs: readonly OutputPlan[]): boolean {
+  const metrics = outputs.reduce((sum, output) => sum + output.metrics.length, 0)
   const counts = [json.iteration, json.epoch, json.step, json.seed, json.batchSize, json.rows]
   const isPair = (value: unknown) =>
     Array.isArray(value) && value.length === 2 && value.every((item) => typeof item === 'number')
@@ -221,6 +232,9 @@ function isState(json: TrainerState['json'], metrics: number): boolean {
     (json.learningRate === null || typeof json.learningRate === 'number') &&
     (json.averagingSince === null || Number.isSafeInteger(json.averagingSince)) &&
     isPair(json.loss) &&
+    Array.isArray(json.losses) &&
+    json.losses.length === outputs.length &&
+    json.losses.every(isPair) &&
     Array.isArray(json.metrics) &&
     json.metrics.length === metrics &&
     json.metrics.every(isPair) &&

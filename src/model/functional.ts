@@ -26,8 +26,9 @@ export class Functional<
 > extends Model<Output> {
   graph: Graph | null
 
-  constructor(graph: Graph, options: ModelOptions) {
-    super('model', options)
+  /** @param kind 'sequential' for a sequential model read from a file */
+  constructor(graph: Graph, options: ModelOptions, kind: 'model' | 'sequential' = 'model') {
+    super(kind, options)
     this.graph = graph
   }
 
@@ -35,13 +36,13 @@ export class Functional<
     return this.graph!.layers
   }
 
-  protected makeGraph(): void {
+  makeGraph(): void {
     throw new Error('a functional model has its graph from the start')
   }
 
   get architecture() {
     this.build().rename()
-    return { type: 'model', name: this.name, seed: this.seed, ...graphConfig(this.graph!) }
+    return { type: this.kind, name: this.name, seed: this.seed, ...graphConfig(this.graph!) }
   }
 }
 

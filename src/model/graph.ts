@@ -1,8 +1,14 @@
 /** A model's graph: the layer calls that lead from its inputs to its outputs, in order. */
 import { RefrainError, show } from '../errors.ts'
 import { checkInputShape } from '../layers/input.ts'
-import { connect, type Layer, type LayerCall, SymbolicTensor } from '../layers/layer.ts'
-import { type CustomObjects, layerFromConfig, linkLayers } from '../layers/registry.ts'
+import {
+  connect,
+  type Layer,
+  type LayerCall,
+  type LayerConfig,
+  SymbolicTensor,
+} from '../layers/layer.ts'
+import { linkLayers } from '../layers/registry.ts'
 import type { Context } from '../tensor/context.ts'
 import type { DType, Tensor } from '../tensor/tensor.ts'
 
@@ -109,8 +115,8 @@ export function graphConfig(graph: Graph): GraphConfig {
   }
 }
 
-/** The graph that a file describes, with new layers. */
-export function graphFromConfig(config: GraphConfig, custom: CustomObjects = {}): Graph {
+/** The graph that a file describes, with new layers, which `make` makes. */
+export function graphFromConfig(config: GraphConfig, make: (config: LayerConfig) => Layer): Graph {
   const inputs = config.inputs.map(({ name, shape, dtype }) => {
     checkInputShape(`the input ${show(name)}`, shape)
     if (typeof name !== 'string' || !['float', 'int32'].includes(dtype)) {
@@ -118,7 +124,7 @@ export function graphFromConfig(config: GraphConfig, custom: CustomObjects = {})
     }
     return new SymbolicTensor([null, ...shape], dtype, null, name)
   })
-  const layers = config.layers.map((layer) => layerFromConfig(layer, custom))
+  const layers = config.layers.map(make)
   linkLayers(layers)
   const made: SymbolicTensor[][] = []
   const find = ([call, output]: Reference): SymbolicTensor => {

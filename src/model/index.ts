@@ -14,8 +14,11 @@ export { encodeModel } from './file.ts'
 export { type FunctionalOptions, model } from './functional.ts'
 export { decodeModel, type LoadedFile, type LoadOptions, loadFile, loadModel } from './load.ts'
 export type { Model, ModelOptions, SaveOptions } from './model.ts'
+export type { ModelData, PerOutput } from './outputs.ts'
+export { type PlotOptions, plotModel } from './plot.ts'
 export { sequential } from './sequential.ts'
 export type { SavedState, StepResult, StreamState } from './step.ts'
+export type { SummaryOptions } from './summary.ts'
 export type {
   CompileOptions,
   EvaluateOptions,

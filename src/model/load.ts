@@ -1,7 +1,8 @@
 /** Reading `.refrain` files; `file.ts` says what is in them. */
 import { platform } from '#platform'
 import { RefrainError, show } from '../errors.ts'
-import type { CustomObjects } from '../layers/registry.ts'
+import type { Layer, LayerConfig } from '../layers/layer.ts'
+import { type CustomObjects, layerFromConfig } from '../layers/registry.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { restoreOptimizer } from '../train/restore.ts'
 import { decodeSafetensors, type Safetensors } from '../util/safetensors.ts'
@@ -9,6 +10,7 @@ import { checkFormat, findWeights, isHistory, readJson } from './file.ts'
 import { Functional } from './functional.ts'
 import { type GraphConfig, graphFromConfig } from './graph.ts'
 import type { Model, ModelOptions } from './model.ts'
+import { nestedFromConfig } from './nested.ts'
 import type { TrainingRecord } from './training.ts'
 
 /** Options of `loadModel`. */
@@ -40,20 +42,21 @@ export function decodeModel(
 ): LoadedFile {
   const file = decode(bytes, fileName)
   checkFormat(file, fileName)
-  const architecture = readJson<GraphConfig & { name: string; seed: number }>(
+  const architecture = readJson<GraphConfig & { name: string; seed: number; type?: string }>(
     file,
     'architecture',
     fileName,
   )
   if (!architecture) throw new RefrainError('BAD_FILE', `${fileName}: the architecture is missing`)
   const model = inFile(fileName, () => {
-    const { name, seed } = architecture
+    const { name, seed, type } = architecture
     if (typeof name !== 'string') throw new Error("the model's name is missing")
-    const made = new Functional<Tensor>(graphFromConfig(architecture, customObjects), {
-      name,
-      seed,
-      ...options,
-    })
+    const graph = graphFromConfig(architecture, layerMaker(customObjects))
+    const made = new Functional<Tensor>(
+      graph,
+      { name, seed, ...options },
+      type === 'sequential' ? type : 'model',
+    )
     return made.buildWith((parameter) => findWeights(file, parameter, fileName))
   })
   checkFinite(model, fileName)
@@ -70,6 +73,15 @@ export function decodeModel(
   model.restoreRecord(training && isHistory(training.history) ? (training as never) : null)
   model.encoders = readJson(file, 'encoders', fileName)
   return { model, encoders: model.encoders, training, checkpoint: readPosition(file, fileName) }
+}
+
+/** Makes layers of any kind, models inside a model among them. */
+function layerMaker(custom: CustomObjects = {}) {
+  const make = (config: LayerConfig): Layer => {
+    const nested = config?.kind === 'model' || config?.kind === 'sequential'
+    return nested ? nestedFromConfig(config, make) : layerFromConfig(config, custom, make)
+  }
+  return make
 }
 
 /** As `decodeSafetensors`; of a file that is something else, it says so first. */

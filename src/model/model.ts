@@ -4,7 +4,7 @@ import { RefrainError, show } from '../errors.ts'
 import { defaultBackend } from '../kernels/backend.ts'
 import type { Backend } from '../kernels/kernels.ts'
 import { checkInputShape } from '../layers/input.ts'
-import type { Layer, Shape } from '../layers/layer.ts'
+import { connect, type Layer, type Shape, type SymbolicTensor } from '../layers/layer.ts'
 import { Arena } from '../tensor/arena.ts'
 import type { Context } from '../tensor/context.ts'
 import { type Parameter, ParameterSet } from '../tensor/parameter.ts'
@@ -16,11 +16,13 @@ import { checkInteger, checkOptions, suggest } from '../util/check.ts'
 import { writeModelFile } from './file.ts'
 import { type Graph, runGraph } from './graph.ts'
 import { checkNesting, nameLayers } from './names.ts'
+import { Nested } from './nested.ts'
+import { type ModelData, valueNames } from './outputs.ts'
 import { predictRows } from './predict.ts'
-import { fitInput, severalInputs } from './prepare.ts'
+import { inputColumns } from './prepare.ts'
 import { LayerStates } from './states.ts'
 import { type SavedState, Stepper, type StepResult, type StreamState } from './step.ts'
-import { summarize } from './summary.ts'
+import { type SummaryOptions, summarize } from './summary.ts'
 import {
   type CompileOptions,
   type EvaluateOptions,
@@ -64,8 +66,14 @@ export abstract class Model<Output extends Tensor | Tensor[] = Tensor> {
   readonly #training = new Training(this)
   #arena: Arena | null = null
   #stepper: Stepper | null = null
+  #nested: Nested | null = null
+  /** Which function makes it. */
+  readonly kind: 'model' | 'sequential'
+  readonly #options: ModelOptions
 
-  constructor(kind: string, options: ModelOptions) {
+  constructor(kind: 'model' | 'sequential', options: ModelOptions) {
+    this.kind = kind
+    this.#options = options
     checkOptions(kind, options, ['name', 'seed', 'backend'])
     this.name = options.name ?? kind
     this.seed = options.seed === undefined ? 0 : checkInteger(`${kind} 'seed'`, options.seed, 0)
@@ -75,7 +83,7 @@ export abstract class Model<Output extends Tensor | Tensor[] = Tensor> {
   /** The graph, made when the input shape becomes known; null before. */
   abstract graph: Graph | null
   /** Makes the graph for an input shape, the batch included. */
-  protected abstract makeGraph(inputShape: Shape): void
+  abstract makeGraph(inputShape: Shape): void
   /** The architecture as it stands in files. */
   abstract get architecture(): Record<string, unknown>
   /** The layers, in order. */
@@ -108,9 +116,44 @@ export abstract class Model<Output extends Tensor | Tensor[] = Tensor> {
     return this.#training.record
   }
 
-  /** The optimizer, loss and metrics; null before `compile`. */
+  /**
+   * The layer that this model is inside another one, always the same: it shares its weights. Models
+   * and wrappers that take layers take models, too, and call this themselves.
+   */
+  asLayer(): Layer {
+    this.#nested ??= new Nested(this.kind, this, { name: this.#options.name })
+    return this.#nested
+  }
+
+  /**
+   * Joins the model to values of another graph, as a layer, weights shared: a value for each input
+   * gives a value for each output.
+   */
+  apply(
+    inputs: SymbolicTensor | readonly SymbolicTensor[],
+  ): Output extends Tensor[] ? SymbolicTensor[] : SymbolicTensor {
+    const outputs = connect(this.asLayer(), [inputs].flat() as SymbolicTensor[])
+    return (outputs.length === 1 ? outputs[0] : outputs) as never
+  }
+
+  /** The optimizer, losses and metrics; null before `compile`. */
   get compiled() {
     return this.#training.compiled
+  }
+
+  /** Names of the inputs, by which `fit` takes their data. */
+  get inputNames(): string[] {
+    return this.graph ? valueNames(this.graph.inputs) : ['input']
+  }
+
+  /**
+   * Names of the outputs: those of the layers that make them, the second of a layer with a number.
+   * `compile` and `fit` take losses and targets by them, and a history's names begin with them where
+   * there are several.
+   */
+  get outputNames(): string[] {
+    nameLayers(this.layers)
+    return this.graph ? valueNames(this.graph.outputs) : [this.layers.at(-1)!.name]
   }
 
   /** The layer of that name; throws `UNKNOWN_OPTION` naming the nearest. */
@@ -212,24 +255,25 @@ export abstract class Model<Output extends Tensor | Tensor[] = Tensor> {
     this.#declare()
   }
 
-  /** A table of layers, output shapes and parameters, as a string: `console.log(model.summary())`. */
-  summary(): string {
-    this.build()
-    return summarize(this.name, this.graph!)
+  /**
+   * A table of layers, output shapes and parameters, as Keras prints it, as a string:
+   * `console.log(model.summary())`.
+   */
+  summary(options: SummaryOptions = {}): string {
+    this.build().rename()
+    return summarize(this.name, this.kind, this.graph!, options)
   }
 
   /**
    * Trains the model. Losses and metrics of every epoch are in the result; with validation data also
-   * `valLoss` and so on. Throws `BAD_DATA`, `BAD_SHAPE` or `NOT_FINITE` before the first step if the
+   * `valLoss` and so on. Several inputs or outputs take their data as a list in their order or as an
+   * object by name; of several outputs 'loss' is the sum of their losses by `lossWeights`, and each has
+   * numbers of its own, as Keras names them: 'tags_loss', 'tags_accuracy', 'val_tags_loss'. Throws `BAD_DATA`, `BAD_SHAPE` or `NOT_FINITE` before the first step if the
    * data cannot be used; class numbers of sequences in which steps may be masked are checked with
    * each batch. Throws `BAD_ARGUMENT` while another `fit` of this model runs. Float32Arrays in `x`,
    * the validation data's too, are read in place: they must not change before the promise resolves.
    */
-  async fit(
-    x: ArrayData | readonly ArrayData[],
-    y: ArrayData,
-    options: FitOptions = {},
-  ): Promise<History> {
+  async fit(x: ModelData, y: ModelData, options: FitOptions = {}): Promise<History> {
     return this.#training.fit(x, y, options)
   }
 
@@ -237,11 +281,7 @@ export abstract class Model<Output extends Tensor | Tensor[] = Tensor> {
    * Loss and metrics on data; `batchSize` 32 by default. Float32Arrays in `x` are read in place:
    * they must not change before the promise resolves.
    */
-  async evaluate(
-    x: ArrayData | readonly ArrayData[],
-    y: ArrayData,
-    options: EvaluateOptions = {},
-  ): Promise<Logs> {
+  async evaluate(x: ModelData, y: ModelData, options: EvaluateOptions = {}): Promise<Logs> {
     return this.#training.evaluate(x, y, options)
   }
 
@@ -251,10 +291,7 @@ export abstract class Model<Output extends Tensor | Tensor[] = Tensor> {
    * A Float32Array in `x` may be read in place: it must not change before the promise resolves.
    * `data()` of a prediction is its own memory, not a copy: `slice()` what you change.
    */
-  async predict(
-    x: ArrayData | readonly ArrayData[],
-    options: { batchSize?: number } = {},
-  ): Promise<Output> {
+  async predict(x: ModelData, options: { batchSize?: number } = {}): Promise<Output> {
     checkOptions('predict', options, ['batchSize'])
     const batchSize = checkInteger("predict 'batchSize'", options.batchSize ?? 128)
     const inputs = this.columns('predict', x)
@@ -325,8 +362,13 @@ export abstract class Model<Output extends Tensor | Tensor[] = Tensor> {
 
   /** Runs the graph on tensors; for trainers and tools. */
   forward(ctx: Context, inputs: readonly Tensor[]): Tensor {
+    return this.run(ctx, inputs)[0]
+  }
+
+  /** As `forward`: one tensor for each output. */
+  run(ctx: Context, inputs: readonly Tensor[]): Tensor[] {
     this.parameters.bringHome()
-    return runGraph(this.graph!, ctx, inputs)[0]
+    return runGraph(this.graph!, ctx, inputs)
   }
 
   /** Puts a training record read from a file in place. */
@@ -340,17 +382,12 @@ export abstract class Model<Output extends Tensor | Tensor[] = Tensor> {
   }
 
   /** The inputs as columns that fit the graph, which is made from them if there is none. */
-  columns(where: string, x: ArrayData | readonly ArrayData[]): Column[] {
-    const symbols = this.graph?.inputs
-    let columns: Column[]
-    if (symbols && symbols.length > 1) {
-      columns = severalInputs(where, x, symbols, this.backend)
-    } else {
-      const dtype = symbols?.[0].dtype ?? this.layers[0]?.inputType ?? 'float'
-      const column = toColumn(`${where} 'x'`, x as ArrayData, dtype, this.backend)
-      if (!this.graph) this.#makeGraphFrom(column)
-      columns = [fitInput(`${where} 'x'`, column, this.graph!.inputs[0].shape)]
+  columns(where: string, x: ModelData): Column[] {
+    if (!this.graph) {
+      const dtype = this.layers[0]?.inputType ?? 'float'
+      this.#makeGraphFrom(toColumn(`${where} 'x'`, x as ArrayData, dtype, this.backend))
     }
+    const columns = inputColumns(where, x, this.graph!.inputs, this.backend)
     this.build()
     return columns
   }

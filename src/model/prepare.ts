@@ -2,37 +2,37 @@
  * What `fit`, `evaluate` and `predict` are given, as columns that fit a model: all that can be known
  * to be wrong with data is found here, before the first step.
  */
-import { type ArrayData, type Column, rowLength, sliceColumn, toColumn } from '../data/column.ts'
+import { type Column, rowLength, sliceColumn, toColumn } from '../data/column.ts'
 import { RefrainError, show } from '../errors.ts'
 import type { Backend } from '../kernels/kernels.ts'
 import type { Layer, Shape, SymbolicTensor } from '../layers/layer.ts'
-import { type LossConfig, takesLabels } from '../train/losses.ts'
+import { takesLabels } from '../train/losses.ts'
 import { argmax } from '../train/metrics.ts'
 import { isSequenceLoss, isStepwise } from '../train/sequence-losses.ts'
-import type { TrainingData } from '../train/trainer.ts'
+import type { OutputPlan, TrainingData } from '../train/trainer.ts'
 import { checkNumber } from '../util/check.ts'
+import { dataInOrder, type ModelData, valueNames, weightsInOrder } from './outputs.ts'
 
-/** The columns of a model of several inputs. */
-export function severalInputs(
+/** The columns of a model's inputs, given as a list in their order or by name. */
+export function inputColumns(
   where: string,
-  x: ArrayData | readonly ArrayData[],
+  x: ModelData,
   symbols: readonly SymbolicTensor[],
   backend: Backend,
 ): Column[] {
-  if (!Array.isArray(x) || x.length !== symbols.length) {
-    throw new RefrainError(
-      'BAD_ARGUMENT',
-      `${where} 'x': expected an array of ${symbols.length} inputs ` +
-        `(${symbols.map((s) => s.name).join(', ')}), got ${show(x)}`,
-    )
-  }
-  const columns = (x as readonly ArrayData[]).map((data, i) =>
-    toColumn(`${where} 'x' ${i}`, data, symbols[i].dtype, backend),
-  )
-  columns.forEach((column, i) => {
-    checkRows(`${where} 'x' ${i}`, column, columns[0].rows)
+  const names = valueNames(symbols)
+  const several = names.length > 1
+  const place = (i: number) => `${where} 'x'${several ? ` '${names[i]}'` : ''}`
+  const columns = dataInOrder(`${where} 'x'`, x, names).map((data, i) => {
+    if (data === undefined) {
+      throw new RefrainError('BAD_ARGUMENT', `${where} 'x': expected data for '${names[i]}'`)
+    }
+    return toColumn(place(i), data, symbols[i].dtype, backend)
   })
-  return columns.map((column, i) => fitInput(`${where} 'x' ${i}`, column, symbols[i].shape))
+  columns.forEach((column, i) => {
+    checkRows(place(i), column, columns[0].rows)
+  })
+  return columns.map((column, i) => fitInput(place(i), column, symbols[i].shape))
 }
 
 /** The column as an input of that shape; throws `BAD_SHAPE` if it cannot be one. */
@@ -61,31 +61,54 @@ export function fitInput(where: string, column: Column, [, ...shape]: Shape): Co
   return { ...column, shape: given }
 }
 
-/** Inputs with targets and weights that fit them, the model's output and its loss. */
+/** Inputs with targets and weights that fit them, the model's outputs and their losses. */
 export function withTargets(
   where: string,
   inputs: readonly Column[],
-  given: { y: ArrayData; sampleWeight?: ArrayData },
-  model: { loss: LossConfig; outputShape: Shape; layers: readonly Layer[] },
+  given: { y: ModelData; sampleWeight?: ModelData },
+  model: {
+    outputs: readonly OutputPlan[]
+    shapes: readonly Shape[]
+    layers: readonly Layer[]
+  },
 ): TrainingData {
-  const dtype = takesLabels(model.loss) ? 'int32' : 'float'
-  const target = toColumn(`${where} 'y'`, given.y, dtype)
-  const { rows } = inputs[0]
-  checkRows(`${where} 'y'`, target, rows)
-  if (isStepwise(model.loss)) checkSameLengths(`${where} 'y'`, inputs, target)
-  // Losses of sequences know what labels there are.
-  if (dtype === 'int32' && !isSequenceLoss(model.loss)) {
-    const masked = inputs.some(({ offsets }) => offsets) || model.layers.some(makesMask)
-    checkLabels(where, target, model.outputShape.at(-1) ?? 1, masked)
+  const { outputs, shapes } = model
+  const names = outputs.map(({ name }) => name)
+  const several = names.length > 1
+  const masked = inputs.some(({ offsets }) => offsets) || model.layers.some(makesMask)
+  const place = (what: string, i: number) => `${where} '${what}'${several ? ` '${names[i]}'` : ''}`
+  const fitting = (what: string, column: Column, i: number, stepwise = true) => {
+    checkRows(place(what, i), column, inputs[0].rows)
+    if (stepwise) checkSameLengths(place(what, i), inputs, column)
+    return column
   }
-  if (!given.sampleWeight) return { inputs, target, weights: null }
-  const weights = toColumn(`${where} 'sampleWeight'`, given.sampleWeight, 'float')
-  checkRows(`${where} 'sampleWeight'`, weights, rows)
-  checkSameLengths(`${where} 'sampleWeight'`, inputs, weights)
-  return { inputs, target, weights }
+  const targets = dataInOrder(`${where} 'y'`, given.y, names).map((data, i) => {
+    const { loss } = outputs[i]
+    if (!loss) return null
+    if (data === undefined) {
+      throw new RefrainError('BAD_ARGUMENT', `${where} 'y': expected targets for '${names[i]}'`)
+    }
+    const dtype = takesLabels(loss) ? 'int32' : 'float'
+    const target = fitting('y', toColumn(place('y', i), data, dtype), i, isStepwise(loss))
+    // Losses of sequences know what labels there are.
+    if (dtype === 'int32' && !isSequenceLoss(loss)) {
+      checkLabels(place('y', i), target, shapes[i].at(-1) ?? 1, masked)
+    }
+    return target
+  })
+  const weights = weightsInOrder(`${where} 'sampleWeight'`, given.sampleWeight, names).map(
+    (data, i) => {
+      if (data === undefined || !outputs[i].loss) return null
+      return fitting('sampleWeight', toColumn(place('sampleWeight', i), data, 'float'), i)
+    },
+  )
+  return { inputs, targets, weights }
 }
 
-const makesMask = (layer: Layer) => 'maskZero' in layer && layer.maskZero === true
+const makesMask = (layer: Layer): boolean =>
+  ('maskZero' in layer && layer.maskZero === true) ||
+  layer.kind === 'masking' ||
+  layer.children.some((child) => makesMask(child.layer))
 
 /**
  * Fails on class numbers that no mask can excuse. Those of dense sequences are left to the trainer
@@ -101,7 +124,7 @@ function checkLabels(where: string, target: Column, classes: number, masked: boo
     : Math.floor(bad / (data.length / rows))
   throw new RefrainError(
     'BAD_DATA',
-    `${where} 'y': expected class numbers from 0 to ${classes - 1}, got ${data[bad]} in row ${row}`,
+    `${where}: expected class numbers from 0 to ${classes - 1}, got ${data[bad]} in row ${row}`,
     'the last layer has as many units as there are classes',
   )
 }
@@ -134,12 +157,12 @@ function checkSameLengths(where: string, inputs: readonly Column[], column: Colu
 export function sliceData(data: TrainingData, from: number, to: number): TrainingData {
   return {
     inputs: data.inputs.map((column) => sliceColumn(column, from, to)),
-    target: sliceColumn(data.target, from, to),
-    weights: data.weights && sliceColumn(data.weights, from, to),
+    targets: data.targets.map((column) => column && sliceColumn(column, from, to)),
+    weights: data.weights.map((column) => column && sliceColumn(column, from, to)),
   }
 }
 
-/** The data with each target's class factor multiplied into its weight. */
+/** The data of one output with each target's class factor multiplied into its weight. */
 export function withClassWeights(
   data: TrainingData,
   classWeight: Readonly<Record<number, number>>,
@@ -148,10 +171,11 @@ export function withClassWeights(
   for (const [name, factor] of Object.entries(classWeight)) {
     checkNumber(`fit 'classWeight' ${name}`, factor, 0)
   }
-  const { target } = data
+  const target = data.targets[0]!
+  const [given] = data.weights
   const width = target.dtype === 'float' ? (outputShape.at(-1) ?? 1) : 1
   const values = new Float32Array(Math.floor(target.data.length / width))
-  if (data.weights) values.set(spreadWeights(data.weights, target, values.length))
+  if (given) values.set(spreadWeights(given, target, values.length))
   else values.fill(1)
   for (let i = 0; i < values.length; i++) {
     const label = width > 1 ? argmax(target.data, i * width, width) : target.data[i]
@@ -161,7 +185,7 @@ export function withClassWeights(
   const full = target.shape.length === outputShape.length - 1
   const shape = full ? target.shape.slice(0, -1) : target.shape
   const { rows, offsets } = target
-  return { ...data, weights: { rows, dtype: 'float', shape, data: values, offsets } }
+  return { ...data, weights: [{ rows, dtype: 'float', shape, data: values, offsets }] }
 }
 
 /** A weight for each of `count` targets; that of a row counts for all of its steps. */

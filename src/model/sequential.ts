@@ -1,22 +1,24 @@
 import { RefrainError, show } from '../errors.ts'
 import { checkInputShape } from '../layers/input.ts'
-import { connect, Layer, type Shape, SymbolicTensor } from '../layers/layer.ts'
+import { connect, Layer, type LayerLike, type Shape, SymbolicTensor } from '../layers/layer.ts'
 import { type Graph, graphConfig, makeGraph } from './graph.ts'
 import { Model, type ModelOptions } from './model.ts'
+import { Nested } from './nested.ts'
 
 /** Layers one after the other. */
 export class Sequential extends Model {
   graph: Graph | null = null
   readonly #layers: readonly Layer[]
 
-  constructor(layers: readonly Layer[], options: ModelOptions) {
+  constructor(given: readonly LayerLike[], options: ModelOptions) {
     super('sequential', options)
-    if (!Array.isArray(layers) || layers.length === 0) {
+    if (!Array.isArray(given) || given.length === 0) {
       throw new RefrainError(
         'BAD_ARGUMENT',
-        `sequential: expected an array of at least one layer, got ${show(layers)}`,
+        `sequential: expected an array of at least one layer, got ${show(given)}`,
       )
     }
+    const layers: Layer[] = given.map((layer) => layer?.asLayer?.() ?? layer)
     layers.forEach((layer, i) => {
       if (!(layer instanceof Layer)) {
         throw new RefrainError('BAD_ARGUMENT', `sequential: layer ${i} is ${show(layer)}`)
@@ -26,7 +28,9 @@ export class Sequential extends Model {
       }
     })
     this.#layers = layers
-    const { inputShape } = layers[0]
+    const [first] = layers
+    const inner = first instanceof Nested && first.inner.graph
+    const inputShape = inner ? inner.inputs[0].shape.slice(1) : first.inputShape
     if (inputShape) {
       checkInputShape(`${layers[0].kind} 'inputShape'`, inputShape)
       this.makeGraph([null, ...inputShape])
@@ -37,7 +41,7 @@ export class Sequential extends Model {
     return this.#layers
   }
 
-  protected makeGraph(inputShape: Shape): void {
+  makeGraph(inputShape: Shape): void {
     const input = new SymbolicTensor(inputShape, this.#layers[0].inputType, null, 'input')
     // All shapes first: a layer that does not fit must leave no layer before it with weights.
     let shape = inputShape
@@ -54,12 +58,12 @@ export class Sequential extends Model {
 }
 
 /**
- * A model of layers one after the other. It is built by the first layer's `inputShape`, by
+ * A model of layers, or models, one after the other. It is built by the first layer's `inputShape`, by
  * `model.build([null, …])`, or by its first batch.
  *
  *     const model = sequential([lstm({ units: 32 }), dense({ units: 1 })], { seed: 1 })
  */
-export function sequential(layers: readonly Layer[], options: ModelOptions = {}): Sequential {
+export function sequential(layers: readonly LayerLike[], options: ModelOptions = {}): Sequential {
   const model = new Sequential(layers, options)
-  return layers[0].inputShape ? model.build() : model
+  return model.graph ? model.build() : model
 }

@@ -5,6 +5,7 @@
  */
 import { RefrainError, show } from '../errors.ts'
 import type { Backend, Kernels } from '../kernels/kernels.ts'
+import { RecurrentLayer } from '../layers/recurrent.ts'
 import { Arena } from '../tensor/arena.ts'
 import { Context, type StateSlot } from '../tensor/context.ts'
 import type { ParameterSet } from '../tensor/parameter.ts'
@@ -295,7 +296,8 @@ function checkGraph({ name, graph }: Steppable): void {
     fail(`expected a model of sequences, got an input of shape ${show([...shape])}`)
   }
   for (const { layer, inputs: given } of calls) {
-    const reason = given.length > 1 ? 'it takes several inputs' : layer.wholeSequence
+    const starts = given.length > 1 && layer instanceof RecurrentLayer
+    const reason = starts ? 'it takes initial states' : layer.wholeSequence
     if (reason) {
       fail(`the layer '${layer.name}' cannot run step by step: ${reason}`, 'use predict')
     }

@@ -1,32 +1,35 @@
 /** The training part of a model: compile, fit, evaluate. */
-import type { ArrayData } from '../data/column.ts'
 import { RefrainError } from '../errors.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import type { Callback, Logs } from '../train/callbacks.ts'
-import { type LossConfig, type LossName, resolveLoss } from '../train/losses.ts'
-import { checkMetric, type MetricName, resolveMetric } from '../train/metrics.ts'
-import type { Optimizer } from '../train/optimizer.ts'
 import { type OptimizerLike, resolveOptimizer } from '../train/optimizers.ts'
-import { type History, Trainer, type TrainingData } from '../train/trainer.ts'
+import { type History, Trainer, type TrainingData, type TrainingPlan } from '../train/trainer.ts'
 import { checkWindows } from '../train/windows.ts'
 import { checkInteger, checkNumber, checkOptions } from '../util/check.ts'
 import { readCheckpoint, writeModelFile } from './file.ts'
 import type { Model } from './model.ts'
+import { type ModelData, type OutputOptions, resolveOutputs } from './outputs.ts'
 import { sliceData, withClassWeights, withTargets } from './prepare.ts'
 
 /** Options of `model.compile`. */
 export interface CompileOptions {
   /** Default 'adam'. */
   optimizer?: OptimizerLike
-  loss: LossName | 'mse' | 'mae' | LossConfig
-  /** Names such as 'accuracy'; default none. */
-  metrics?: readonly string[]
+  /**
+   * Of each output: one for all, a list in their order, or an object by their names, which are those
+   * of the layers that make them. Null, or a name left out: an output that is not trained.
+   */
+  loss: OutputOptions['loss']
+  /** Factors of the outputs' losses in their sum, which is 'loss': a list or by name; default 1. */
+  lossWeights?: OutputOptions['lossWeights']
+  /** Names such as 'accuracy'; for several outputs a list of lists, or by name. Default none. */
+  metrics?: OutputOptions['metrics']
 }
 
 /** Inputs and targets, and weights if any. */
 export type ValidationData =
-  | readonly [x: ArrayData, y: ArrayData, sampleWeight?: ArrayData]
-  | { x: ArrayData; y: ArrayData; sampleWeight?: ArrayData }
+  | readonly [x: ModelData, y: ModelData, sampleWeight?: ModelData]
+  | { x: ModelData; y: ModelData; sampleWeight?: ModelData }
 
 /** Options of `model.fit`. */
 export interface FitOptions {
@@ -49,10 +52,10 @@ export interface FitOptions {
   bpttSteps?: number
   /** Of shuffling and dropout; default the model's. */
   seed?: number
-  /** A factor for each class number, of the rows trained on; others have 1. */
+  /** A factor for each class number, of the rows trained on; others have 1. Not for several outputs. */
   classWeight?: Readonly<Record<number, number>>
-  /** A factor for each row, or for each row and step. */
-  sampleWeight?: ArrayData
+  /** A factor for each row, or for each row and step; for several outputs also a list or by name. */
+  sampleWeight?: ModelData
   callbacks?: readonly Callback[]
   /** A checkpoint file to go on from; same data and options as the run that wrote it. */
   resume?: string
@@ -76,8 +79,8 @@ const fitOptions = [
 export interface EvaluateOptions {
   /** Default 32. */
   batchSize?: number
-  /** A factor for each row, or for each row and step. */
-  sampleWeight?: ArrayData
+  /** A factor for each row, or for each row and step; for several outputs also a list or by name. */
+  sampleWeight?: ModelData
 }
 
 /** How a model was trained, as its file tells. */
@@ -94,7 +97,7 @@ export interface TrainingRecord {
 
 /** What a model was compiled with, how it was trained last, and the trainer with its state. */
 export class Training {
-  compiled: { optimizer: Optimizer; loss: LossConfig; metrics: MetricName[] } | null = null
+  compiled: TrainingPlan | null = null
   record: TrainingRecord | null = null
   readonly #model: Model<Tensor | Tensor[]>
   #trainer: Trainer | null = null
@@ -110,28 +113,15 @@ export class Training {
   }
 
   compile(options: CompileOptions): void {
-    checkOptions('compile', options, ['optimizer', 'loss', 'metrics'])
-    if (options.loss === undefined) {
-      throw new RefrainError(
-        'BAD_ARGUMENT',
-        "compile 'loss': expected a loss, got none",
-        "for example loss: 'binaryCrossentropy'",
-      )
-    }
-    const loss = resolveLoss(options.loss)
+    checkOptions('compile', options, ['optimizer', 'loss', 'lossWeights', 'metrics'])
     this.compiled = {
       optimizer: resolveOptimizer(options.optimizer ?? 'adam'),
-      loss,
-      metrics: (options.metrics ?? []).map((name) => checkMetric(resolveMetric(name), loss)),
+      outputs: resolveOutputs(options, this.#model.outputNames),
     }
     this.#trainer = null
   }
 
-  async fit(
-    x: ArrayData | readonly ArrayData[],
-    y: ArrayData,
-    options: FitOptions,
-  ): Promise<History> {
+  async fit(x: ModelData, y: ModelData, options: FitOptions): Promise<History> {
     if (this.#fitting) {
       throw new RefrainError(
         'BAD_ARGUMENT',
@@ -147,7 +137,7 @@ export class Training {
     }
   }
 
-  async #fit(x: ArrayData | readonly ArrayData[], y: ArrayData, options: FitOptions) {
+  async #fit(x: ModelData, y: ModelData, options: FitOptions) {
     const model = this.#model
     checkOptions('fit', options, fitOptions)
     const epochs = checkInteger("fit 'epochs'", options.epochs ?? 1)
@@ -161,13 +151,13 @@ export class Training {
       const [vx, vy, sampleWeight] = Array.isArray(options.validationData)
         ? options.validationData
         : [
-            (options.validationData as { x: ArrayData }).x,
-            (options.validationData as { y: ArrayData }).y,
-            (options.validationData as { sampleWeight?: ArrayData }).sampleWeight,
+            (options.validationData as { x: ModelData }).x,
+            (options.validationData as { y: ModelData }).y,
+            (options.validationData as { sampleWeight?: ModelData }).sampleWeight,
           ]
       validation = this.#data('validationData', vx, vy, sampleWeight)
     } else if (split > 0) {
-      const { rows } = data.target
+      const { rows } = data.inputs[0]
       const cut = Math.floor(rows * (1 - split))
       if (cut === 0 || cut === rows) {
         throw new RefrainError(
@@ -179,6 +169,13 @@ export class Training {
       data = sliceData(data, 0, cut)
     }
     if (options.classWeight) {
+      if (model.graph!.outputs.length > 1) {
+        throw new RefrainError(
+          'BAD_ARGUMENT',
+          `fit 'classWeight': it is for one output, the model has ${model.graph!.outputs.length}`,
+          'give sampleWeight, by output',
+        )
+      }
       data = withClassWeights(data, options.classWeight, model.graph!.outputs[0].shape)
     }
     const { states } = model
@@ -212,8 +209,8 @@ export class Training {
     })
     const { backend } = model
     this.record = {
-      rows: data.target.rows,
-      validationRows: validation?.target.rows ?? 0,
+      rows: data.inputs[0].rows,
+      validationRows: validation?.inputs[0].rows ?? 0,
       epochs: history.epoch.length,
       batchSize,
       seed,
@@ -225,11 +222,7 @@ export class Training {
   }
 
   /** Loss and metrics on data; `batchSize` 32 by default. */
-  async evaluate(
-    x: ArrayData | readonly ArrayData[],
-    y: ArrayData,
-    options: EvaluateOptions,
-  ): Promise<Logs> {
+  async evaluate(x: ModelData, y: ModelData, options: EvaluateOptions): Promise<Logs> {
     checkOptions('evaluate', options, ['batchSize', 'sampleWeight'])
     const batchSize = checkInteger("evaluate 'batchSize'", options.batchSize ?? 32)
     const data = this.#data('evaluate', x, y, options.sampleWeight)
@@ -237,7 +230,7 @@ export class Training {
   }
 
   #makeTrainer(): Trainer {
-    const { name, graph } = this.#model
+    const { name } = this.#model
     if (!this.compiled) {
       throw new RefrainError(
         'NOT_BUILT',
@@ -245,28 +238,16 @@ export class Training {
         "call model.compile({ optimizer: adam(), loss: 'binaryCrossentropy' }) first",
       )
     }
-    if (graph!.outputs.length > 1) {
-      throw new RefrainError(
-        'UNSUPPORTED',
-        `${name}: a loss takes one output, the model has ${graph!.outputs.length}`,
-        'train a model with one of them; it shares its layers with this one',
-      )
-    }
     this.#trainer ??= new Trainer(this.#model, this.compiled)
     return this.#trainer
   }
 
-  #data(
-    where: string,
-    x: ArrayData | readonly ArrayData[],
-    y: ArrayData,
-    sampleWeight?: ArrayData,
-  ): TrainingData {
+  #data(where: string, x: ModelData, y: ModelData, sampleWeight?: ModelData): TrainingData {
     if (!this.compiled) this.#makeTrainer()
     const inputs = this.#model.columns(where, x)
-    const { loss } = this.compiled!
+    const { outputs } = this.compiled!
     const { layers, graph } = this.#model
-    const outputShape = graph!.outputs[0].shape
-    return withTargets(where, inputs, { y, sampleWeight }, { loss, outputShape, layers })
+    const shapes = graph!.outputs.map(({ shape }) => shape)
+    return withTargets(where, inputs, { y, sampleWeight }, { outputs, shapes, layers })
   }
 }

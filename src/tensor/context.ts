@@ -32,6 +32,7 @@ export class Context {
   /** Recurrent layers go on from where the last batch ended, as if all of them were stateful. */
   readonly carries: boolean
   readonly #tape: (() => void)[] | null
+  readonly #afterStep: (() => void)[] = []
   #stream = 0
   #room: ((shape: readonly number[]) => Tensor | null) | null = null
 
@@ -75,6 +76,16 @@ export class Context {
   /** Does work on tensors' values beside the kernels; a step that is repeated does it again. */
   perform(work: () => void): void {
     work()
+  }
+
+  /** Leaves work for when the step is known to be a good one: moving statistics, say. */
+  afterStep(work: () => void): void {
+    this.#afterStep.push(work)
+  }
+
+  /** Does what was left, once gradients are finite and the weights have moved. */
+  finishStep(): void {
+    for (const work of this.#afterStep.splice(0)) work()
   }
 
   /** True if sequences are one step long and states come from the step before. */

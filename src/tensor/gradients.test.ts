@@ -63,6 +63,10 @@ const table: Record<
     [floats(5, 3), { shape: [2, 3], dtype: 'int32', data: [4, 0, 4, 2, 4, 0] }],
     one((ctx, table, ids) => ops.gather(ctx, table, ids)),
   ],
+  largest: [
+    [floats(2, 3), floats(2, 3), floats(2, 3)],
+    one((ctx, a, b, c) => ops.largest(ctx, [a, b, c])),
+  ],
   'a tensor used three times, once under another shape': [
     [floats(2, 6), floats(6, 2)],
     one((ctx, x, kernel) => {

@@ -1,4 +1,5 @@
 import type { Arena } from './arena.ts'
+import type { Context } from './context.ts'
 import type { Tensor } from './tensor.ts'
 
 /**
@@ -21,15 +22,18 @@ export interface Mask {
   readonly count: number
 }
 
-/** Builds the mask from `valid`, a [B,T] int32 tensor of 0 and 1. */
-export function makeMask(arena: Arena, valid: Tensor): Mask {
+/**
+ * Builds the mask from `valid`, a [B,T] int32 tensor of 0 and 1; with `renewable`, one that has
+ * lengths even where every step counts.
+ */
+export function makeMask(arena: Arena, valid: Tensor, renewable = false): Mask {
   const [rows, steps] = valid.shape
   const lengths = arena.tensor([rows], 'int32')
   const order = arena.tensor([rows], 'int32')
   const times = arena.tensor([rows, steps], 'int32')
   const { hasGaps, count } = countSteps(valid, lengths, times)
   sortRows(steps, lengths, order)
-  const full = count === rows * steps
+  const full = count === rows * steps && !renewable
   return {
     rows,
     steps,
@@ -45,6 +49,19 @@ export function makeMask(arena: Arena, valid: Tensor): Mask {
 export function renewMask({ steps, valid, lengths, order }: Mask): void {
   lengths!.ints.set(valid.ints)
   sortRows(steps, lengths!, order!)
+}
+
+/** The mask [B,T] whose flags, 0 or 1, `fill` writes: now, and in each step of a stream. */
+export function maskBy(
+  ctx: Context,
+  shape: readonly number[],
+  fill: (flags: Int32Array) => void,
+): Mask {
+  const valid = ctx.empty(shape, 'int32')
+  ctx.perform(() => fill(valid.ints))
+  const mask = makeMask(ctx.arena, valid, ctx.streaming)
+  if (ctx.streaming) ctx.perform(() => renewMask(mask))
+  return mask
 }
 
 function countSteps(valid: Tensor, lengths: Tensor, times: Tensor) {
@@ -95,6 +112,38 @@ export function bothMasks(arena: Arena, a: Mask | null, b: Mask | null): Mask | 
   const fromA = a.valid.ints
   const fromB = b.valid.ints
   for (let i = 0; i < flags.length; i++) flags[i] = fromA[i] & fromB[i]
+  return makeMask(arena, valid)
+}
+
+/** Steps that count in one of two masks or in both. */
+export function eitherMask(ctx: Context, a: Mask, b: Mask): Mask {
+  if (a === b) return a
+  return maskBy(ctx, [a.rows, a.steps], (flags) => {
+    const fromA = a.valid.ints
+    const fromB = b.valid.ints
+    for (let i = 0; i < flags.length; i++) flags[i] = fromA[i] | fromB[i]
+  })
+}
+
+/** The mask of sequences that are joined in time; null stands for steps that all count. */
+export function joinMasks(
+  arena: Arena,
+  masks: readonly (Mask | null)[],
+  rows: number,
+  lengths: readonly number[],
+): Mask {
+  const steps = lengths.reduce((sum, length) => sum + length, 0)
+  const valid = arena.tensor([rows, steps], 'int32')
+  const flags = valid.ints.fill(1)
+  let start = 0
+  masks.forEach((mask, i) => {
+    const length = lengths[i]
+    for (let b = 0; mask && b < rows; b++) {
+      const row = mask.valid.ints.subarray(b * length, (b + 1) * length)
+      flags.set(row, b * steps + start)
+    }
+    start += length
+  })
   return makeMask(arena, valid)
 }
 

@@ -338,6 +338,30 @@ export function poolMax(ctx: Context, x: Tensor): Tensor {
   })
 }
 
+/** The largest of tensors of equal shape, element by element; of equals the first. */
+export function largest(ctx: Context, parts: readonly Tensor[]): Tensor {
+  const { kernels } = ctx
+  const { shape, size } = parts[0]
+  const side = ctx.empty([parts.length, size])
+  parts.forEach((part, i) => {
+    checkSame('maximum', parts[0], part)
+    kernels.copyBlock(part.values, 0, size, side.values, i * size, size, 1, size, 0)
+  })
+  const argmax = ctx.empty([size], 'int32')
+  const y = ctx.empty(shape)
+  kernels.poolMax(side.values, null, y.values, argmax.ints, 1, parts.length, size)
+  return ctx.record(y, parts, () => {
+    const dy = ctx.gradientOf(y)
+    const dSide = ctx.zeros(side.shape)
+    kernels.poolMaxBackward(dy.values, argmax.ints, dSide.values, 1, parts.length, size)
+    parts.forEach((part, i) => {
+      ctx.give(part, (dPart, add) => {
+        kernels.copyBlock(dSide.values, i * size, size, dPart.values, 0, size, 1, size, add)
+      })
+    })
+  })
+}
+
 function checkSame(where: string, a: Tensor, b: Tensor): void {
   if (a.shape.length !== b.shape.length || a.shape.some((length, i) => length !== b.shape[i])) {
     throw shapeError(where, a.shape, b.shape)

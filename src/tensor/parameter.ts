@@ -15,6 +15,8 @@ export class Parameter {
   /** Path within the model, `bidirectional/forward/kernel`; unique, and the name in files. */
   path: string
   trainable = true
+  /** True for one that no optimizer moves, whatever its layer says: a moving mean. */
+  fixed = false
   /** Counts changes of the value, so that derived data (packed weights) knows when it is stale. */
   version = 0
   /** True for a table [V,D] of which a batch reads only some rows, by `gather`. */

@@ -39,12 +39,12 @@ export function givenGradients(backend: Backend, start: Given['start']): Trainab
   return {
     backend,
     parameters: set,
-    forward(ctx, [row]) {
+    run(ctx, [row]) {
       // (1/2 - 0)² has the derivative 1, which leaves the gradients as they are.
       const y = ctx.empty([1, 1])
       y.values[0] = 0.5
       const sources = parameters.map(({ value }) => value)
-      return ctx.record(y, sources, () => {
+      ctx.record(y, sources, () => {
         expect(ctx.gradientOf(y).values[0]).toBe(1)
         let at = 0
         for (const source of sources) {
@@ -52,6 +52,7 @@ export function givenGradients(backend: Backend, start: Given['start']): Trainab
           for (let i = 0; i < gradient.length; i++) gradient[i] += row.values[at++]
         }
       })
+      return [y]
     },
   }
 }
@@ -76,9 +77,8 @@ export async function train(
   }
   const model = givenGradients(backend, start)
   const trainer = new Trainer(model, {
-    loss: { name: 'meanSquaredError' },
     optimizer,
-    metrics: [],
+    outputs: [{ name: 'y', loss: { name: 'meanSquaredError' }, weight: 1, metrics: [] }],
   })
   const steps = gradients.length
   const rows = gradients.flatMap(({ w, b }) => [...w, ...b])
@@ -87,8 +87,8 @@ export async function train(
   const history = await trainer.fit({
     data: {
       inputs: [column([size], Float32Array.from(rows))],
-      target: column([1], new Float32Array(steps)),
-      weights: null,
+      targets: [column([1], new Float32Array(steps))],
+      weights: [null],
     },
     validation: null,
     epochs: 1,

@@ -3,7 +3,7 @@ import { RefrainError, show } from '../errors.ts'
 import { lossCodes } from '../kernels/kernels.ts'
 import type { Context } from '../tensor/context.ts'
 import { shapeError, type Tensor } from '../tensor/tensor.ts'
-import { checkOptions, suggest } from '../util/check.ts'
+import { checkOptions, sizeOf, suggest } from '../util/check.ts'
 import {
   checkSequenceLoss,
   computeSequenceLoss,
@@ -108,6 +108,7 @@ export function takesLabels(loss: LossConfig): boolean {
  * @param prediction [B,…,C]
  * @param target [B,…,C] floats, or int32 class numbers [B,…] for the sparse loss
  * @param weights one for each row (each [B,…] position), or null
+ * @param factor of the gradient: the output's weight in the sum of several losses; the value is without it
  */
 export function computeLoss(
   ctx: Context,
@@ -115,8 +116,16 @@ export function computeLoss(
   prediction: Tensor,
   target: Tensor,
   weights: Float32Array | null,
+  factor = 1,
 ): number {
-  if (isSequenceLoss(loss)) return computeSequenceLoss(ctx, loss, prediction, target, weights)
+  if (isSequenceLoss(loss)) {
+    if (factor === 1) return computeSequenceLoss(ctx, loss, prediction, target, weights)
+    // These losses are linear in the weights.
+    const each = weights ?? new Float32Array(sizeOf(prediction.shape.slice(0, -1))).fill(1)
+    const scaled = each.map((weight) => weight * factor)
+    const value = computeSequenceLoss(ctx, loss, prediction, target, scaled)
+    return factor === 0 ? 0 : value / factor
+  }
   const kind = kinds[loss.name as RowLossName]
   const cols = prediction.shape.at(-1) ?? 1
   const rows = cols === 0 ? 0 : prediction.size / cols
@@ -138,8 +147,14 @@ export function computeLoss(
   const perRow = ctx.empty([rows])
   const scale = ctx.empty([rows])
   const scales = rowScales(prediction, rows, weights)
-  scale.values.set(scales)
-  const dSource = ctx.recording ? ctx.firstGradientOf(source) : null
+  scale.values.set(factor === 1 ? scales : scales.map((value) => value * factor))
+  // Two outputs may be one tensor.
+  const again = ctx.recording && ctx.hasGradient(source)
+  const dSource = again
+    ? ctx.empty(source.shape)
+    : ctx.recording
+      ? ctx.firstGradientOf(source)
+      : null
   ctx.kernels.loss(
     code,
     source.values,
@@ -151,6 +166,9 @@ export function computeLoss(
     rows,
     cols,
   )
+  if (again) {
+    ctx.kernels.addScaled(dSource!.values, ctx.gradientOf(source).values, 1, source.size)
+  }
   let value = 0
   const losses = perRow.values
   for (let r = 0; r < rows; r++) if (scales[r] !== 0) value += scales[r] * losses[r]

@@ -28,7 +28,8 @@ export interface Trainable {
   readonly parameters: ParameterSet
   /** What layers keep from batch to batch; absent: nothing. */
   readonly states?: CarriedStates
-  forward(ctx: Context, inputs: readonly Tensor[]): Tensor
+  /** One tensor for each output. */
+  run(ctx: Context, inputs: readonly Tensor[]): Tensor[]
 }
 
 /** The states that sequences leave to the next batch. */
@@ -47,11 +48,30 @@ export interface CarriedState {
   readonly values: Float32Array | Float64Array
 }
 
-/** Rows of inputs, targets and, if any, weights (one a row, or one a step). */
+/** Rows of inputs, and of targets and weights for each output. */
 export interface TrainingData {
   readonly inputs: readonly Column[]
-  readonly target: Column
-  readonly weights: Column | null
+  /** Null for an output without a loss. */
+  readonly targets: readonly (Column | null)[]
+  /** One a row, or one a step; null: all 1. */
+  readonly weights: readonly (Column | null)[]
+}
+
+/** How one output is trained and measured. */
+export interface OutputPlan {
+  /** Stands before its numbers' names where there are several outputs: 'tags_loss'. */
+  readonly name: string
+  /** Null for an output that is not trained. */
+  readonly loss: LossConfig | null
+  /** Factor of its loss in the sum; the numbers under its own name are without it. */
+  readonly weight: number
+  readonly metrics: readonly MetricName[]
+}
+
+/** What a model is compiled with. */
+export interface TrainingPlan {
+  readonly optimizer: Optimizer
+  readonly outputs: readonly OutputPlan[]
 }
 
 /** What `fit` needs once names are resolved. */
@@ -108,6 +128,9 @@ export interface TrainerState {
     /** Shapes of the arrays `states/…`. */
     readonly states: Readonly<Record<string, readonly number[]>>
     readonly loss: [number, number]
+    /** Sums of the outputs' losses, if several have one. */
+    readonly losses: [number, number][]
+    /** Of all outputs, one after the other. */
     readonly metrics: [number, number][]
     readonly history: History
     readonly callbacks: { name: string; json: unknown }[]
@@ -117,9 +140,10 @@ export interface TrainerState {
 /** Trains and evaluates one model; holds the optimizer's state and the step's memory. */
 export class Trainer {
   readonly #model: Trainable
-  readonly #loss: LossConfig
+  readonly #outputs: readonly OutputPlan[]
   readonly #optimizer: Optimizer
-  readonly #metrics: Metric[]
+  /** Losses and metrics of the epoch so far. */
+  readonly #numbers: Numbers
   readonly #arena: Arena
   readonly #Context: typeof Context
   #updater: Updater | null = null
@@ -129,16 +153,12 @@ export class Trainer {
   /** Steps done when the optimizer's average was triggered; null: not yet. */
   #averagingSince: number | null = null
 
-  constructor(
-    model: Trainable,
-    compiled: { loss: LossConfig; optimizer: Optimizer; metrics: readonly MetricName[] },
-    StepContext = Context,
-  ) {
+  constructor(model: Trainable, { outputs, optimizer }: TrainingPlan, StepContext = Context) {
     this.#Context = StepContext
     this.#model = model
-    this.#loss = compiled.loss
-    this.#optimizer = compiled.optimizer
-    this.#metrics = compiled.metrics.map((name) => new Metric(name, compiled.loss))
+    this.#outputs = outputs
+    this.#optimizer = optimizer
+    this.#numbers = new Numbers(outputs)
     this.#arena = new Arena(model.backend.heap)
   }
 
@@ -182,16 +202,12 @@ export class Trainer {
         : makeBatch(this.#arena, data, piece.rows),
     )
     ctx.within('optimizer', () => this.#moving.begin())
-    const prediction = this.#model.forward(ctx, batch.inputs)
-    const loss = ctx.within('loss', () => {
-      const weights = rowWeights(batch.weights, prediction)
-      // As Keras's `metrics`: weights are for the loss alone.
-      for (const metric of this.#metrics) metric.update(prediction, batch.target, null)
-      return computeLoss(ctx, this.#loss, prediction, batch.target, weights)
-    })
+    const predictions = this.#model.run(ctx, batch.inputs)
+    const loss = ctx.within('loss', () => this.#losses(ctx, predictions, batch, this.#numbers))
     ctx.backward()
     const total = loss + (ctx.penalty ?? 0) + weightPenalty(ctx, parameters)
     const clipped = ctx.within('optimizer', () => this.#update(ctx, total))
+    ctx.finishStep()
     this.#iteration++
     return { loss: total, clipped }
   }
@@ -207,6 +223,25 @@ export class Trainer {
       for (const callback of watching) callback.onNotFinite!(run, error)
       return null
     }
+  }
+
+  /**
+   * The sum of the outputs' losses by their weights; sets gradients where `ctx` records. Notes losses
+   * and metrics in `numbers`.
+   */
+  #losses(ctx: Context, predictions: readonly Tensor[], batch: Batch, numbers: Numbers): number {
+    let total = 0
+    this.#outputs.forEach(({ loss, weight }, i) => {
+      if (!loss) return
+      const [prediction, target] = [predictions[i], batch.targets[i]!]
+      const weights = rowWeights(batch.weights[i], prediction)
+      // As Keras's `metrics`: weights are for the loss alone.
+      for (const metric of numbers.metrics[i]) metric.update(prediction, target, null)
+      const value = computeLoss(ctx, loss, prediction, target, weights, weight)
+      numbers.addLoss(i, value, batch.rows)
+      total += weight * value
+    })
+    return total
   }
 
   /** Moves the weights by the gradients; returns whether clipping changed them. */
@@ -271,7 +306,7 @@ export class Trainer {
 
   /** Loss and metrics of a data set, without training. */
   async evaluate(data: TrainingData, batchSize: number): Promise<Logs> {
-    const metrics = this.#metrics.map((metric) => new Metric(metric.name, this.#loss))
+    const numbers = new Numbers(this.#outputs)
     const pause = pauser()
     let total = 0
     let count = 0
@@ -281,25 +316,21 @@ export class Trainer {
     // a target for each step it would: Keras weighs each batch's mean over steps by its rows.
     const ragged = data.inputs.find((column) => column.offsets)
     const batches =
-      ragged && !data.target.offsets && !this.#model.states?.stateful
+      ragged && !data.targets.some((target) => target?.offsets) && !this.#model.states?.stateful
         ? lengthBatches(ragged, batchSize)
-        : epochBatches(data.target, batchSize, null, 0)
+        : epochBatches(data.inputs[0], batchSize, null, 0)
     for (const rows of batches) {
       this.#arena.reset()
       const ctx = new Context(this.#model.backend, this.#arena, { penalties: true })
       const batch = makeBatch(this.#arena, data, rows)
-      const prediction = this.#model.forward(ctx, batch.inputs)
-      const weights = rowWeights(batch.weights, prediction)
-      const value = computeLoss(ctx, this.#loss, prediction, batch.target, weights)
-      for (const metric of metrics) metric.update(prediction, batch.target, null)
+      const predictions = this.#model.run(ctx, batch.inputs)
+      const value = this.#losses(ctx, predictions, batch, numbers)
       total += (value + (ctx.penalty ?? 0) + ofWeights) * rows.length
       count += rows.length
       await pause()
     }
     this.#arena.reset()
-    const logs: Logs = { loss: count === 0 ? 0 : total / count }
-    for (const metric of metrics) logs[metric.name] = metric.result
-    return logs
+    return { loss: count === 0 ? 0 : total / count, ...numbers.logs }
   }
 
   /**
@@ -336,7 +367,7 @@ export class Trainer {
     let epoch = 0
     let step = 0
     let rowsSeen = 0
-    let stepsPerEpoch = Math.ceil(data.target.rows / batchSize)
+    let stepsPerEpoch = Math.ceil(data.inputs[0].rows / batchSize)
     let stopping = ''
     const saveTo = new Set<string>()
     const trainer = this
@@ -354,7 +385,7 @@ export class Trainer {
       get rowsSeen() {
         return rowsSeen
       },
-      rows: data.target.rows,
+      rows: data.inputs[0].rows,
       get iteration() {
         return trainer.#iteration
       },
@@ -411,13 +442,13 @@ export class Trainer {
     await call('onTrainBegin', logs)
     for (; epoch < epochs && !stopping; epoch++) {
       if (step === 0) await call('onEpochBegin', {})
-      const lengths = data.inputs.find((column) => column.offsets) ?? data.target
+      const lengths = data.inputs.find((column) => column.offsets) ?? data.inputs[0]
       const batches = epochBatches(lengths, batchSize, plan.shuffle ? plan.seed : null, epoch)
       const pieces = piecesOf(batches, lengths, plan.bpttSteps ?? null)
       stepsPerEpoch = pieces.length
       if (step === 0) {
         loss = [0, 0]
-        for (const metric of this.#metrics) metric.reset()
+        this.#numbers.reset()
       }
       const seenBy = ({ rows, last }: Piece) => (last ? rows.length : 0)
       rowsSeen = pieces.slice(0, step).reduce((sum, piece) => sum + seenBy(piece), 0)
@@ -442,7 +473,7 @@ export class Trainer {
       if (plan.validation) {
         const values = await this.#validate(plan.validation, batchSize)
         for (const [name, value] of Object.entries(values)) {
-          logs[`val${name[0].toUpperCase()}${name.slice(1)}`] = value
+          logs[this.#numbers.validationName(name)] = value
         }
       }
       history.epoch.push(epoch)
@@ -464,9 +495,7 @@ export class Trainer {
   }
 
   #logs(loss: readonly [number, number]): Logs {
-    const logs: Logs = { loss: loss[0] / Math.max(1, loss[1]) }
-    for (const metric of this.#metrics) logs[metric.name] = metric.result
-    return logs
+    return { loss: loss[0] / Math.max(1, loss[1]), ...this.#numbers.logs }
   }
 
   #readState(
@@ -500,10 +529,10 @@ export class Trainer {
         batchSize: plan.batchSize,
         shuffle: plan.shuffle,
         bpttSteps: plan.bpttSteps ?? null,
-        rows: plan.data.target.rows,
+        rows: plan.data.inputs[0].rows,
         states,
         loss,
-        metrics: this.#metrics.map((metric) => metric.state),
+        ...this.#numbers.state,
         history,
         callbacks,
       },
@@ -516,7 +545,7 @@ export class Trainer {
       batchSize: plan.batchSize,
       shuffle: plan.shuffle,
       bpttSteps: plan.bpttSteps ?? null,
-      rows: plan.data.target.rows,
+      rows: plan.data.inputs[0].rows,
     }
     for (const [name, value] of Object.entries(now)) {
       const before = json[name as keyof typeof now]
@@ -555,8 +584,72 @@ export class Trainer {
     this.#iteration = json.iteration
     this.#learningRate = json.learningRate
     this.#averagingSince = json.averagingSince
-    this.#metrics.forEach((metric, i) => {
-      metric.state = json.metrics[i]
+    this.#numbers.state = json
+  }
+}
+
+/** Losses and metrics of each output over the batches so far. */
+class Numbers {
+  /** Metrics by output. */
+  readonly metrics: readonly Metric[][]
+  readonly #outputs: readonly OutputPlan[]
+  /** For each output the sum of its losses and of their rows. */
+  #losses: [number, number][]
+
+  constructor(outputs: readonly OutputPlan[]) {
+    this.#outputs = outputs
+    this.#losses = outputs.map(() => [0, 0])
+    this.metrics = outputs.map(({ loss, metrics }) =>
+      metrics.map((name) => new Metric(name, loss!)),
+    )
+  }
+
+  addLoss(output: number, value: number, rows: number): void {
+    this.#losses[output][0] += value * rows
+    this.#losses[output][1] += rows
+  }
+
+  reset(): void {
+    this.#losses = this.#outputs.map(() => [0, 0])
+    for (const metric of this.metrics.flat()) metric.reset()
+  }
+
+  /** As Keras: losses by output only where there are several, and then metrics with its name. */
+  get logs(): Logs {
+    const logs: Logs = {}
+    const several = this.#outputs.length > 1
+    if (this.#outputs.filter(({ loss }) => loss).length > 1) {
+      this.#outputs.forEach(({ name, loss }, i) => {
+        const [sum, rows] = this.#losses[i]
+        if (loss) logs[`${name}_loss`] = sum / Math.max(1, rows)
+      })
+    }
+    this.#outputs.forEach(({ name }, i) => {
+      for (const metric of this.metrics[i]) {
+        logs[several ? `${name}_${metric.name}` : metric.name] = metric.result
+      }
+    })
+    return logs
+  }
+
+  /** valLoss, valAccuracy; with an output's name before it val_tags_loss. */
+  validationName(name: string): string {
+    const ofOutput = this.#outputs.length > 1 && name !== 'loss'
+    return ofOutput ? `val_${name}` : `val${name[0].toUpperCase()}${name.slice(1)}`
+  }
+
+  /** What a checkpoint keeps. */
+  get state(): { losses: [number, number][]; metrics: Metric['state'][] } {
+    return {
+      losses: this.#losses.map((sums) => [...sums]),
+      metrics: this.metrics.flat().map((metric) => metric.state),
+    }
+  }
+
+  set state({ losses, metrics }) {
+    this.#losses = losses.map((sums) => [...sums])
+    this.metrics.flat().forEach((metric, i) => {
+      metric.state = metrics[i]
     })
   }
 }
@@ -573,12 +666,23 @@ function weightPenalty(ctx: Context, { trainable }: ParameterSet): number {
   return sum
 }
 
-function makeBatch(arena: Arena, data: TrainingData, rows: Int32Array) {
-  const inputs = data.inputs.map((column) => batchOf(arena, column, rows))
+/** A batch's tensors; targets and weights by output. */
+interface Batch {
+  readonly rows: number
+  readonly inputs: Tensor[]
+  readonly targets: (Tensor | null)[]
+  readonly weights: (Tensor | null)[]
+}
+
+function makeBatch(arena: Arena, data: TrainingData, rows: Int32Array): Batch {
+  const tensorOf = (column: Column) => batchOf(arena, column, rows)
   // Ragged targets and weights have the lengths of an input, so they are padded to as many steps.
-  const target = batchOf(arena, data.target, rows)
-  const weights = data.weights && batchOf(arena, data.weights, rows)
-  return { inputs, target, weights }
+  return {
+    rows: rows.length,
+    inputs: data.inputs.map(tensorOf),
+    targets: data.targets.map((target) => target && tensorOf(target)),
+    weights: data.weights.map((weights) => weights && tensorOf(weights)),
+  }
 }
 
 /** A weight for every row of the loss: a weight for each example counts for all of its steps. */

@@ -33,13 +33,13 @@ export function piecesOf(
 }
 
 /** Fails unless inputs and targets are sequences of the same lengths; weights may be one a row. */
-export function checkWindows({ inputs: [x, ...more], target, weights }: TrainingData): void {
+export function checkWindows({ inputs: [x, ...more], targets, weights }: TrainingData): void {
   const steps = x.offsets ? null : (x.shape[0] ?? 0)
   const fits = ({ offsets, shape }: Column) =>
     offsets ? steps === null : steps !== null && steps > 0 && shape[0] === steps
-  const columns = weights && weights.shape.length > 0 ? [x, ...more, target, weights] : [x, target]
-  for (const column of columns) {
-    if (fits(column)) continue
+  const stepwise = weights.filter((column) => column && column.shape.length > 0)
+  for (const column of [x, ...more, ...targets, ...stepwise]) {
+    if (!column || fits(column)) continue
     throw new RefrainError(
       'BAD_SHAPE',
       "fit 'bpttSteps': expected sequences with a target for each step, " +
@@ -53,8 +53,8 @@ export function windowData(data: TrainingData, { rows, from, to }: Piece): Train
   const cut = (column: Column) => windowOf(column, rows, from, to)
   return {
     inputs: data.inputs.map(cut),
-    target: cut(data.target),
-    weights: data.weights && cut(data.weights),
+    targets: data.targets.map((column) => column && cut(column)),
+    weights: data.weights.map((column) => column && cut(column)),
   }
 }
 

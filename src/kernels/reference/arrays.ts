@@ -13,6 +13,7 @@ export const arrayKernels: Pick<
   | 'sumRows'
   | 'copyBlock'
   | 'reverseTime'
+  | 'swapAxes'
   | 'dropout'
 > = {
   matmul(a, b, bias, out, m, k, n, transposeA, transposeB, accumulate) {
@@ -81,6 +82,19 @@ export const arrayKernels: Pick<
         for (let i = 0; i < f; i++) {
           const at = (row * t + step) * f + i
           out[at] = (accumulate ? out[at] : 0) + x[(row * t + t - 1 - step) * f + i]
+        }
+      }
+    }
+  },
+
+  swapAxes(x, out, a, b, c, d, accumulate) {
+    for (let i = 0; i < a; i++) {
+      for (let k = 0; k < c; k++) {
+        for (let j = 0; j < b; j++) {
+          for (let l = 0; l < d; l++) {
+            const at = ((i * c + k) * b + j) * d + l
+            out[at] = (accumulate ? out[at] : 0) + x[((i * b + j) * c + k) * d + l]
+          }
         }
       }
     }

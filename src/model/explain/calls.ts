@@ -2,6 +2,7 @@
 import type { Layer, Shape, SymbolicTensor } from '../../layers/layer.ts'
 import { sizeOf } from '../../util/check.ts'
 import type { Graph } from '../graph.ts'
+import { Nested } from '../nested.ts'
 import { innerLayers } from '../ways.ts'
 import type { Call, Size } from './cost.ts'
 
@@ -13,29 +14,43 @@ export const fillIn = (shape: Shape, batch: number, steps: number): Size =>
 export function callsOf(graph: Graph, batch: number, steps: number): Call[] {
   const calls: Call[] = []
   const visit = (layer: Layer, inputs: readonly Size[], tracked: boolean): readonly Size[] => {
-    for (const { layer: inner } of innerLayers(layer)) {
-      visit(inner, innerInputs(layer, inputs), tracked)
+    if (layer instanceof Nested) {
+      visitGraph(
+        layer.graph,
+        inputs.map((size) => ({ size, tracked })),
+      )
+    } else {
+      for (const { layer: inner } of innerLayers(layer)) {
+        visit(inner, innerInputs(layer, inputs), tracked)
+      }
     }
     const outputs = layer.outputShapes(inputs) as Size[]
     calls.push({ layer, inputs, outputs, tracked })
     return outputs
   }
-  const values = new Map<SymbolicTensor, { size: Size; tracked: boolean }>()
-  for (const input of graph.inputs) {
-    values.set(input, { size: fillIn(input.shape, batch, steps), tracked: false })
-  }
-  for (const { layer, inputs, outputs } of graph.calls) {
-    const given = inputs.map((input) => values.get(input)!)
-    const sizes = visit(
-      layer,
-      given.map(({ size }) => size),
-      given.some(({ tracked }) => tracked),
-    )
-    const tracked = [...given, ...layer.parameters.map((p) => ({ tracked: p.trainable }))]
-    outputs.forEach((output, i) => {
-      values.set(output, { size: sizes[i], tracked: tracked.some((source) => source.tracked) })
+  const visitGraph = (graph: Graph, inputs: readonly { size: Size; tracked: boolean }[]) => {
+    const values = new Map<SymbolicTensor, { size: Size; tracked: boolean }>()
+    graph.inputs.forEach((input, i) => {
+      values.set(input, inputs[i])
     })
+    for (const { layer, inputs, outputs } of graph.calls) {
+      const given = inputs.map((input) => values.get(input)!)
+      const sizes = visit(
+        layer,
+        given.map(({ size }) => size),
+        given.some(({ tracked }) => tracked),
+      )
+      const tracked = [...given, ...layer.parameters.map((p) => ({ tracked: p.trainable }))]
+      outputs.forEach((output, i) => {
+        values.set(output, { size: sizes[i], tracked: tracked.some((source) => source.tracked) })
+      })
+    }
   }
+  const inputs = graph.inputs.map(({ shape }) => fillIn(shape, batch, steps))
+  visitGraph(
+    graph,
+    inputs.map((size) => ({ size, tracked: false })),
+  )
   return calls
 }
 

@@ -58,9 +58,14 @@ export function layerCost(call: Call, floatBytes: number): LayerCost {
     case 'embedding':
       return embedding(call, floatBytes)
     case 'flatten':
+    case 'reshape':
     case 'timeDistributed':
+    case 'model':
+    case 'sequential':
       return nothing
-    case 'dropout': {
+    case 'dropout':
+    case 'gaussianNoise':
+    case 'spatialDropout1d': {
       const { forward, backward } = elementwise(call, floatBytes)
       return { prediction: noCost, forward, backward }
     }
@@ -142,7 +147,8 @@ function embedding({ layer, inputs, outputs }: Call, floatBytes: number): LayerC
 function elementwise({ layer, inputs, outputs, tracked }: Call, floatBytes: number): LayerCost {
   const out = outputs.reduce((sum, size) => sum + sizeOf(size), 0)
   // A layer around others joins their outputs.
-  const x = layer.children.length > 0 ? out : sizeOf(inputs[0])
+  const given = inputs.reduce((sum, size) => sum + sizeOf(size), 0)
+  const x = layer.children.length > 0 ? out : given
   const flops = Math.max(x, out)
   const forward = { flops, bytes: floatBytes * (x + out) }
   const backward = { flops, bytes: floatBytes * (2 * x + out) }

@@ -3,9 +3,11 @@ import { platform } from '#platform'
 import { availableBackends, createBackend } from '../../kernels/backend.ts'
 import { referenceBackend } from '../../kernels/reference.ts'
 import {
+  batchNormalization,
   bidirectional,
   dense,
   embedding,
+  flatten,
   input,
   lstm,
   timeDistributed,
@@ -156,12 +158,34 @@ describe('explain', () => {
     expect((await explain(net, quick)).training).not.toBeNull()
   })
 
-  it('does not train what has several outputs', async () => {
+  it('trains what has several outputs', async () => {
     const x = input({ shape: [3] })
     const outputs = [dense({ units: 1 }).apply(x), dense({ units: 2 }).apply(x)]
     const explanation = await explain(functional({ inputs: x, outputs }), quick)
+    expect(explanation.training!.loss).toBe('meanSquaredError, meanSquaredError')
+    expect(explanation.layers[1].backward!.milliseconds).toBeGreaterThan(0)
+  })
+
+  it('leaves moving statistics as they are, and counts what is inside a model', async () => {
+    const inner = sequential([dense({ units: 4, inputShape: [3] }), batchNormalization()])
+    const net = sequential([inner, dense({ units: 1 })]).build([null, 3])
+    const weights = () => net.layers.map((layer) => layer.getWeights())
+    const before = weights()
+    const { layers } = await explain(net, quick)
+    expect(weights()).toEqual(before)
+    expect(layers.map(({ layer }) => layer)).toEqual([
+      'sequential/dense',
+      'sequential/batchNormalization',
+      'sequential',
+      'dense',
+    ])
+    expect(layers.map(({ predict }) => predict.flops)).toEqual([2 * 3 * 4 * 3, 12, 0, 2 * 3 * 4])
+  })
+
+  it('does not train what has nothing to train', async () => {
+    const explanation = await explain(sequential([flatten({ inputShape: [3] })]), quick)
     expect(explanation.training).toBeNull()
-    expect(explanation.layers[1].forward).toBeNull()
+    expect(explanation.layers[0].forward).toBeNull()
     expect(String(explanation)).toContain('Training was not measured.')
   })
 

@@ -5,6 +5,7 @@ import { takesLabels } from '../../train/losses.ts'
 import { adam } from '../../train/optimizers.ts'
 import { checkInteger, checkNumber, checkOptions } from '../../util/check.ts'
 import type { Model } from '../model.ts'
+import { resolveOutputs } from '../outputs.ts'
 import { eachLayer, type LayerWay, wayOf } from '../ways.ts'
 import { callsOf, fillIn } from './calls.ts'
 import {
@@ -78,7 +79,7 @@ export interface Explanation {
   readonly peak: MeasuredPeak
   readonly layers: readonly LayerExplanation[]
   readonly prediction: StepExplanation
-  /** Null for a model of several outputs, or with nothing trainable: neither can be trained. */
+  /** Null for a model with nothing to train. */
   readonly training:
     | (StepExplanation & { readonly loss: string; readonly optimizer: string })
     | null
@@ -115,11 +116,10 @@ export async function explain(
   const predicted = profilePrediction(model, sizes)
   const compiled = model.compiled ?? {
     optimizer: adam(),
-    loss: { name: 'meanSquaredError' as const },
-    metrics: [],
+    outputs: resolveOutputs({ loss: 'meanSquaredError' }, model.outputNames),
   }
-  const trainable = graph.outputs.length === 1 && model.parameters.trainableSize > 0
-  const trained = trainable ? await profileTraining(model, compiled, sizes) : null
+  const trained =
+    model.parameters.trainableSize > 0 ? await profileTraining(model, compiled, sizes) : null
 
   const costs = new Map<Layer, LayerCost[]>()
   const calls = callsOf(graph, batchSize, steps)
@@ -140,7 +140,9 @@ export async function explain(
   })
 
   const inputs = graph.inputs.map(({ shape }) => fillIn(shape, batchSize, steps))
-  const output = fillIn(graph.outputs[0].shape, batchSize, steps)
+  const trainedOutputs = compiled.outputs.flatMap(({ loss }, i) =>
+    loss ? [{ loss, size: fillIn(graph.outputs[i].shape, batchSize, steps) }] : [],
+  )
   const parts = (lap: Lap, list: Record<string, Cost>) => ({
     milliseconds: lap.total,
     parts: Object.entries(list).map(([part, cost]) => {
@@ -148,16 +150,18 @@ export async function explain(
       return { part, work: workOf(cost, forward + backward, peak) }
     }),
   })
-  const { optimizer, loss } = compiled
-  const target = takesLabels(loss) ? output.slice(0, -1) : output
+  const { optimizer } = compiled
+  const targets = trainedOutputs.map(({ loss, size }) =>
+    takesLabels(loss) ? size.slice(0, -1) : size,
+  )
   const training = trained && {
     ...parts(trained, {
-      batching: batchingCost([...inputs, target], floatBytes),
-      loss: lossCost(output, floatBytes),
+      batching: batchingCost([...inputs, ...targets], floatBytes),
+      loss: sum(trainedOutputs.map(({ size }) => lossCost(size, floatBytes))),
       optimizer: optimizerCost(optimizer, model.parameters.trainable, calls, floatBytes),
       rest: noCost,
     }),
-    loss: loss.name,
+    loss: trainedOutputs.map(({ loss }) => loss.name).join(', '),
     optimizer: optimizer.name,
   }
   const explanation: Explanation = {

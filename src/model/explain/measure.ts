@@ -3,10 +3,7 @@ import { batchOf } from '../../data/column.ts'
 import type { Floats } from '../../kernels/kernels.ts'
 import { Arena } from '../../tensor/arena.ts'
 import type { Tensor } from '../../tensor/tensor.ts'
-import type { LossConfig } from '../../train/losses.ts'
-import type { MetricName } from '../../train/metrics.ts'
-import type { Optimizer } from '../../train/optimizer.ts'
-import { Trainer } from '../../train/trainer.ts'
+import { Trainer, type TrainingPlan } from '../../train/trainer.ts'
 import { sizeOf } from '../../util/check.ts'
 import { runGraph } from '../graph.ts'
 import type { Model } from '../model.ts'
@@ -68,7 +65,7 @@ export function profilePrediction(model: Model<Tensor | Tensor[]>, sizes: Sizes)
  */
 export async function profileTraining(
   model: Model<Tensor | Tensor[]>,
-  compiled: { loss: LossConfig; optimizer: Optimizer; metrics: readonly MetricName[] },
+  compiled: TrainingPlan,
   sizes: Sizes,
 ): Promise<Lap> {
   const { batchSize, steps, milliseconds } = sizes
@@ -76,7 +73,7 @@ export async function profileTraining(
   const { optimizer } = compiled
   const still = { ...optimizer, options: { ...optimizer.options, learningRate: 0 } }
   const trainer = new Trainer(model, { ...compiled, optimizer: still }, profilingContext(profile))
-  const data = syntheticData(model.graph!, compiled.loss, batchSize, steps)
+  const data = syntheticData(model.graph!, compiled.outputs, batchSize, steps)
   const train = async (epochs: number): Promise<Lap[]> => {
     const laps: Lap[] = []
     await trainer.fit({

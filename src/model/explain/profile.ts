@@ -78,6 +78,9 @@ export function profilingContext(profile: Profile): typeof Context {
       return super.record(output, inputs, charged(backward))
     }
 
+    /** Measuring leaves moving statistics as they are. */
+    override finishStep(): void {}
+
     override recordAll(
       outputs: readonly Tensor[],
       inputs: readonly (Tensor | null)[],

@@ -3,8 +3,8 @@ import { type Column, toColumn } from '../../data/column.ts'
 import type { Layer, SymbolicTensor } from '../../layers/layer.ts'
 import { Random } from '../../tensor/random.ts'
 import type { DType } from '../../tensor/tensor.ts'
-import { type LossConfig, takesLabels } from '../../train/losses.ts'
-import type { TrainingData } from '../../train/trainer.ts'
+import { takesLabels } from '../../train/losses.ts'
+import type { OutputPlan, TrainingData } from '../../train/trainer.ts'
 import { sizeOf } from '../../util/check.ts'
 import type { Graph } from '../graph.ts'
 import { fillIn } from './calls.ts'
@@ -22,20 +22,24 @@ export function syntheticInputs(graph: Graph, batch: number, steps: number): Col
   })
 }
 
-/** Inputs with targets for the loss. */
+/** Inputs with targets for the outputs' losses. */
 export function syntheticData(
   graph: Graph,
-  loss: LossConfig,
+  outputs: readonly OutputPlan[],
   batch: number,
   steps: number,
 ): TrainingData {
-  const size = fillIn(graph.outputs[0].shape, batch, steps)
   const random = new Random(0, 'explain targets')
-  const classes = size[size.length - 1]
-  const target = takesLabels(loss)
-    ? column(size.slice(0, -1), 'int32', () => random.below(classes))
-    : column(size, 'float', () => random.uniform())
-  return { inputs: syntheticInputs(graph, batch, steps), target, weights: null }
+  const targets = outputs.map(({ loss }, i) => {
+    if (!loss) return null
+    const size = fillIn(graph.outputs[i].shape, batch, steps)
+    const classes = size[size.length - 1]
+    return takesLabels(loss)
+      ? column(size.slice(0, -1), 'int32', () => random.below(classes))
+      : column(size, 'float', () => random.uniform())
+  })
+  const inputs = syntheticInputs(graph, batch, steps)
+  return { inputs, targets, weights: targets.map(() => null) }
 }
 
 /** The number of ids that a call's layer, or one inside it, takes; infinite where none reads ids. */
