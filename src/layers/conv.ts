@@ -13,9 +13,10 @@ import type { Tensor } from '../tensor/tensor.ts'
 import { checkInteger } from '../util/check.ts'
 import { type ActivationName, checkActivation } from './activation.ts'
 import { featuresOf, type LayerOptions, layerOptions, type Shape } from './layer.ts'
+import { ruleNames, type WeightRules } from './rules.ts'
 import { checkPadding, checkSize, type Size2d, WindowLayer } from './windows.ts'
 
-interface ConvOptions<Size> extends LayerOptions {
+interface ConvOptions<Size> extends LayerOptions, WeightRules<'kernel' | 'bias'> {
   /** Width of the output. */
   filters: number
   /** Length of the window. */
@@ -63,6 +64,7 @@ const optionNames = [
   'useBias',
   'kernelInitializer',
   'biasInitializer',
+  ...ruleNames('kernel', 'bias'),
 ]
 
 class Conv extends WindowLayer {
@@ -158,7 +160,9 @@ class Conv extends WindowLayer {
       return convolve(ctx, ofImages, ofKernel, bias && part(bias, width), windows)
     })
     const sums = groups === 1 ? parts[0] : concatenate(ctx, parts)
-    return activate(ctx, this.activation, this.fromImages(sums))
+    const y = activate(ctx, this.activation, this.fromImages(sums))
+    this.regularize(ctx, y)
+    return y
   }
 }
 

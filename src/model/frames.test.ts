@@ -6,6 +6,7 @@ import { describe, expect, it } from 'vitest'
 import { expectClose, Random } from '../kernels/kernels.case.ts'
 import {
   attention,
+  type Conv1dOptions,
   conv1d,
   conv2d,
   convLstm2d,
@@ -21,7 +22,9 @@ import {
   maxPooling2d,
   timeDistributed,
 } from '../layers/index.ts'
-import { adam } from '../train/optimizers.ts'
+import { maxNorm } from '../tensor/constraints.ts'
+import { l1, l2 } from '../tensor/regularizers.ts'
+import { adam, sgd } from '../train/optimizers.ts'
 import { model } from './functional.ts'
 import { loadModel } from './load.ts'
 import type { Model } from './model.ts'
@@ -109,6 +112,36 @@ describe('sequences of images', () => {
       expectClose(y, expected, { relative: 1e-5, absolute: 1e-6 }, `step ${t}`)
     }
   })
+})
+
+it('regularizers and constraints count for convolutions', async () => {
+  const [rows, filters] = [3, 2]
+  const random = new Random(4)
+  const x = { shape: [rows, 4, 2], data: Float32Array.from(random.uniform(rows * 8)) }
+  const y = { shape: [rows, 3, filters], data: new Float32Array(rows * 3 * filters) }
+  const make = (rules: Partial<Conv1dOptions>) => {
+    const net = sequential([conv1d({ filters, kernelSize: 2, ...rules })], { seed: 3 })
+    net.build([null, 4, 2]).compile({ optimizer: sgd({ learningRate: 0.1 }), loss: 'mse' })
+    return net
+  }
+  const plain = make({})
+  const ruled = make({
+    kernelRegularizer: l2({ l2: 0.1 }),
+    activityRegularizer: l1({ l1: 0.2 }),
+    kernelConstraint: maxNorm({ maxValue: 0.3, axis: [0, 1] }),
+  })
+  const kernel = plain.layers[0].getWeights()[0].data as Float32Array
+  const output = (await (await plain.predict(x)).data()) as Float32Array
+  const weights = kernel.reduce((sum, w) => sum + 0.1 * w * w, 0)
+  const activity = output.reduce((sum, v) => sum + (0.2 * Math.abs(v)) / rows, 0)
+  const [without, within] = [await plain.evaluate(x, y), await ruled.evaluate(x, y)]
+  expect(within.loss - without.loss).toBeCloseTo(weights + activity, 5)
+  await ruled.fit(x, y, { epochs: 1 })
+  const after = ruled.layers[0].getWeights()[0].data
+  for (let f = 0; f < filters; f++) {
+    const norm = Math.hypot(...[0, 1, 2, 3].map((i) => after[i * filters + f]))
+    expect(norm).toBeLessThan(0.3001)
+  }
 })
 
 describe('attention over a sequence', () => {

@@ -1,6 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import {
   bidirectional,
+  conv1d,
+  conv2d,
+  convLstm2d,
   dense,
   dropout,
   embedding,
@@ -63,6 +66,24 @@ describe('an LSTM', () => {
     expect(bottom.backward).toEqual({ flops: 0, bytes: 0 })
     expect(top.backward.flops).toBe(2 * 40 * 20 * (5 + 5))
   })
+})
+
+it('convolutions: a product for every window', () => {
+  const [over, each, images] = [
+    costs([conv1d({ filters: 5, kernelSize: 3, padding: 'same' })], [null, 3])[0],
+    costs([timeDistributed(conv2d({ filters: 2, kernelSize: [3, 2] }))], [null, 5, 4, 1])[0],
+    costs([convLstm2d({ filters: 2, kernelSize: 2 })], [null, 4, 3, 1])[0],
+  ]
+  // B·T = 40 windows of 3 steps of 3 channels; kernel 45, bias 5.
+  expect(over.prediction).toEqual({ flops: 2 * 40 * 9 * 5, bytes: 4 * (120 + 50 + 200) })
+  // 40 images of 3 × 3 windows of 6 pixels.
+  expect(each.prediction.flops).toBe(2 * 40 * 9 * 6 * 2)
+  // 40 images of 3 × 2 windows: 4 pixels of x and 4 of h's two channels, for 8 columns.
+  expect(images.prediction).toEqual({
+    flops: 2 * 40 * 6 * (4 + 8) * 8,
+    bytes: 4 * (4 * 8 + 8 * 8 + 8 + 40 * (12 + 12)),
+  })
+  expect(images.backward.flops).toBe(2 * 40 * 6 * (8 + 4 + 8) * 8)
 })
 
 it('layers inside others have their own input', () => {

@@ -54,7 +54,12 @@ export function layerCost(call: Call, floatBytes: number): LayerCost {
   switch (layer.kind) {
     case 'dense':
     case 'tiedDense':
-      return dense(call, floatBytes)
+      return product(call, last(call.inputs[0]), floatBytes)
+    case 'conv1d':
+    case 'conv2d': {
+      const [kernel] = layer.parameters
+      return product(call, kernel.size / last(kernel.shape), floatBytes)
+    }
     case 'embedding':
       return embedding(call, floatBytes)
     case 'flatten':
@@ -74,19 +79,27 @@ export function layerCost(call: Call, floatBytes: number): LayerCost {
   }
 }
 
-/** z = x_t·W + h_{t-1}·R for G = kernel.shape[1] columns (LSTM: 4U), at every step. */
+/**
+ * z = x_t·W + h_{t-1}·R for G = kernel.shape[1] columns (LSTM: 4U), at every step; of a convolutional
+ * LSTM at every pixel, with the window's pixels for features and units.
+ */
 function recurrent({ layer, inputs, outputs, tracked }: Call, floatBytes: number): LayerCost {
   const [kernel, recurrentKernel] = layer.parameters
-  const [features, gates] = kernel.shape
-  const [units] = recurrentKernel.shape
+  const columns = last(kernel.shape)
+  const pixels = kernel.shape.length > 2 ? sizeOf(outputs[0].slice(-3, -1)) : 1
+  const [fromInput, fromState] = [kernel.size / columns, recurrentKernel.size / columns]
   const [batch, steps] = inputs[0]
   const n = batch * steps
   const weights = layer.parameters.reduce((sum, { size }) => sum + size, 0)
-  const products = (width: number) => 2 * n * width * gates
-  const flops = products(features + units)
+  const products = (width: number) => 2 * n * pixels * width * columns
+  const flops = products(fromInput + fromState)
+  // Of one step: x, h and the gates.
+  const features = sizeOf(inputs[0].slice(2))
+  const units = pixels * recurrentKernel.shape[recurrentKernel.shape.length - 2]
+  const gates = pixels * columns
   const moved = weights + n * (features + units)
   const learns = trainable(layer)
-  const gradients = (tracked ? features : 0) + units + (learns ? features + units : 0)
+  const gradients = (tracked ? fromInput : 0) + fromState + (learns ? fromInput + fromState : 0)
   // x, h, c, the gates and dh read; dz written, and read by the products; dx and dW added to.
   const back =
     n * (features + 2 * units + 3 * gates + (tracked ? 2 * features : 0)) +
@@ -111,14 +124,18 @@ function cells({ layer, inputs, outputs }: Call, floatBytes: number): LayerCost 
   return { prediction: forward, forward, backward }
 }
 
-/** y = x·W, then an activation over y. */
-function dense({ layer, inputs, outputs, tracked }: Call, floatBytes: number): LayerCost {
+/** y = x·W, of every row or every window of `width` elements, then an activation over y. */
+function product(
+  { layer, inputs, outputs, tracked }: Call,
+  width: number,
+  floatBytes: number,
+): LayerCost {
   const weights = layer.parameters.reduce((sum, { size }) => sum + size, 0)
   const [x, y] = [sizeOf(inputs[0]), sizeOf(outputs[0])]
   const activated = (layer.options() as { activation?: string }).activation !== 'linear'
-  const product = 2 * x * last(outputs[0])
+  const flops = 2 * y * width
   const forward = {
-    flops: product,
+    flops,
     bytes: floatBytes * (x + weights + y + (activated ? 2 * y : 0)),
   }
   const learns = trainable(layer)
@@ -130,7 +147,7 @@ function dense({ layer, inputs, outputs, tracked }: Call, floatBytes: number): L
     prediction: forward,
     forward,
     backward: {
-      flops: product * ((tracked ? 1 : 0) + (learns ? 1 : 0)),
+      flops: flops * ((tracked ? 1 : 0) + (learns ? 1 : 0)),
       bytes: learns || tracked ? floatBytes * back : 0,
     },
   }
