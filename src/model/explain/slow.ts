@@ -34,13 +34,21 @@ function slowLayers(layers: readonly LayerWay[]): SlowPath[] {
         : {
             where: layer,
             reason: `runs step by step; ${reason}`,
-            advice: reason.startsWith('activation')
-              ? 'leave activation and recurrentActivation at their defaults'
-              : reason.startsWith('rnn')
-                ? 'lstm, where it computes the same, is many times faster'
-                : 'the plain layer, without the option, is many times faster',
+            advice: adviceFor(reason),
           },
     )
+}
+
+function adviceFor(reason: string): string {
+  if (reason.includes('tanh and relu')) return "activation: 'tanh' or 'relu'"
+  if (reason.startsWith('activation')) {
+    return 'leave activation and recurrentActivation at their defaults'
+  }
+  if (reason.startsWith('resetAfter')) {
+    return 'resetAfter: true, if the weights need not be those of another program'
+  }
+  if (reason.startsWith('rnn')) return 'lstm, where it computes the same, is many times faster'
+  return 'the plain layer, without the option, is many times faster'
 }
 
 /** From so many weights on, threads take columns of a step where rows are few (`threadsForColumns`). */
