@@ -1,7 +1,10 @@
 /** Cells: a user's own against the layers that compute the same, stacks, and gradients. */
 import { describe, expect, it } from 'vitest'
+import { inputsOf, toleranceOf } from '../../test/fixtures/cases.ts'
+import { loadFixture } from '../../test/fixtures/load.ts'
 import {
   callAll,
+  eachKindOfBackend,
   expectError,
   expectGradients,
   runLayers,
@@ -185,6 +188,38 @@ describe.each(Object.entries(masks))('%s', (_name, mask) => {
 })
 
 const seedsOf = (found: StepResult) => found.outputs
+
+const keras = loadFixture('keras/cells.json')
+
+describe(`${keras.made_by.program} ${keras.made_by.version}, StackedRNNCells`, () => {
+  it('has its cases', () => expect(keras.cases).toHaveLength(6))
+  eachKindOfBackend((backend) => {
+    it.each(keras.cases.map((one) => [one.name, one] as const))('%s', (_name, one) => {
+      const { arrays } = one
+      const cells = [lstmCell({ units: 3 }), gruCell({ units: 2 }), simpleRnnCell({ units: 4 })]
+      const layer = rnn(stackedRnnCells(cells), { ...one.options, returnState: true })
+      const named = (pattern: RegExp) => Object.keys(arrays).filter((name) => pattern.test(name))
+      const [weights, states, outputs] = [/^w\d/, /^s\d/, /^(y|f\d)$/].map(named)
+      const found = runStep(backend, {
+        inputs: inputsOf(one, states),
+        weights: weightsOf(
+          backend,
+          [layer],
+          arrays.x.shape,
+          weights.map((name) => arrays[name].data),
+        ),
+        seeds: ['y', 'f0', 'f1', 'f2', 'f3'].map((name) => arrays[`g${name}`].data),
+        compute: (ctx, inputs) => layer.call(ctx, inputs),
+      })
+      const check = (name: string, values: ArrayLike<number>) =>
+        expectClose(values, arrays[name].data, toleranceOf(backend), name)
+      expect(outputs).toHaveLength(5)
+      for (const [i, name] of ['y', 'f0', 'f1', 'f2', 'f3'].entries()) check(name, found.outputs[i])
+      for (const [i, name] of weights.entries()) check(`d${name}`, found.weightGradients[i])
+      for (const [i, name] of ['x', ...states].entries()) check(`d${name}`, found.inputGradients[i])
+    })
+  })
+})
 
 describe('an output that is no state', () => {
   it('is held where a step is masked, and zero for a row without steps', () => {

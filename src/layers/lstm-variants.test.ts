@@ -230,6 +230,39 @@ describe(`${fixture.made_by.program} ${fixture.made_by.version}, proj_size`, () 
   })
 })
 
+const legacy = loadFixture('tensorflow/lstm.json')
+
+describe(`${legacy.made_by.program} ${legacy.made_by.version}, nn.rnn_cell.LSTMCell`, () => {
+  it('has its cases', () => expect(legacy.cases).toHaveLength(4))
+  eachKindOfBackend((backend) => {
+    it.each(legacy.cases.map((one) => [one.name, one] as const))('%s', (_name, one) => {
+      const { arrays } = one
+      const { projection, ...options } = one.options as Record<string, never>
+      const given = projection === null ? options : { ...options, projection }
+      const layer = lstm({ ...all, ...(given as unknown as LstmOptions) })
+      layer.build([[null, null, arrays.x.shape[2]]])
+      const names = layer.parameters.map(({ name }) => name)
+      const inputNames = ['x', 'h0', 'c0']
+      const found = runStep(backend, {
+        inputs: inputNames.map((name) => arrays[name]),
+        weights: weightsOf(
+          backend,
+          [layer],
+          arrays.x.shape,
+          names.map((name) => arrays[name].data),
+        ),
+        seeds: ['gy', 'ghT', 'gcT'].map((name) => arrays[name].data),
+        compute: (ctx, inputs) => layer.call(ctx, inputs),
+      })
+      const check = (name: string, values: ArrayLike<number>) =>
+        expectClose(values, arrays[name].data, toleranceOf(backend), name)
+      for (const [i, name] of ['y', 'hT', 'cT'].entries()) check(name, found.outputs[i])
+      for (const [i, name] of names.entries()) check(`d${name}`, found.weightGradients[i])
+      for (const [i, name] of inputNames.entries()) check(`d${name}`, found.inputGradients[i])
+    })
+  })
+})
+
 describe('zoneout', () => {
   it('in training keeps about as many old values as its rate says, and takes the others whole', () => {
     const many = 400
