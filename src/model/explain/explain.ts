@@ -89,6 +89,26 @@ export interface Explanation {
 }
 
 /**
+ * Runs `work` with stateful layers that start from zeros, and puts back their states and the weights,
+ * which averages and constraints would move even at a learning rate of 0.
+ */
+async function unchanged<T>(
+  { states, parameters }: Model<Tensor | Tensor[]>,
+  work: () => Promise<T>,
+): Promise<T> {
+  const weights = parameters.values.values.slice()
+  const kept = states.read()
+  states.reset()
+  try {
+    return await work()
+  } finally {
+    parameters.values.values.set(weights)
+    parameters.touch()
+    states.write(kept)
+  }
+}
+
+/**
  * Says, for each layer, which way it runs and why, how many operations and bytes that takes, how long
  * it should take on this machine and how long it does: predictions and training steps of random data,
  * through the model's own layers, loss and optimizer (mean squared error and Adam before `compile`).
@@ -113,13 +133,15 @@ export async function explain(
   const sizes = { batchSize, steps, milliseconds }
 
   const peak = measurePeak(backend, { milliseconds: Math.min(80, milliseconds) })
-  const predicted = profilePrediction(model, sizes)
+  const predicted = await unchanged(model, async () => profilePrediction(model, sizes))
   const compiled = model.compiled ?? {
     optimizer: adam(),
     outputs: resolveOutputs({ loss: 'meanSquaredError' }, model.outputNames),
   }
   const trained =
-    model.parameters.trainableSize > 0 ? await profileTraining(model, compiled, sizes) : null
+    model.parameters.trainableSize > 0
+      ? await unchanged(model, () => profileTraining(model, compiled, sizes))
+      : null
 
   const costs = new Map<Layer, LayerCost[]>()
   const calls = callsOf(graph, batchSize, steps)
