@@ -114,6 +114,31 @@ describe('types follow options', () => {
     expectTypeOf(one.predict).returns.resolves.toEqualTypeOf<Tensor>()
   })
 
+  it('a model in another graph gives a value for each of its outputs', () => {
+    const x = input({ shape: [3] })
+    const [a, b] = [dense({ units: 1 }).apply(x), dense({ units: 2 }).apply(x)]
+    const many = makeModel({ inputs: x, outputs: [a, b] }).apply(x)
+    expectTypeOf(many).toEqualTypeOf<SymbolicTensor[]>()
+    expect(many.map(({ shape }) => shape)).toEqual([
+      [null, 1],
+      [null, 2],
+    ])
+    const one = makeModel({ inputs: x, outputs: a }).apply(x)
+    expectTypeOf(one).toEqualTypeOf<SymbolicTensor>()
+    expect(one.shape).toEqual([null, 1])
+  })
+
+  it('losses and data of several outputs', () => {
+    type Compiling = Parameters<ReturnType<typeof sequential>['compile']>[0]
+    expectTypeOf<{ loss: { a: 'mse'; b: 'mae' }; lossWeights: { a: 1 } }>().toExtend<Compiling>()
+    expectTypeOf<{ loss: ('mse' | null)[]; metrics: string[][] }>().toExtend<Compiling>()
+    expectTypeOf<{ loss: { a: 'mze' } }>().not.toExtend<Compiling>()
+    type Data = Parameters<ReturnType<typeof sequential>['fit']>[1]
+    expectTypeOf<[Float32Array, null]>().toExtend<Data>()
+    expectTypeOf<{ a: number[][]; b: Tensor }>().toExtend<Data>()
+    expectTypeOf<{ a: string }>().not.toExtend<Data>()
+  })
+
   it('an unknown option does not compile, and fails', () => {
     // @ts-expect-error
     expect(() => dense({ units: 1, activaton: 'relu' })).toThrow(

@@ -9,10 +9,12 @@ import { eachBackend, truth } from '../kernels/backends.case.ts'
 import { expectClose, type Tolerance } from '../kernels/kernels.case.ts'
 import type { Backend } from '../kernels/kernels.ts'
 import {
+  add,
   concatenate,
   dense,
   globalAveragePooling1d,
   input,
+  layerNormalization,
   lstm,
   permute,
   reshape,
@@ -147,6 +149,29 @@ describe('ragged data', () => {
     const logs = await net.evaluate({ b, a }, [tags, score], { batchSize: 12 })
     expect(logs.loss).toBeCloseTo(logs.tags_loss + logs.score_loss, 12)
   })
+})
+
+it('the graph of docs/models.md trains on ragged frames', async () => {
+  const frames = input({ shape: [null, 2], name: 'frames' })
+  const speaker = input({ shape: [2], name: 'speaker' })
+  const h = dense({ units: 4 }).apply(frames)
+  const r = lstm({ units: 4, returnSequences: true }).apply(h)
+  const residual = layerNormalization().apply(add().apply([h, r]))
+  const end = concatenate().apply([lstm({ units: 4 }).apply(residual), speaker])
+  const phones = dense({ units: 3, activation: 'softmax', name: 'phones' }).apply(residual)
+  const mood = dense({ units: 1, activation: 'sigmoid', name: 'mood' }).apply(end)
+  const net = model({ inputs: [frames, speaker], outputs: [phones, mood], backend: truth, seed: 1 })
+  net.compile({
+    optimizer: adam({ learningRate: 0.03 }),
+    loss: { phones: 'sparseCategoricalCrossentropy', mood: 'binaryCrossentropy' },
+    lossWeights: { phones: 1, mood: 0.2 },
+    metrics: { phones: ['accuracy'] },
+  })
+  const moods = b.map(([x]) => [x > 0.5 ? 1 : 0])
+  const { history } = await net.fit([a, b], { phones: tags, mood: moods }, { epochs: 60 })
+  expect(history.phones_accuracy.at(-1)).toBeGreaterThan(0.9)
+  expect(history.mood_loss.at(-1)).toBeLessThan(0.2)
+  expect(history.loss[9]).toBeCloseTo(history.phones_loss[9] + 0.2 * history.mood_loss[9], 12)
 })
 
 describe('names and lists', () => {

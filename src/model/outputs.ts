@@ -14,8 +14,8 @@ export type PerOutput<Value> = Value | readonly Value[] | Readonly<Record<string
 /** Data for each input or output: that of the only one, a list in their order, or an object by name. */
 export type ModelData =
   | ArrayData
-  | readonly ArrayData[]
-  | Readonly<Record<string, ArrayData | readonly ArrayData[]>>
+  | readonly (ArrayData | null)[]
+  | Readonly<Record<string, ArrayData>>
 
 /** Names of a graph's values that `fit` and `compile` know them by; the second of a name gets a number. */
 export function valueNames(values: readonly SymbolicTensor[]): string[] {
