@@ -2,8 +2,8 @@
 import { RefrainError, show } from '../errors.ts'
 import type { Context, StateSlot } from '../tensor/context.ts'
 import { zeros } from '../tensor/initializers.ts'
-import { reverseMask } from '../tensor/mask.ts'
-import { reverseTime, scaleRepeated } from '../tensor/ops.ts'
+import { maskOfStep, reverseMask } from '../tensor/mask.ts'
+import { reverseTime, scaleRepeated, stackSteps, stepOf } from '../tensor/ops.ts'
 import type { Parameter } from '../tensor/parameter.ts'
 import { repeatRows } from '../tensor/row-ops.ts'
 import type { Tensor } from '../tensor/tensor.ts'
@@ -203,10 +203,12 @@ export abstract class RecurrentLayer extends Layer {
   ): { output: Tensor; states: Tensor[] } {
     const [rows] = x.shape
     const learned = () => this.#initial.map(({ value }) => repeatRows(ctx, value, rows))
-    const carries = this.stateful || ctx.carries
+    const carries = (this.stateful || ctx.carries) && !ctx.onStates
     const begin = () => (carries && this.carried ? this.#goOn(ctx, rows, this.carried) : learned())
     const start = initial.length > 0 ? initial : begin()
-    const { sequence, last, states } = this.run(ctx, x, start, options.reverse)
+    const { sequence, last, states } = ctx.onStates
+      ? runStepwise(this, ctx, x, start, options.reverse)
+      : this.run(ctx, x, start, options.reverse)
     if (carries) {
       this.carried = states.map(({ shape, values }) => ({ shape, values: values.slice() }))
     }
@@ -237,6 +239,31 @@ export abstract class RecurrentLayer extends Layer {
       return state
     })
   }
+}
+
+/** All steps as passes of their own, each shown to `ctx.onStates`. */
+function runStepwise(
+  layer: RecurrentLayer,
+  ctx: Context,
+  x: Tensor,
+  initial: readonly Tensor[],
+  reverse: boolean,
+): SequenceResult {
+  const [b, steps, features] = x.shape
+  const outputs: Tensor[] = []
+  let states = [...initial]
+  let last: Tensor | null = null
+  for (let s = 0; s < steps; s++) {
+    const t = reverse ? steps - 1 - s : s
+    const step = stepOf(ctx, x, t).view([b, 1, features])
+    step.mask = x.mask && maskOfStep(ctx.arena, x.mask, t)
+    const result: SequenceResult = layer.run(ctx, step, states, false, last)
+    states = result.states
+    last = result.last
+    ctx.onStates?.(layer, t, states)
+    outputs[t] = last
+  }
+  return { sequence: stackSteps(ctx, outputs), last: last!, states }
 }
 
 /** Fails unless there are no initial states or one [B,size] for each of `sizes`; kernels trust them. */

@@ -245,6 +245,21 @@ eachKindOfBackend((backend) => {
     for (const block of blocks) heap.free(block)
   })
 
+  it('after 10,000 steps it is still to the bit where one pass over them is', async () => {
+    const model = stack(backend)
+    const steps = 10_000
+    const x = sequences(1, steps)
+    const whole = await model.predict({ shape: [1, steps, features], data: x })
+    const expected = (await whole.data()).slice(-200)
+    const state = model.initialState()
+    const found: number[] = []
+    for (let t = 0; t < steps; t++) {
+      const { y } = model.step(x.subarray(t * features, (t + 1) * features), state)
+      if (t >= steps - 100) found.push(...y)
+    }
+    expect(found).toEqual(Array.from(expected))
+  })
+
   it('10,000 steps leave no trace', () => {
     const model = stack(backend)
     const state = model.initialState()

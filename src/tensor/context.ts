@@ -106,6 +106,14 @@ export class Context {
     throw new Error('carry: not streaming')
   }
 
+  /**
+   * Wants to see a recurrent layer's states, each [B,U], as soon as step t has made them: layers then
+   * run one step at a time, in the order in which they process them. Null: nobody does.
+   */
+  get onStates(): ((layer: object, t: number, states: readonly Tensor[]) => void) | null {
+    return null
+  }
+
   /** A number for each use of randomness within the step, so that no two share their draws. */
   nextStream(): number {
     return this.#stream++
