@@ -15,6 +15,12 @@
 #endif
 #define INLINE inline __attribute__((always_inline))
 #define NOINLINE __attribute__((noinline))
+// Code that is rarely run: as short as can be, where the module is embedded in pages.
+#if defined(__wasm__)
+#define SMALL __attribute__((minsize))
+#else
+#define SMALL
+#endif
 // After a lambda's parameters.
 #define LANES __attribute__((always_inline))
 #define NOT_INLINE __attribute__((noinline))

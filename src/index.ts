@@ -161,14 +161,36 @@ export * from './train/callbacks.ts'
 export * from './train/log-callbacks.ts'
 export {
   binaryCrossentropy,
+  binaryFocalCrossentropy,
+  type CustomLoss,
   categoricalCrossentropy,
+  categoricalFocalCrossentropy,
+  categoricalHinge,
+  cosineSimilarity,
+  defineLoss,
+  hinge,
+  huber,
+  klDivergence,
   type LossConfig,
   type LossName,
+  logCosh,
   meanAbsoluteError,
+  meanAbsolutePercentageError,
   meanSquaredError,
+  meanSquaredLogarithmicError,
+  poisson,
+  quantile,
   sparseCategoricalCrossentropy,
+  squaredHinge,
 } from './train/losses.ts'
-export type { MetricName } from './train/metrics.ts'
+export { Metric, type MetricConfig, type MetricName } from './train/metric.ts'
+export {
+  binaryAccuracy,
+  categoricalAccuracy,
+  defineMetric,
+  rootMeanSquaredError,
+  sparseCategoricalAccuracy,
+} from './train/metrics.ts'
 export { type Bleu, type BleuOptions, type BleuReport, bleu } from './train/metrics-bleu.ts'
 export { characterErrorRate, type ErrorRate, wordErrorRate } from './train/metrics-edits.ts'
 export {
@@ -177,6 +199,18 @@ export {
   type EntityScores,
   entityScores,
 } from './train/metrics-entities.ts'
+export {
+  auc,
+  bitsPerCharacter,
+  f1Score,
+  fBetaScore,
+  perplexity,
+  precision,
+  r2Score,
+  recall,
+  sparseTopKCategoricalAccuracy,
+  topKCategoricalAccuracy,
+} from './train/metrics-more.ts'
 export type { Optimizer, OptimizerOptions } from './train/optimizer.ts'
 export { adam, adamW, rmsprop, sgd } from './train/optimizers.ts'
 export { type ProgressOptions, progress } from './train/progress.ts'

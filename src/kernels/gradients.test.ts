@@ -9,11 +9,13 @@ import {
   ints,
   intsOut,
   type LstmProblem,
+  lossOptions,
   lstmBoth,
   lstmForward,
   lstmProblem,
   Random,
   run,
+  takesPositive,
 } from './kernels.case.ts'
 import { activationCodes, type Backend, type Kernels, lossCodes } from './kernels.ts'
 import { referenceBackend } from './reference.ts'
@@ -142,19 +144,35 @@ describe('finite differences, float64', () => {
   it.each(Object.entries(lossCodes))('loss: %s', (name, code) => {
     const random = new Random(7)
     const [rows, cols] = [3, 4]
-    const logits = name.endsWith('Logits') || name.endsWith('Error')
-    const prediction = random.uniform(rows * cols, logits ? -3 : 0.1, logits ? 3 : 0.9)
+    const [low, high] = takesPositive(name) ? [0.1, 0.9] : [-3, 3]
+    const prediction = random.uniform(rows * cols, low, high)
     const targets = floats(random.uniform(rows * cols, 0, 1))
     const dOut = random.uniform(rows)
-    const variants: [Argument | null, Argument | null][] = [[targets, null]]
-    if (name.startsWith('categorical')) variants.push([null, ints([2, 0, 3])])
-    for (const [target, labels] of variants) {
+    const given = lossOptions(name, cols)
+    const all = given && floats(given)
+    const variants: (Argument | null)[][] = [[targets, null, all]]
+    if (name.includes('Crossentropy')) variants.push([targets, null, null])
+    if (name.startsWith('categoricalC')) {
+      variants.push([null, ints([2, 0, 3]), null], [null, ints([2, 0, 3]), all])
+    }
+    for (const [target, labels, options] of variants) {
       const loss = (values: ArrayLike<number>) =>
         result(float64, 'loss', [
-          ...[code, floats(values), target, labels, null, floatsOut(zeros(rows)), null, rows, cols],
+          ...[
+            code,
+            floats(values),
+            target,
+            labels,
+            null,
+            options,
+            floatsOut(zeros(rows)),
+            null,
+            rows,
+            cols,
+          ],
         ])
       const [, gradient] = run(float64, 'loss', [
-        ...[code, floats(prediction), target, labels, floats(dOut)],
+        ...[code, floats(prediction), target, labels, floats(dOut), options],
         ...[floatsOut(zeros(rows)), floatsOut(zeros(rows * cols)), rows, cols],
       ])
       expectGradient((values) => dot(loss(values), dOut), prediction, gradient, name)

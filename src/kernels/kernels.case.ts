@@ -166,6 +166,20 @@ export function expectClose(
   }
 }
 
+/** Options of a loss by its name in `lossCodes`: smoothing where it is one of those, then its own. */
+export function lossOptions(name: string, cols: number): number[] | null {
+  const taus = Array.from({ length: cols }, (_, c) => Math.fround((c + 1) / (cols + 1)))
+  if (name === 'quantile') return [0, ...taus]
+  if (name === 'huber') return [0, 0.75]
+  if (name === 'binaryFocal') return [0.125, 1.5, 0.25]
+  if (name === 'categoricalFocal') return [0.125, 2, 0.25]
+  return name.includes('Crossentropy') ? [0.125] : null
+}
+
+/** Whether a loss's predictions are probabilities, or otherwise above 0. */
+export const takesPositive = (name: string) =>
+  /(Crossentropy|Focal|Divergence|poisson|logarithmicError)$/.test(name)
+
 /** The rows' numbers by descending length, as the LSTM kernels take them. */
 export function orderOf(lengths: Int32Array): Int32Array {
   return Int32Array.from(lengths.keys()).sort((a, b) => lengths[b] - lengths[a])

@@ -83,6 +83,33 @@ export const lossCodes = {
   categoricalCrossentropy: 4,
   /** the same from logits, by log-softmax */
   categoricalCrossentropyLogits: 5,
+  /** mean of e²/2 where |e| <= δ, else δ|e| - δ²/2; e = p - y; options: δ */
+  huber: 6,
+  /** mean of log cosh(p - y) */
+  logCosh: 7,
+  /** mean of p - y log(p + 1e-7) */
+  poisson: 8,
+  /** mean of 100 |p - y| / max(|y|, 1e-7) */
+  percentageError: 9,
+  /** mean of (log(1 + p) - log(1 + y))², p and y at least 1e-7 */
+  logarithmicError: 10,
+  /** mean of max(1 - y p, 0), y = ±1 */
+  hinge: 11,
+  /** mean of max(1 - y p, 0)² */
+  squaredHinge: 12,
+  /** binaryCrossentropy, each term times w (1 - p_t)^γ, p_t = y p + (1 - y)(1 - p),
+   * w = α y + (1 - α)(1 - y), or 1 where α < 0; options: γ, α */
+  binaryFocal: 13,
+  /** Σ y log(y / p), both cut to [1e-7, 1] */
+  klDivergence: 14,
+  /** mean over the quantiles τ_c of max(τ_c (y - p), (τ_c - 1)(y - p)); options: τ [C] */
+  quantile: 15,
+  /** categoricalCrossentropy, each term times α (1 - p_c)^γ; options: γ, α */
+  categoricalFocal: 16,
+  /** max(0, 1 + max_c (1 - y_c) p_c - Σ y_c p_c) */
+  categoricalHinge: 17,
+  /** -Σ y p / (|y| |p|), 1 / a norm at most 1e7 */
+  cosineSimilarity: 18,
 } as const
 
 /** What every backend computes. */
@@ -583,8 +610,10 @@ export interface Kernels {
   /**
    * out[r] = the loss (`lossCodes`) of row r, and, where dPrediction is given,
    * dPrediction[r,:] = scale[r] · ∂out[r]/∂prediction[r,:]. Rows of scale 0 are skipped: both are 0.
-   * Categorical losses take `labels` (class numbers, the caller has checked them) or, where labels is
-   * null, `target`; the others take `target`.
+   * Categorical cross-entropies take `labels` (class numbers, the caller has checked them) or, where
+   * labels is null, `target`; the others take `target`. options[0] is the label smoothing s of the
+   * cross-entropies: y (1 - s) + s / C counts as y, or y (1 - s) + s / 2 in the binary ones; then
+   * come those in `lossCodes`. Null: no smoothing, for losses without others.
    */
   loss(
     code: Int,
@@ -592,6 +621,7 @@ export interface Kernels {
     target: Floats | null /* [rows, cols] */,
     labels: Ints | null /* [rows] */,
     scale: Floats | null /* [rows], ones if null */,
+    options: Floats | null /* [1 + …] */,
     out: FloatsOut /* [rows] */,
     dPrediction: FloatsOut | null /* [rows, cols] */,
     rows: Int,

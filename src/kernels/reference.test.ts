@@ -295,7 +295,7 @@ describe.each(precisions)('Keras fixtures, %s', (precision, backend, tolerance) 
       const weight = arrays.sampleWeight?.data ?? Array<number>(rows).fill(1)
       const dOut = floats(weight.map((w) => w / rows))
       const [found, gradient] = run(backend, 'loss', [
-        ...[code, prediction, target, labels, dOut],
+        ...[code, prediction, target, labels, dOut, null],
         ...[floatsOut(zeros(rows)), floatsOut(zeros(rows * cols)), rows, cols],
       ])
       // Where the clip's limits matter, Keras was run in either precision.

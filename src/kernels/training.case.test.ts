@@ -11,9 +11,11 @@ import {
   floatsOut,
   ints,
   intsOut,
+  lossOptions,
   Random,
   run,
   sums,
+  takesPositive,
   updates,
 } from './kernels.case.ts'
 import { lossCodes, optimizerCodes } from './kernels.ts'
@@ -25,23 +27,25 @@ eachBackend((backend) => {
   describe('losses', () => {
     it.each(Object.entries(lossCodes))('%s', (name, code) => {
       const random = new Random(24)
-      const probabilities = !name.endsWith('Logits') && !name.endsWith('Error')
       for (const rows of [0, 1, 3, 17, 64]) {
         for (const cols of [1, 2, 3, 17, 33, 130]) {
           const n = rows * cols
-          const [low, high] = probabilities ? [0.02, 0.98] : [-6, 6]
+          const [low, high] = takesPositive(name) ? [0.02, 0.98] : [-6, 6]
           const prediction = floats(random.uniform(n, low, high))
           const targets = floats(random.uniform(n, 0, 1))
-          const variants: [Argument | null, Argument | null][] = [[targets, null]]
-          if (name.startsWith('categorical')) {
-            variants.push([null, ints(random.integers(rows, cols))])
-          }
+          const labels = ints(random.integers(rows, cols))
           const dOut = floats(random.uniform(rows))
-          for (const [target, labels] of variants) {
+          const given = lossOptions(name, cols)
+          const all = given && floats(given)
+          const variants: (Argument | null)[][] = [[targets, null, all]]
+          if (name.includes('Crossentropy')) variants.push([targets, null, null])
+          if (name.startsWith('categoricalC'))
+            variants.push([null, labels, null], [null, labels, all])
+          for (const [target, labels, options] of variants) {
             const shared = [code, prediction, target, labels]
-            const near = { ...sums, absolute: 1e-6 }
-            check('loss', [...shared, null, blank(rows), null, rows, cols], near)
-            const both = [dOut, blank(rows), blank(n), rows, cols]
+            const near = { ...sums, absolute: 2e-6 }
+            check('loss', [...shared, null, options, blank(rows), null, rows, cols], near)
+            const both = [dOut, options, blank(rows), blank(n), rows, cols]
             check('loss', [...shared, ...both], near)
           }
         }
@@ -53,7 +57,7 @@ eachBackend((backend) => {
       const prediction = floats([0, 1, 1e-9, 1, 0, 0, 0.5, 0.5, 1 - 2 ** -24].map(Math.fround))
       const target = floats([1, 0, 0, 1, 0, 0, 0.25, 0.75, 1])
       const shared = [lossCodes[name], prediction, target, null]
-      const args = [...shared, floats([1, 2, 0]), blank(3), blank(9), 3, 3]
+      const args = [...shared, floats([1, 2, 0]), null, blank(3), blank(9), 3, 3]
       const expected = run(referenceBackend(), 'loss', args)
       run(backend, 'loss', args).forEach((actual, i) => {
         expectClose(actual, expected[i], { relative: 1e-5, absolute: 1e-6 }, `${i}`)
@@ -64,7 +68,7 @@ eachBackend((backend) => {
       for (const name of ['binaryCrossentropyLogits', 'categoricalCrossentropyLogits'] as const) {
         const prediction = floats([1e4, -1e4, 300, 90, -90, 0])
         const shared = [lossCodes[name], prediction, floats([0, 1, 1, 0, 1, 0]), null]
-        check('loss', [...shared, floats([1, 2]), blank(2), blank(6), 2, 3], elementwise)
+        check('loss', [...shared, floats([1, 2]), null, blank(2), blank(6), 2, 3], elementwise)
       }
     })
   })

@@ -461,7 +461,7 @@ describe('a forged file', () => {
     for (const value of ['5', '[]', '"x"', '{}', 'true']) {
       expect(metadata('architecture', value), value).not.toBe('no error')
     }
-    expect(metadata('compiled', '{"loss":"hinge"}')).toContain("loss: unknown loss 'hinge'")
+    expect(metadata('compiled', '{"loss":"hunge"}')).toContain("loss: unknown loss 'hunge'")
     expect(metadata('compiled', '{"loss":{"name":"meanSquaredError"},"metrics":["f9"]}')).toContain(
       "unknown metric 'f9'",
     )

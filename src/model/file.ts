@@ -7,6 +7,7 @@ import { platform } from '#platform'
 import { RefrainError, show } from '../errors.ts'
 import type { Parameter } from '../tensor/parameter.ts'
 import type { Tensor } from '../tensor/tensor.ts'
+import type { MetricConfig } from '../train/metric.ts'
 import type { OutputPlan, Resumed, TrainerState } from '../train/trainer.ts'
 import {
   decodeSafetensors,
@@ -65,15 +66,24 @@ function describeCompiled({ compiled }: AnyModel) {
   const optimizer = { name, options }
   if (outputs.length === 1 && outputs[0].weight === 1) {
     const [{ loss, metrics }] = outputs
-    return { optimizer, loss, metrics }
+    return inFiles({ optimizer, loss, metrics: metrics.map(describeMetric) })
   }
-  return {
+  return inFiles({
     optimizer,
     loss: outputs.map(({ loss }) => loss),
     lossWeights: outputs.map(({ weight }) => weight),
-    metrics: outputs.map(({ metrics }) => metrics),
-  }
+    metrics: outputs.map(({ metrics }) => metrics.map(describeMetric)),
+  })
 }
+
+/** A metric by its name if it has no options. Of the user's own only the name stands in files. */
+function describeMetric(config: MetricConfig): unknown {
+  if (config.make) return { name: config.name, custom: true }
+  return Object.keys(config).length > 1 ? config : config.name
+}
+
+/** As files hold it: without the functions of the user's own losses. */
+const inFiles = <Value>(value: Value): Value => JSON.parse(JSON.stringify(value))
 
 /** Writes a model's file beside the target and renames it into place. */
 export async function writeModelFile(
@@ -224,8 +234,9 @@ function firstDifference(saved: unknown, here: unknown, path = ''): string | nul
 function isState(json: TrainerState['json'], outputs: readonly OutputPlan[]): boolean {
   const metrics = outputs.reduce((sum, output) => sum + output.metrics.length, 0)
   const counts = [json.iteration, json.epoch, json.step, json.seed, json.batchSize, json.rows]
-  const isPair = (value: unknown) =>
-    Array.isArray(value) && value.length === 2 && value.every((item) => typeof item === 'number')
+  const isNumbers = (value: unknown): value is number[] =>
+    Array.isArray(value) && value.every((item) => typeof item === 'number')
+  const isPair = (value: unknown) => isNumbers(value) && value.length === 2
   const { history, callbacks } = json
   return (
     counts.every((count) => Number.isSafeInteger(count) && count >= 0) &&
@@ -237,7 +248,7 @@ function isState(json: TrainerState['json'], outputs: readonly OutputPlan[]): bo
     json.losses.every(isPair) &&
     Array.isArray(json.metrics) &&
     json.metrics.length === metrics &&
-    json.metrics.every(isPair) &&
+    json.metrics.every(isNumbers) &&
     isHistory(history) &&
     Array.isArray(callbacks) &&
     callbacks.every((callback) => isObject(callback) && typeof callback.name === 'string')

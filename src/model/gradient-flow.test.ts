@@ -41,7 +41,7 @@ function lossWith(model: Model, move: MovingContext['move']): number {
   const rows = Int32Array.of(0, 1)
   const prediction = model.forward(ctx, [batchOf(arena, toColumn('x', x, 'float'), rows)])
   const target = batchOf(arena, toColumn('y', y, 'float'), rows)
-  const loss = computeLoss(ctx, model.compiled!.loss, prediction, target, null)
+  const loss = computeLoss(ctx, model.compiled!.outputs[0].loss!, prediction, target, null)
   arena.release()
   return loss
 }

@@ -1,5 +1,5 @@
 /** How far back a loss reaches: the gradient's norm at every time step. */
-import { type ArrayData, batchOf } from '../data/column.ts'
+import { batchOf, type Column } from '../data/column.ts'
 import { RefrainError } from '../errors.ts'
 import type { Layer } from '../layers/layer.ts'
 import { Arena } from '../tensor/arena.ts'
@@ -9,6 +9,7 @@ import { computeLoss } from '../train/losses.ts'
 import { rowWeights } from '../train/trainer.ts'
 import { checkOptions } from '../util/check.ts'
 import type { Model } from './model.ts'
+import type { ModelData } from './outputs.ts'
 import { withTargets } from './prepare.ts'
 
 /** What `gradientFlow` finds out about one pass of a recurrent layer. */
@@ -77,10 +78,10 @@ class WatchingContext extends Context {
  * for data that does not fit.
  */
 export async function gradientFlow(
-  model: Model,
-  x: ArrayData | readonly ArrayData[],
-  y: ArrayData,
-  options: { sampleWeight?: ArrayData } = {},
+  model: Model<Tensor | Tensor[]>,
+  x: ModelData,
+  y: ModelData,
+  options: { sampleWeight?: ModelData } = {},
 ): Promise<GradientFlow> {
   checkOptions('gradientFlow', options, ['sampleWeight'])
   if (!model.compiled) {
@@ -90,12 +91,12 @@ export async function gradientFlow(
       "call model.compile({ loss: 'meanSquaredError' }) first",
     )
   }
-  const { loss } = model.compiled
+  const { outputs } = model.compiled
   const inputs = model.columns('gradientFlow', x)
   const { layers } = model
-  const outputShape = model.graph!.outputs[0].shape
+  const shapes = model.graph!.outputs.map(({ shape }) => shape)
   const given = { y, sampleWeight: options.sampleWeight }
-  const data = withTargets('gradientFlow', inputs, given, { loss, outputShape, layers })
+  const data = withTargets('gradientFlow', inputs, given, { outputs, shapes, layers })
   const { backend, parameters } = model
   const arena = new Arena(backend.heap)
   // Only the states are looked at: nothing flows into weights.
@@ -103,17 +104,21 @@ export async function gradientFlow(
   for (const { value } of trainable) value.tracked = false
   try {
     const ctx = new WatchingContext(backend, arena, { gradients: true })
-    const rows = Int32Array.from({ length: data.target.rows }, (_, row) => row)
-    const batch = data.inputs.map((column) => batchOf(arena, column, rows))
-    const prediction = model.forward(ctx, batch)
+    const rows = Int32Array.from({ length: inputs[0].rows }, (_, row) => row)
+    const batch = (column: Column) => batchOf(arena, column, rows)
+    const predictions = model.run(ctx, data.inputs.map(batch))
     if (ctx.passes.length === 0) {
       throw new RefrainError('UNSUPPORTED', `gradientFlow: ${model.name} has no recurrent layer`)
     }
-    const weights = data.weights && batchOf(arena, data.weights, rows)
-    const target = batchOf(arena, data.target, rows)
-    const value = computeLoss(ctx, loss, prediction, target, rowWeights(weights, prediction))
+    let total = 0
+    outputs.forEach(({ loss, weight }, i) => {
+      const [target, weights] = [data.targets[i], data.weights[i]]
+      if (!loss || !target) return
+      const each = rowWeights(weights && batch(weights), predictions[i])
+      total += weight * computeLoss(ctx, loss, predictions[i], batch(target), each, weight)
+    })
     ctx.backward()
-    return { loss: value, layers: ctx.passes.map(flowOf) }
+    return { loss: total, layers: ctx.passes.map(flowOf) }
   } finally {
     for (const { value } of trainable) value.tracked = true
     arena.release()

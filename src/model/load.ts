@@ -4,6 +4,8 @@ import { RefrainError, show } from '../errors.ts'
 import type { Layer, LayerConfig } from '../layers/layer.ts'
 import { type CustomObjects, layerFromConfig } from '../layers/registry.ts'
 import type { Tensor } from '../tensor/tensor.ts'
+import { addMetrics } from '../train/metrics.ts'
+import { moreKinds } from '../train/metrics-more.ts'
 import { restoreOptimizer } from '../train/restore.ts'
 import { decodeSafetensors, type Safetensors } from '../util/safetensors.ts'
 import { checkFormat, findWeights, isHistory, readJson } from './file.ts'
@@ -62,9 +64,15 @@ export function decodeModel(
   checkFinite(model, fileName)
   const compiled = readJson<Parameters<Model['compile']>[0]>(file, 'compiled', fileName)
   inFile(fileName, () => {
-    if (!compiled) return
-    const { optimizer } = compiled
-    model.compile({ ...compiled, optimizer: optimizer && restoreOptimizer(optimizer as never) })
+    // What the user's own loss and metrics compute does not stand in files.
+    if (!compiled || [compiled.loss].flat().some((loss) => isCustom(loss))) return
+    addMetrics(moreKinds)
+    const metrics = [compiled.metrics ?? []].flat().flatMap((one) => {
+      if (Array.isArray(one)) return [one.filter((metric) => !isCustom(metric))]
+      return isCustom(one) ? [] : [one]
+    }) as typeof compiled.metrics
+    const optimizer = compiled.optimizer && restoreOptimizer(compiled.optimizer as never)
+    model.compile({ ...compiled, optimizer, metrics })
   })
   const training = readJson<Record<string, unknown>>(file, 'training', fileName)
   if (training !== null && (typeof training !== 'object' || Array.isArray(training))) {
@@ -74,6 +82,9 @@ export function decodeModel(
   model.encoders = readJson(file, 'encoders', fileName)
   return { model, encoders: model.encoders, training, checkpoint: readPosition(file, fileName) }
 }
+
+/** Whether a loss or metric of a file is the user's own. */
+const isCustom = (value: unknown) => Object.hasOwn(Object(value), 'custom')
 
 /** Makes layers of any kind, models inside a model among them. */
 function layerMaker(custom: CustomObjects = {}) {

@@ -57,6 +57,7 @@ export interface OutputOptions<Loss = Parameters<typeof resolveLoss>[0]> {
   metrics?:
     | readonly (Metric | readonly Metric[] | null)[]
     | Readonly<Record<string, Metric | readonly Metric[]>>
+  weightedMetrics?: OutputOptions<Loss>['metrics']
 }
 
 type Metric = Parameters<typeof resolveMetric>[0]
@@ -65,7 +66,12 @@ type Metric = Parameters<typeof resolveMetric>[0]
 export function resolveOutputs(options: OutputOptions, names: readonly string[]): OutputPlan[] {
   const losses = lossesOf(options.loss, names)
   const weights = weightsOf(options.lossWeights, names)
-  const metrics = metricsOf(options.metrics ?? [], names)
+  const plain = metricsOf(options.metrics ?? [], names)
+  const weighted = metricsOf(options.weightedMetrics ?? [], names)
+  const metrics = names.map((_, i) => [
+    ...plain[i].map(resolveMetric),
+    ...weighted[i].map((metric) => ({ ...resolveMetric(metric), weighted: true })),
+  ])
   if (losses.every((loss) => loss === null)) {
     throw new RefrainError(
       'BAD_ARGUMENT',
@@ -85,7 +91,7 @@ export function resolveOutputs(options: OutputOptions, names: readonly string[])
       name,
       loss,
       weight: weights[i],
-      metrics: loss ? metrics[i].map((metric) => checkMetric(resolveMetric(metric), loss)) : [],
+      metrics: loss ? metrics[i].map((metric) => checkMetric(metric, loss)) : [],
     }
   })
 }

@@ -7,7 +7,7 @@ import { RefrainError, show } from '../errors.ts'
 import type { Backend } from '../kernels/kernels.ts'
 import type { Layer, Shape, SymbolicTensor } from '../layers/layer.ts'
 import { takesLabels } from '../train/losses.ts'
-import { argmax } from '../train/metrics.ts'
+import { argmax } from '../train/metric.ts'
 import { isSequenceLoss, isStepwise } from '../train/sequence-losses.ts'
 import type { OutputPlan, TrainingData } from '../train/trainer.ts'
 import { checkNumber } from '../util/check.ts'
@@ -92,7 +92,7 @@ export function withTargets(
     const target = fitting('y', toColumn(place('y', i), data, dtype), i, isStepwise(loss))
     // Losses of sequences know what labels there are.
     if (dtype === 'int32' && !isSequenceLoss(loss)) {
-      checkLabels(place('y', i), target, shapes[i].at(-1) ?? 1, masked)
+      checkLabels(place('y', i), target, shapes[i].at(-1) ?? 1, masked, loss.ignoreClass)
     }
     return target
   })
@@ -114,10 +114,16 @@ const makesMask = (layer: Layer): boolean =>
  * Fails on class numbers that no mask can excuse. Those of dense sequences are left to the trainer
  * if steps may be masked, as masked steps may hold anything.
  */
-function checkLabels(where: string, target: Column, classes: number, masked: boolean): void {
+function checkLabels(
+  where: string,
+  target: Column,
+  classes: number,
+  masked: boolean,
+  ignored: number | null = null,
+): void {
   const { data, offsets, rows } = target
   if (!offsets && data.length !== rows && masked) return
-  const bad = data.findIndex((label) => label < 0 || label >= classes)
+  const bad = data.findIndex((label) => (label < 0 || label >= classes) && label !== ignored)
   if (bad < 0) return
   const row = offsets
     ? offsets.findIndex((offset) => offset > bad) - 1

@@ -22,8 +22,10 @@ export interface CompileOptions {
   loss: OutputOptions['loss']
   /** Factors of the outputs' losses in their sum, which is 'loss': a list or by name; default 1. */
   lossWeights?: OutputOptions['lossWeights']
-  /** Names such as 'accuracy'; for several outputs a list of lists, or by name. Default none. */
+  /** Names such as 'accuracy', or functions' results such as auc({ curve: 'PR' }); for several outputs a list of lists, or by name. Default none. */
   metrics?: OutputOptions['metrics']
+  /** The same, but rows count by their sample weights and class weights. */
+  weightedMetrics?: OutputOptions['metrics']
 }
 
 /** Inputs and targets, and weights if any. */
@@ -113,7 +115,13 @@ export class Training {
   }
 
   compile(options: CompileOptions): void {
-    checkOptions('compile', options, ['optimizer', 'loss', 'lossWeights', 'metrics'])
+    checkOptions('compile', options, [
+      'optimizer',
+      'loss',
+      'lossWeights',
+      'metrics',
+      'weightedMetrics',
+    ])
     this.compiled = {
       optimizer: resolveOptimizer(options.optimizer ?? 'adam'),
       outputs: resolveOutputs(options, this.#model.outputNames),

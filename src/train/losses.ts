@@ -2,8 +2,9 @@
 import { RefrainError, show } from '../errors.ts'
 import { lossCodes } from '../kernels/kernels.ts'
 import type { Context } from '../tensor/context.ts'
+import { activate } from '../tensor/ops.ts'
 import { shapeError, type Tensor } from '../tensor/tensor.ts'
-import { checkOptions, sizeOf, suggest } from '../util/check.ts'
+import { checkNumber, checkOptions, sizeOf, suggest } from '../util/check.ts'
 import {
   checkSequenceLoss,
   computeSequenceLoss,
@@ -12,92 +13,298 @@ import {
   sequenceLossNames,
 } from './sequence-losses.ts'
 
-/** Losses that `compile` knows by name. */
-export type LossName = RowLossName | SequenceLossName
-
-/** Losses that are means over rows: over all steps of all sequences. */
-type RowLossName =
-  | 'binaryCrossentropy'
-  | 'categoricalCrossentropy'
-  | 'sparseCategoricalCrossentropy'
-  | 'meanSquaredError'
-  | 'meanAbsoluteError'
-
-/** A loss and its options, as it stands in files. */
-export interface LossConfig {
-  readonly name: LossName
+/** Options of all losses; each takes its own. */
+export interface LossOptions {
   /** The predictions are logits, not probabilities. Default false. */
   readonly fromLogits?: boolean
+  /**
+   * From 0 to 1, s: targets are drawn to the middle, y (1 - s) + s / 2 in binary losses and
+   * y (1 - s) + s / C in categorical ones. Default 0.
+   */
+  readonly labelSmoothing?: number
+  /** Rows of this class number do not count, as if masked; it need not be a class. Default none. */
+  readonly ignoreClass?: number | null
+  /** Where the squared error of `huber` becomes linear. Default 1. */
+  readonly delta?: number
+  /** The focal losses' exponent: how little what is right already counts. Default 2. */
+  readonly gamma?: number
+  /** The focal losses' weight of class 1 (others have 1 - α), or of all classes. Default 0.25. */
+  readonly alpha?: number
+  /** Whether the binary focal loss uses `alpha`. Default false. */
+  readonly applyClassBalancing?: boolean
+  /** Of the `quantile` loss, each between 0 and 1: one for each output. */
+  readonly quantiles?: readonly number[]
 }
 
-const kinds: Record<
-  RowLossName,
-  { code: number; logitsCode?: number; activation?: string; labels?: boolean }
-> = {
-  binaryCrossentropy: {
-    code: lossCodes.binaryCrossentropy,
-    logitsCode: lossCodes.binaryCrossentropyLogits,
-    activation: 'sigmoid',
-  },
-  categoricalCrossentropy: {
-    code: lossCodes.categoricalCrossentropy,
-    logitsCode: lossCodes.categoricalCrossentropyLogits,
-    activation: 'softmax',
-  },
+/** A loss and its options, as it stands in files. */
+export interface LossConfig extends LossOptions {
+  /** A `LossName`, or the name of a loss of your own. */
+  readonly name: LossName | (string & {})
+  /** What `defineLoss` made. Files do not hold it. */
+  readonly custom?: CustomLoss & { readonly run: RunLoss }
+}
+
+/** Writes the losses of all rows, and the gradient if there is room for it. */
+type RunLoss = (
+  custom: CustomLoss,
+  prediction: Tensor,
+  target: Tensor,
+  scale: Tensor,
+  perRow: Tensor,
+  dPrediction: Tensor | null,
+) => void
+
+/** A loss of your own, row by row; see {@link defineLoss}. */
+export interface CustomLoss {
+  /** Targets are class numbers, one a row: `yTrue` has one element. Default false. */
+  readonly labels?: boolean
+  /** The loss of one row: `yTrue` and `yPred` are its C targets and predictions. */
+  value(yTrue: Float64Array, yPred: Float64Array): number
+  /** Writes ∂value/∂yPred to `out`, which holds C zeros. */
+  gradient(yTrue: Float64Array, yPred: Float64Array, out: Float64Array): void
+}
+
+interface Kind {
+  readonly code: number
+  readonly logitsCode?: number
+  readonly activation?: string
+  readonly labels?: boolean
+  /** Names of the options. */
+  readonly options?: readonly (keyof LossOptions)[]
+  /** The options of the kernel, after the smoothing. */
+  readonly own?: (config: LossOptions) => readonly number[]
+}
+
+const entropyOptions = ['fromLogits', 'labelSmoothing'] as const
+const binary: Kind = {
+  code: lossCodes.binaryCrossentropy,
+  logitsCode: lossCodes.binaryCrossentropyLogits,
+  activation: 'sigmoid',
+  options: entropyOptions,
+}
+const categorical: Kind = {
+  code: lossCodes.categoricalCrossentropy,
+  logitsCode: lossCodes.categoricalCrossentropyLogits,
+  activation: 'softmax',
+  options: entropyOptions,
+}
+const focalOptions = [...entropyOptions, 'gamma', 'alpha'] as const
+
+const kinds = {
+  binaryCrossentropy: binary,
+  categoricalCrossentropy: categorical,
   sparseCategoricalCrossentropy: {
-    code: lossCodes.categoricalCrossentropy,
-    logitsCode: lossCodes.categoricalCrossentropyLogits,
-    activation: 'softmax',
+    ...categorical,
     labels: true,
+    options: [...entropyOptions, 'ignoreClass'],
   },
   meanSquaredError: { code: lossCodes.squaredError },
   meanAbsoluteError: { code: lossCodes.absoluteError },
-}
+  meanAbsolutePercentageError: { code: lossCodes.percentageError },
+  meanSquaredLogarithmicError: { code: lossCodes.logarithmicError },
+  huber: { code: lossCodes.huber, options: ['delta'], own: ({ delta = 1 }) => [delta] },
+  logCosh: { code: lossCodes.logCosh },
+  poisson: { code: lossCodes.poisson },
+  hinge: { code: lossCodes.hinge },
+  squaredHinge: { code: lossCodes.squaredHinge },
+  categoricalHinge: { code: lossCodes.categoricalHinge },
+  klDivergence: { code: lossCodes.klDivergence },
+  cosineSimilarity: { code: lossCodes.cosineSimilarity },
+  quantile: {
+    code: lossCodes.quantile,
+    options: ['quantiles'],
+    own: ({ quantiles }) => quantiles!,
+  },
+  binaryFocalCrossentropy: {
+    code: lossCodes.binaryFocal,
+    activation: 'sigmoid',
+    options: [...focalOptions, 'applyClassBalancing'],
+    own: ({ gamma = 2, alpha = 0.25, applyClassBalancing }) => [
+      gamma,
+      applyClassBalancing ? alpha : -1,
+    ],
+  },
+  categoricalFocalCrossentropy: {
+    code: lossCodes.categoricalFocal,
+    activation: 'softmax',
+    options: focalOptions,
+    own: ({ gamma = 2, alpha = 0.25 }) => [gamma, alpha],
+  },
+} satisfies Record<string, Kind>
+
+/** Losses that are means over rows: over all steps of all sequences. */
+export type RowLossName = keyof typeof kinds
+
+/** Losses that `compile` knows by name. */
+export type LossName = RowLossName | SequenceLossName
+
+/** The names of the losses that are means over rows. */
+export const lossNames = Object.keys(kinds)
+
+/** Whether there is a loss of this name that is a mean over rows. */
+export const isLossName = (name: unknown): name is RowLossName =>
+  Object.hasOwn(kinds, name as string)
+
+const kindOf = ({ name }: LossConfig): Kind => kinds[name as RowLossName]
+
+type Entropy = Pick<LossOptions, 'fromLogits' | 'labelSmoothing'>
 
 /** Cross-entropy of independent yes-or-no targets; mean over the last dimension. */
-export const binaryCrossentropy = (options: { fromLogits?: boolean } = {}): LossConfig => ({
-  name: 'binaryCrossentropy',
+export const binaryCrossentropy = (options: Entropy = {}): LossConfig => ({
   ...options,
+  name: 'binaryCrossentropy',
 })
 /** Cross-entropy of one-hot (or soft) targets. */
-export const categoricalCrossentropy = (options: { fromLogits?: boolean } = {}): LossConfig => ({
-  name: 'categoricalCrossentropy',
+export const categoricalCrossentropy = (options: Entropy = {}): LossConfig => ({
   ...options,
+  name: 'categoricalCrossentropy',
 })
-/** Cross-entropy of class numbers. */
+/** Cross-entropy of class numbers. Its label smoothing is that of the one-hot targets. */
 export const sparseCategoricalCrossentropy = (
-  options: { fromLogits?: boolean } = {},
-): LossConfig => ({ name: 'sparseCategoricalCrossentropy', ...options })
+  options: Entropy & Pick<LossOptions, 'ignoreClass'> = {},
+): LossConfig => ({ ...options, name: 'sparseCategoricalCrossentropy' })
 /** Mean of the squared differences over the last dimension. */
 export const meanSquaredError = (): LossConfig => ({ name: 'meanSquaredError' })
 /** Mean of the absolute differences over the last dimension. */
 export const meanAbsoluteError = (): LossConfig => ({ name: 'meanAbsoluteError' })
+/** Mean of 100 |y - p| / |y| over the last dimension; |y| at least 1e-7. */
+export const meanAbsolutePercentageError = (): LossConfig => ({
+  name: 'meanAbsolutePercentageError',
+})
+/** Mean of (log(1 + y) - log(1 + p))² over the last dimension; for numbers above 0. */
+export const meanSquaredLogarithmicError = (): LossConfig => ({
+  name: 'meanSquaredLogarithmicError',
+})
+/** Squared error halved, but linear where it is above `delta`: outliers pull less (Huber 1964). */
+export const huber = (options: Pick<LossOptions, 'delta'> = {}): LossConfig => ({
+  ...options,
+  name: 'huber',
+})
+/** Mean of log(cosh(p - y)): about the squared error halved, far away the absolute one. */
+export const logCosh = (): LossConfig => ({ name: 'logCosh' })
+/** Mean of p - y log p: of counts y whose rate p is predicted. */
+export const poisson = (): LossConfig => ({ name: 'poisson' })
+/** Mean of max(1 - y p, 0); targets are -1 and 1, or 0 and 1, which count as -1 and 1. */
+export const hinge = (): LossConfig => ({ name: 'hinge' })
+/** Mean of max(1 - y p, 0)²; targets as in `hinge`. */
+export const squaredHinge = (): LossConfig => ({ name: 'squaredHinge' })
+/** max(0, 1 + max((1 - y) p) - Σ y p) of one-hot targets. */
+export const categoricalHinge = (): LossConfig => ({ name: 'categoricalHinge' })
+/** Σ y log(y / p) over the last dimension: of two distributions (Kullback & Leibler 1951). */
+export const klDivergence = (): LossConfig => ({ name: 'klDivergence' })
+/** Minus the cosine of the angle between target and prediction: -1 is best. Along the last dimension. */
+export const cosineSimilarity = (): LossConfig => ({ name: 'cosineSimilarity' })
+/**
+ * The pinball loss (Koenker & Bassett 1978), mean over the quantiles: the best prediction for 0.9 is
+ * what nine of ten targets lie below. The model has one output for each quantile; targets are one
+ * number [B] or [B,1] (or [B,T], [B,T,1]), or one for each output.
+ */
+export const quantile = (options: { readonly quantiles: readonly number[] }): LossConfig => ({
+  ...options,
+  name: 'quantile',
+})
+/** Binary cross-entropy in which what is nearly right counts little (Lin et al. 2017). */
+export const binaryFocalCrossentropy = (
+  options: Entropy & Pick<LossOptions, 'gamma' | 'alpha' | 'applyClassBalancing'> = {},
+): LossConfig => ({ ...options, name: 'binaryFocalCrossentropy' })
+/** Categorical cross-entropy in which what is nearly right counts little (Lin et al. 2017). */
+export const categoricalFocalCrossentropy = (
+  options: Entropy & Pick<LossOptions, 'gamma' | 'alpha'> = {},
+): LossConfig => ({ ...options, name: 'categoricalFocalCrossentropy' })
+
+/** Row by row in TypeScript. Other losses do without it, and so do bundles. */
+const runCustom: RunLoss = (custom, prediction, target, scale, perRow, dPrediction) => {
+  const rows = perRow.size
+  const [p, losses, scales] = [prediction.values, perRow.values, scale.values]
+  const dp = dPrediction?.values
+  const y = target.dtype === 'int32' ? target.ints : target.values
+  const [cols, wide] = [p.length / rows, y.length / rows]
+  for (let r = 0; r < rows; r++) {
+    const factor = scales[r]
+    const out = new Float64Array(cols)
+    const yTrue = Float64Array.from(y.subarray(r * wide, (r + 1) * wide))
+    const yPred = Float64Array.from(p.subarray(r * cols, (r + 1) * cols))
+    losses[r] = factor === 0 ? 0 : custom.value(yTrue, yPred)
+    if (!dp) continue
+    if (factor !== 0) custom.gradient(yTrue, yPred, out)
+    for (let c = 0; c < cols; c++) dp[r * cols + c] = factor * out[c]
+  }
+}
+
+/**
+ * A loss of your own, for `compile`, from the loss of a row and its gradient:
+ *
+ *     const quartic = defineLoss({
+ *       name: 'quartic',
+ *       value: (yTrue, yPred) => (yPred[0] - yTrue[0]) ** 4,
+ *       gradient: (yTrue, yPred, out) => { out[0] = 4 * (yPred[0] - yTrue[0]) ** 3 },
+ *     })
+ *
+ * Masks, weights and the mean over rows are as in all losses. A file keeps only the name: compile
+ * the loaded model again to train it.
+ */
+export function defineLoss({ name, ...custom }: CustomLoss & { name: string }): LossConfig {
+  checkOptions('defineLoss', custom, ['labels', 'value', 'gradient'])
+  const { value, gradient } = custom
+  if (typeof name !== 'string' || typeof value !== 'function' || typeof gradient !== 'function') {
+    throw new RefrainError(
+      'BAD_ARGUMENT',
+      `defineLoss: expected a name, value and gradient, got ${show({ name, ...custom })}`,
+      'value and gradient are functions of yTrue and yPred, the numbers of one row',
+    )
+  }
+  return { name, custom: { ...custom, run: runCustom } }
+}
 
 const short = new Map<string, LossName>([
   ['mse', 'meanSquaredError'],
   ['mae', 'meanAbsoluteError'],
+  ['mape', 'meanAbsolutePercentageError'],
+  ['msle', 'meanSquaredLogarithmicError'],
 ])
 
 /** The loss of a name or configuration; throws `UNKNOWN_OPTION` naming the nearest. */
-export function resolveLoss(wanted: LossName | 'mse' | 'mae' | LossConfig): LossConfig {
-  const config =
-    typeof wanted === 'string' ? { name: short.get(wanted) ?? (wanted as LossName) } : wanted
-  const known = [...Object.keys(kinds), ...sequenceLossNames]
-  if (!known.includes(config?.name)) {
+export function resolveLoss(
+  wanted: LossName | 'mse' | 'mae' | 'mape' | 'msle' | LossConfig,
+): LossConfig {
+  const config = typeof wanted === 'string' ? { name: short.get(wanted) ?? wanted } : wanted
+  if (config?.custom) return config
+  if (config && isSequenceLoss(config)) {
+    checkSequenceLoss(config)
+    return config
+  }
+  if (!isLossName(config?.name)) {
     throw new RefrainError(
       'UNKNOWN_OPTION',
       `loss: unknown loss ${show(config?.name ?? wanted)}`,
-      suggest(String(config?.name ?? wanted), known),
+      suggest(String(config?.name ?? wanted), [...lossNames, ...sequenceLossNames]),
     )
   }
-  if (isSequenceLoss(config)) checkSequenceLoss(config)
-  else checkOptions(`loss '${config.name}'`, config, ['name', 'fromLogits'])
+  const { options = [] } = kindOf(config)
+  const where = `loss '${config.name}'`
+  checkOptions(where, config, ['name', ...options])
+  for (const [option, high] of Object.entries(limits)) {
+    const value = config[option as keyof typeof limits]
+    if (value !== undefined) checkNumber(`${where} '${option}'`, value, 0, high)
+  }
+  const { quantiles } = config
+  if (config.name === 'quantile' && !(Array.isArray(quantiles) && quantiles.every(isShare))) {
+    throw new RefrainError(
+      'BAD_ARGUMENT',
+      `${where}: expected quantiles between 0 and 1, got ${show(quantiles)}`,
+      'for example quantile({ quantiles: [0.1, 0.5, 0.9] }), one for each output',
+    )
+  }
   return config
 }
 
+/** From 0 to these. */
+const limits = { labelSmoothing: 1, alpha: 1, delta: Infinity, gamma: Infinity }
+const isShare = (value: unknown) => typeof value === 'number' && value > 0 && value < 1
+
 /** Whether the loss takes class numbers instead of one number for each output. */
 export function takesLabels(loss: LossConfig): boolean {
-  return isSequenceLoss(loss) || (kinds[loss.name as RowLossName].labels ?? false)
+  return isSequenceLoss(loss) || ((loss.custom ?? kindOf(loss)).labels ?? false)
 }
 
 /**
@@ -126,9 +333,6 @@ export function computeLoss(
     const value = computeSequenceLoss(ctx, loss, prediction, target, scaled)
     return factor === 0 ? 0 : value / factor
   }
-  const kind = kinds[loss.name as RowLossName]
-  const cols = prediction.shape.at(-1) ?? 1
-  const rows = cols === 0 ? 0 : prediction.size / cols
   if (prediction.labelLoss) {
     throw new RefrainError(
       'BAD_ARGUMENT',
@@ -136,53 +340,110 @@ export function computeLoss(
       "use loss: 'crf'",
     )
   }
+  const scales = rowScales(loss, prediction, target, weights)
+  const scale = ctx.empty([scales.length])
+  scale.values.set(factor === 1 ? scales : scales.map((value) => value * factor))
+  const losses = rowLosses(ctx, loss, prediction, target, scale, ctx.recording).values
+  let value = 0
+  for (let r = 0; r < scales.length; r++) if (scales[r] !== 0) value += scales[r] * losses[r]
+  return value
+}
+
+/** Each row's loss, 0 where its scale is; with `gradients`, that of Σ scale · loss is set. */
+export function rowLosses(
+  ctx: Context,
+  loss: LossConfig,
+  prediction: Tensor,
+  target: Tensor,
+  scale: Tensor,
+  gradients: boolean,
+): Tensor {
   checkTarget(loss, prediction, target)
+  const rows = scale.size
+  const cols = prediction.shape.at(-1) ?? 1
+  const perRow = ctx.empty([rows])
+  if (loss.custom) {
+    const { gradient, add } = gradientRoom(ctx, prediction, gradients)
+    loss.custom.run(loss.custom, prediction, target, scale, perRow, gradient)
+    add()
+    return perRow
+  }
+  const { code, logitsCode, activation, labels, own } = kindOf(loss)
   // A sigmoid or softmax just before the loss is undone: the same value, without the clipping.
   const undone =
-    !loss.fromLogits && prediction.logits && prediction.logits.activation === kind.activation
-  const source = undone ? prediction.logits!.tensor : prediction
-  const code = undone || loss.fromLogits ? (kind.logitsCode ?? kind.code) : kind.code
-  const floats = kind.labels ? null : target
-  const labels = kind.labels ? target : null
-  const perRow = ctx.empty([rows])
-  const scale = ctx.empty([rows])
-  const scales = rowScales(prediction, rows, weights)
-  scale.values.set(factor === 1 ? scales : scales.map((value) => value * factor))
-  // Two outputs may be one tensor.
-  const again = ctx.recording && ctx.hasGradient(source)
-  const dSource = again
-    ? ctx.empty(source.shape)
-    : ctx.recording
-      ? ctx.firstGradientOf(source)
-      : null
+    !loss.fromLogits && logitsCode !== undefined && prediction.logits?.activation === activation
+  const fromLogits = undone || loss.fromLogits
+  let source = undone ? prediction.logits!.tensor : prediction
+  if (fromLogits && logitsCode === undefined) source = activate(ctx, activation!, source)
+  const values = [loss.labelSmoothing ?? 0, ...(own?.(loss) ?? [])]
+  const options = own || values[0] !== 0 ? ctx.empty([values.length]) : null
+  options?.values.set(values)
+  const wanted = labels ? null : wantedOf(ctx, loss, target, rows, cols)
+  const { gradient: dSource, add } = gradientRoom(ctx, source, gradients)
   ctx.kernels.loss(
-    code,
+    fromLogits ? (logitsCode ?? code) : code,
     source.values,
-    floats?.values ?? null,
-    labels?.ints ?? null,
+    wanted?.values ?? null,
+    labels ? target.ints : null,
     scale.values,
+    options?.values ?? null,
     perRow.values,
     dSource?.values ?? null,
     rows,
     cols,
   )
-  if (again) {
-    ctx.kernels.addScaled(dSource!.values, ctx.gradientOf(source).values, 1, source.size)
+  add()
+  return perRow
+}
+
+/** Where a loss writes its gradient; `add` brings it to that of `source`, which two outputs may be. */
+function gradientRoom(ctx: Context, source: Tensor, wanted: boolean) {
+  if (!wanted) return { gradient: null, add: () => {} }
+  if (!ctx.hasGradient(source)) return { gradient: ctx.firstGradientOf(source), add: () => {} }
+  const gradient = ctx.empty(source.shape)
+  const add = () =>
+    ctx.kernels.addScaled(gradient.values, ctx.gradientOf(source).values, 1, source.size)
+  return { gradient, add }
+}
+
+/** The targets as the kernel takes them. */
+function wantedOf(
+  ctx: Context,
+  { name }: LossConfig,
+  target: Tensor,
+  rows: number,
+  cols: number,
+): Tensor {
+  const made = (value: (y: ArrayLike<number>, i: number) => number) => {
+    const tensor = ctx.empty([rows, cols])
+    const [from, to] = [target.values, tensor.values]
+    for (let i = 0; i < to.length; i++) to[i] = value(from, i)
+    return tensor
   }
-  let value = 0
-  const losses = perRow.values
-  for (let r = 0; r < rows; r++) if (scales[r] !== 0) value += scales[r] * losses[r]
-  return value
+  // Keras takes 0 and 1 for -1 and 1 where a batch has nothing else.
+  const isHinge = name === 'hinge' || name === 'squaredHinge'
+  if (isHinge && target.values.every((y) => y === 0 || y === 1)) return made((y, i) => 2 * y[i] - 1)
+  if (target.size < rows * cols) return made((y, i) => y[Math.floor(i / cols)])
+  return target
 }
 
 /** Each row's factor in the loss: weight / number of rows that count, 0 for masked steps. */
-function rowScales(prediction: Tensor, rows: number, weights: Float32Array | null): Float64Array {
+function rowScales(
+  { ignoreClass = null }: LossConfig,
+  prediction: Tensor,
+  target: Tensor,
+  weights: Float32Array | null,
+): Float64Array {
+  const cols = prediction.shape.at(-1) ?? 1
+  const rows = cols === 0 ? 0 : prediction.size / cols
   const scales = new Float64Array(rows)
   const valid = stepFlags(prediction, rows)
+  const counts = (r: number) =>
+    valid?.[r] !== 0 && (ignoreClass === null || target.ints[r] !== ignoreClass)
   let count = 0
-  for (let r = 0; r < rows; r++) if (valid?.[r] !== 0) count++
+  for (let r = 0; r < rows; r++) if (counts(r)) count++
   for (let r = 0; r < rows; r++) {
-    if (valid?.[r] !== 0) scales[r] = (weights ? weights[r] : 1) / Math.max(1, count)
+    if (counts(r)) scales[r] = (weights ? weights[r] : 1) / Math.max(1, count)
   }
   return scales
 }
@@ -208,6 +469,7 @@ function checkTarget(loss: LossConfig, prediction: Tensor, target: Tensor) {
     const classes = target.ints
     const flags = stepFlags(prediction, classes.length)
     for (let i = 0; i < classes.length; i++) {
+      if (classes[i] === loss.ignoreClass) continue
       if ((classes[i] < 0 || classes[i] >= cols) && flags?.[i] !== 0) {
         throw new RefrainError(
           'BAD_DATA',
@@ -218,7 +480,12 @@ function checkTarget(loss: LossConfig, prediction: Tensor, target: Tensor) {
       // Padding may hold anything; the kernel reads it all the same.
       if (classes[i] < 0 || classes[i] >= cols) classes[i] = 0
     }
-  } else if (!same(target.shape, shape) && !(cols === 1 && same(target.shape, rows))) {
+  } else {
+    const wanted = loss.name === 'quantile' ? loss.quantiles!.length : cols
+    if (cols !== wanted) throw shapeError("the output of 'quantile'", [...rows, wanted], shape)
+    const one = cols === 1 || loss.name === 'quantile'
+    const fits = one && (same(target.shape, rows) || same(target.shape, [...rows, 1]))
+    if (fits || same(target.shape, shape)) return
     const hint =
       loss.name === 'categoricalCrossentropy' && same(target.shape, rows)
         ? "for class numbers use 'sparseCategoricalCrossentropy'"

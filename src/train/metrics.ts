@@ -1,81 +1,161 @@
 /** Metrics that stream over batches; names and definitions of Keras 3. */
 import { RefrainError, show } from '../errors.ts'
-import type { Tensor } from '../tensor/tensor.ts'
-import { suggest } from '../util/check.ts'
-import { type LossConfig, stepFlags, takesLabels } from './losses.ts'
+import { checkOptions, nearest, suggest } from '../util/check.ts'
+import {
+  type CustomLoss,
+  defineLoss,
+  isLossName,
+  type LossConfig,
+  lossNames,
+  resolveLoss,
+  takesLabels,
+} from './losses.ts'
+import {
+  argmax,
+  byLoss,
+  byRow,
+  MeanMetric,
+  type Metric,
+  type MetricConfig,
+  type MetricKind,
+  type MetricName,
+  type MetricOptions,
+  type Reader,
+} from './metric.ts'
 
-/** Metrics that `compile` knows by name. */
-export type MetricName =
-  | 'accuracy'
-  | 'binaryAccuracy'
-  | 'categoricalAccuracy'
-  | 'sparseCategoricalAccuracy'
-  | 'meanSquaredError'
-  | 'meanAbsoluteError'
-
-/** A value for each row of a batch: rows of `cols` predictions; targets as the loss takes them. */
-type RowValue = (
-  prediction: ArrayLike<number>,
-  target: ArrayLike<number>,
-  row: number,
-  cols: number,
-) => number
-
-/** The first position, from 0, of the largest of `cols` values. */
-export function argmax(values: ArrayLike<number>, start: number, cols: number): number {
-  let best = 0
-  for (let c = 1; c < cols; c++) if (values[start + c] > values[start + best]) best = c
-  return best
-}
-
-const rowValues: Record<Exclude<MetricName, 'accuracy'>, RowValue> = {
-  binaryAccuracy(p, y, row, cols) {
+const binaryAccuracyAt = (threshold: number) =>
+  byRow((p, y, row, cols) => {
     let right = 0
     for (let i = row * cols; i < (row + 1) * cols; i++) {
-      if ((p[i] > 0.5 ? 1 : 0) === y[i]) right++
+      if ((p[i] > threshold ? 1 : 0) === y[i]) right++
     }
     return right / cols
+  })
+const isLargest = byRow((p, y, row, cols) =>
+  Number(argmax(p, row * cols, cols) === argmax(y, row * cols, cols)),
+)
+/** Labels that a layer has decoded stand by themselves. */
+const isSame = byRow((p, y, row) => Number(p[row] === y[row]))
+const isClass = byRow((p, y, row, cols) => Number(argmax(p, row * cols, cols) === y[row]))
+
+const mean = (labels: boolean, reader: Reader): MetricKind => ({
+  labels,
+  make: (config) => new MeanMetric(config, reader),
+})
+
+/** Metrics that every model knows by name. */
+const core = {
+  accuracy: {
+    make: (config, loss) =>
+      new MeanMetric(config, (batch) => {
+        if (batch.prediction.dtype === 'int32') return isSame(batch)
+        if (takesLabels(loss)) return isClass(batch)
+        const binary = batch.cols === 1 || loss.name.startsWith('binary')
+        return (binary ? binaryAccuracyAt(0.5) : isLargest)(batch)
+      }),
   },
-  categoricalAccuracy: (p, y, row, cols) =>
-    argmax(p, row * cols, cols) === argmax(y, row * cols, cols) ? 1 : 0,
-  sparseCategoricalAccuracy: (p, y, row, cols) => (argmax(p, row * cols, cols) === y[row] ? 1 : 0),
-  meanSquaredError(p, y, row, cols) {
-    let sum = 0
-    for (let i = row * cols; i < (row + 1) * cols; i++) sum += (p[i] - y[i]) ** 2
-    return sum / cols
+  binaryAccuracy: {
+    labels: false,
+    options: ['threshold'],
+    make: (config) => new MeanMetric(config, binaryAccuracyAt(config.threshold ?? 0.5)),
   },
-  meanAbsoluteError(p, y, row, cols) {
-    let sum = 0
-    for (let i = row * cols; i < (row + 1) * cols; i++) sum += Math.abs(p[i] - y[i])
-    return sum / cols
+  categoricalAccuracy: mean(false, isLargest),
+  sparseCategoricalAccuracy: mean(true, isClass),
+  rootMeanSquaredError: {
+    labels: false,
+    make: (config) => new MeanMetric(config, byLoss({ name: 'meanSquaredError' }), Math.sqrt),
   },
+} satisfies Record<string, MetricKind>
+
+const known: Record<string, MetricKind> = { ...core }
+
+/** Makes metrics known by their names. */
+export function addMetrics(kinds: Record<string, MetricKind>): void {
+  Object.assign(known, kinds)
 }
 
-const sameLabel: RowValue = (p, y, row) => (p[row] === y[row] ? 1 : 0)
+/** All names known. */
+export const metricNames = (): string[] => [...new Set([...Object.keys(known), ...lossNames])]
+
+type Options<Name extends keyof MetricOptions> = Pick<MetricConfig, Name | 'label' | 'weighted'>
+
+/** The function of a metric's name. */
+export const make =
+  <Name extends keyof MetricOptions>(name: MetricName) =>
+  (options: Options<Name> = {} as Options<Name>): MetricConfig => ({ ...options, name })
+
+/** The share of predictions on the right side of `threshold` (0.5). */
+export const binaryAccuracy = make<'threshold'>('binaryAccuracy')
+/** The share of rows whose largest prediction stands where the largest target stands. */
+export const categoricalAccuracy = make<never>('categoricalAccuracy')
+/** The share of rows whose largest prediction is that of their class number. */
+export const sparseCategoricalAccuracy = make<never>('sparseCategoricalAccuracy')
+/** √ of the mean squared error over all rows. */
+export const rootMeanSquaredError = make<never>('rootMeanSquaredError')
+
+/** A metric of your own: the weighted mean over rows of `value`, as in `defineLoss`. */
+export function defineMetric(options: {
+  name: string
+  labels?: boolean
+  value: CustomLoss['value']
+}): MetricConfig {
+  checkOptions('defineMetric', options, ['name', 'labels', 'value'])
+  const { name, labels, value } = options
+  const loss = defineLoss({ name, labels, value, gradient: () => {} })
+  return { name, make: (config) => new MeanMetric(config, byLoss(loss)) }
+}
 
 const short: Record<string, MetricName> = {
   acc: 'accuracy',
   mse: 'meanSquaredError',
   mae: 'meanAbsoluteError',
+  mape: 'meanAbsolutePercentageError',
+  msle: 'meanSquaredLogarithmicError',
+  rmse: 'rootMeanSquaredError',
 }
 
-/** The metric's full name; throws `UNKNOWN_OPTION` naming the nearest. */
-export function resolveMetric(name: string): MetricName {
-  const full = short[name] ?? name
-  if (full !== 'accuracy' && !Object.hasOwn(rowValues, full)) {
+const kindOf = (name: string): MetricKind | null =>
+  Object.hasOwn(known, name) ? known[name] : null
+
+/** The metric of a name or configuration; throws `UNKNOWN_OPTION` naming the nearest. */
+export function resolveMetric(wanted: string | MetricConfig): MetricConfig {
+  const config = typeof wanted === 'string' ? { name: short[wanted] ?? wanted } : wanted
+  if (config?.make) return config
+  const kind = kindOf(config?.name)
+  if (kind) {
+    const where = `metric '${config.name}'`
+    checkOptions(where, config, ['name', 'label', 'weighted', ...(kind.options ?? [])])
+    kind.check?.(where, config)
+    return config
+  }
+  if (!isLossName(config?.name)) {
     throw new RefrainError(
       'UNKNOWN_OPTION',
-      `metrics: unknown metric ${show(name)}`,
-      suggest(name, ['accuracy', ...Object.keys(rowValues)]),
+      `metrics: unknown metric ${show(config?.name ?? wanted)}`,
+      suggestMetric(String(config?.name ?? wanted)),
     )
   }
-  return full as MetricName
+  resolveLoss(lossOf(config))
+  return config
+}
+
+/** The nearest name, or all that are no losses. */
+function suggestMetric(name: string): string {
+  const all = metricNames()
+  return suggest(name, nearest(name, all) ? all : Object.keys(known))
+}
+
+/** The loss that a metric of its name is. */
+function lossOf({ label: _, weighted: __, ...loss }: MetricConfig): LossConfig {
+  return loss as LossConfig
 }
 
 /** Fails if the targets of a loss cannot be a metric's: class numbers or one number an output. */
-export function checkMetric(name: MetricName, loss: LossConfig): MetricName {
+export function checkMetric(config: MetricConfig, loss: LossConfig): MetricConfig {
+  const { name } = config
   const labels = takesLabels(loss)
-  if (name === 'accuracy' || labels === (name === 'sparseCategoricalAccuracy')) return name
+  const needed = config.make ? undefined : (kindOf(name) ?? { labels: takesLabels(config) }).labels
+  if (needed === undefined || needed === labels) return config
   throw new RefrainError(
     'BAD_ARGUMENT',
     labels
@@ -85,61 +165,10 @@ export function checkMetric(name: MetricName, loss: LossConfig): MetricName {
   )
 }
 
-/** A weighted mean over the rows seen so far. */
-export class Metric {
-  readonly name: MetricName
-  readonly #loss: LossConfig
-  #total = 0
-  #weight = 0
-
-  /** 'accuracy' becomes binary, categorical or sparse by the loss and the width of the output. */
-  constructor(name: MetricName, loss: LossConfig) {
-    this.name = name
-    this.#loss = loss
-  }
-
-  /** Adds a batch: `prediction` [B,…,C], `target` as the loss takes it, a weight for each row. */
-  update(prediction: Tensor, target: Tensor, weights: Float32Array | null): void {
-    // Labels that a layer has decoded stand by themselves.
-    const decoded = prediction.dtype === 'int32'
-    const cols = decoded ? 1 : (prediction.shape.at(-1) ?? 1)
-    const rows = cols === 0 ? 0 : prediction.size / cols
-    const value = decoded ? sameLabel : rowValues[this.#kind(cols)]
-    const predicted = prediction.elements
-    const wanted = target.dtype === 'int32' ? target.ints : target.values
-    const flags = stepFlags(prediction, rows)
-    for (let r = 0; r < rows; r++) {
-      const weight = (weights ? weights[r] : 1) * (flags ? flags[r] : 1)
-      if (weight === 0) continue
-      this.#total += weight * value(predicted, wanted, r, cols)
-      this.#weight += weight
-    }
-  }
-
-  #kind(cols: number): Exclude<MetricName, 'accuracy'> {
-    if (this.name !== 'accuracy') return this.name
-    if (takesLabels(this.#loss)) return 'sparseCategoricalAccuracy'
-    if (cols === 1 || this.#loss.name === 'binaryCrossentropy') return 'binaryAccuracy'
-    return 'categoricalAccuracy'
-  }
-
-  /** The mean; 0 before any row. */
-  get result(): number {
-    return this.#weight === 0 ? 0 : this.#total / this.#weight
-  }
-
-  reset(): void {
-    this.#total = 0
-    this.#weight = 0
-  }
-
-  /** What a checkpoint keeps. */
-  get state(): [number, number] {
-    return [this.#total, this.#weight]
-  }
-
-  set state([total, weight]: [number, number]) {
-    this.#total = total
-    this.#weight = weight
-  }
+/** A metric to add batches to. */
+export function makeMetric(config: MetricConfig, loss: LossConfig): Metric {
+  const make = config.make ?? kindOf(config.name)?.make
+  const metric = make?.(config, loss) ?? new MeanMetric(config, byLoss(lossOf(config)))
+  metric.weighted = config.weighted ?? false
+  return metric
 }

@@ -15,7 +15,8 @@ import { sizeOf } from '../util/check.ts'
 import type { Callback, Logs, Run } from './callbacks.ts'
 import { clipGradients, gradientNorm } from './clipping.ts'
 import { computeLoss, type LossConfig } from './losses.ts'
-import { Metric, type MetricName } from './metrics.ts'
+import type { Metric, MetricConfig } from './metric.ts'
+import { makeMetric } from './metrics.ts'
 import type { Optimizer } from './optimizer.ts'
 import { pauser } from './pause.ts'
 import { rateAt } from './schedules.ts'
@@ -65,7 +66,7 @@ export interface OutputPlan {
   readonly loss: LossConfig | null
   /** Factor of its loss in the sum; the numbers under its own name are without it. */
   readonly weight: number
-  readonly metrics: readonly MetricName[]
+  readonly metrics: readonly MetricConfig[]
 }
 
 /** What a model is compiled with. */
@@ -131,7 +132,7 @@ export interface TrainerState {
     /** Sums of the outputs' losses, if several have one. */
     readonly losses: [number, number][]
     /** Of all outputs, one after the other. */
-    readonly metrics: [number, number][]
+    readonly metrics: number[][]
     readonly history: History
     readonly callbacks: { name: string; json: unknown }[]
   }
@@ -235,8 +236,10 @@ export class Trainer {
       if (!loss) return
       const [prediction, target] = [predictions[i], batch.targets[i]!]
       const weights = rowWeights(batch.weights[i], prediction)
-      // As Keras's `metrics`: weights are for the loss alone.
-      for (const metric of numbers.metrics[i]) metric.update(prediction, target, null)
+      // As Keras's `metrics`, most do not look at weights.
+      for (const metric of numbers.metrics[i]) {
+        metric.update(ctx, prediction, target, metric.weighted ? weights : null)
+      }
       const value = computeLoss(ctx, loss, prediction, target, weights, weight)
       numbers.addLoss(i, value, batch.rows)
       total += weight * value
@@ -600,7 +603,7 @@ class Numbers {
     this.#outputs = outputs
     this.#losses = outputs.map(() => [0, 0])
     this.metrics = outputs.map(({ loss, metrics }) =>
-      metrics.map((name) => new Metric(name, loss!)),
+      metrics.map((config) => makeMetric(config, loss!)),
     )
   }
 
@@ -626,7 +629,9 @@ class Numbers {
     }
     this.#outputs.forEach(({ name }, i) => {
       for (const metric of this.metrics[i]) {
-        logs[several ? `${name}_${metric.name}` : metric.name] = metric.result
+        for (const [own, value] of Object.entries(metric.logs)) {
+          logs[several ? `${name}_${own}` : own] = value
+        }
       }
     })
     return logs
@@ -686,7 +691,7 @@ function makeBatch(arena: Arena, data: TrainingData, rows: Int32Array): Batch {
 }
 
 /** A weight for every row of the loss: a weight for each example counts for all of its steps. */
-function rowWeights(weights: Tensor | null, prediction: Tensor): Float32Array | null {
+export function rowWeights(weights: Tensor | null, prediction: Tensor): Float32Array | null {
   if (!weights) return null
   const rowShape = prediction.shape.slice(0, -1)
   const rows = sizeOf(rowShape)
