@@ -33,7 +33,7 @@ struct LossRow {
 };
 
 /** Targets from column c on; of a label, ones and zeros. */
-NOINLINE V targets(const LossRow& r, long c, int lanes) {
+NOINLINE SMALL V targets(const LossRow& r, long c, int lanes) {
   V y = {};
   if (r.target) {
     y = load(r.target + c, lanes);
@@ -162,7 +162,7 @@ NOINLINE SMALL float meanLoss(int code, const LossRow& r) {
  * With q = p/Σp: dL/dq_c = -y_c/q_c where q_c is not clipped, dL/dp = (dL/dq - Σ dL/dq·q)/Σp. The
  * focal loss weighs each -y log q by α(1-q)^γ.
  */
-NOINLINE float categoricalLoss(const LossRow& r, bool focal) {
+NOINLINE SMALL float categoricalLoss(const LossRow& r, bool focal) {
   double total = sumOver(r.C, [&](long c, int lanes) LANES { return load(r.p + c, lanes); });
   V sum = splat((float)total);
   if (!r.target && !focal && r.rest == 0.0f) {

@@ -158,6 +158,7 @@ export { type NestedArray, type Tensor, tensor } from './tensor/tensor.ts'
 export { adadelta, adagrad, adamax, lion, nadam } from './train/adaptive.ts'
 export { asgd, ntAsgd } from './train/asgd.ts'
 export * from './train/callbacks.ts'
+export { ctc } from './train/ctc-loss.ts'
 export * from './train/log-callbacks.ts'
 export {
   binaryCrossentropy,
@@ -214,7 +215,6 @@ export {
 export type { Optimizer, OptimizerOptions } from './train/optimizer.ts'
 export { adam, adamW, rmsprop, sgd } from './train/optimizers.ts'
 export { type ProgressOptions, progress } from './train/progress.ts'
-export * from './train/rate-callbacks.ts'
 export {
   cosineDecay,
   cosineDecayRestarts,
@@ -227,5 +227,6 @@ export {
   stepDecay,
   warmup,
 } from './train/schedules.ts'
-export { type CtcOptions, ctc } from './train/sequence-losses.ts'
+export type { CtcOptions } from './train/sequence-losses.ts'
+
 export type { History } from './train/trainer.ts'

@@ -8,8 +8,8 @@ import { Random } from '../kernels/kernels.case.ts'
 import { dense } from '../layers/dense.ts'
 import { lstm } from '../layers/lstm.ts'
 import { ctcBeamDecode, ctcGreedyDecode } from '../tensor/ctc-decode.ts'
+import { ctc } from '../train/ctc-loss.ts'
 import { adam } from '../train/optimizers.ts'
-import { ctc } from '../train/sequence-losses.ts'
 import { loadModel, sequential } from './index.ts'
 
 /** Labels 1 to 3, each heard for two or three steps with a pause of one or two before it. */

@@ -4,9 +4,14 @@ import { RefrainError, show } from '../errors.ts'
 import type { Layer, LayerConfig } from '../layers/layer.ts'
 import { type CustomObjects, layerFromConfig } from '../layers/registry.ts'
 import type { Tensor } from '../tensor/tensor.ts'
+import { ctcLoss } from '../train/ctc-loss.ts'
 import { addMetrics } from '../train/metrics.ts'
 import { moreKinds } from '../train/metrics-more.ts'
+
 import { restoreOptimizer } from '../train/restore.ts'
+
+import { addSequenceLoss } from '../train/sequence-losses.ts'
+
 import { decodeSafetensors, type Safetensors } from '../util/safetensors.ts'
 import { checkFormat, findWeights, isHistory, readJson } from './file.ts'
 import { Functional } from './functional.ts'
@@ -67,6 +72,7 @@ export function decodeModel(
     // What the user's own loss and metrics compute does not stand in files.
     if (!compiled || [compiled.loss].flat().some((loss) => isCustom(loss))) return
     addMetrics(moreKinds)
+    addSequenceLoss('ctc', ctcLoss)
     const metrics = [compiled.metrics ?? []].flat().flatMap((one) => {
       if (Array.isArray(one)) return [one.filter((metric) => !isCustom(metric))]
       return isCustom(one) ? [] : [one]

@@ -277,7 +277,7 @@ export function resolveLoss(
     throw new RefrainError(
       'UNKNOWN_OPTION',
       `loss: unknown loss ${show(config?.name ?? wanted)}`,
-      suggest(String(config?.name ?? wanted), [...lossNames, ...sequenceLossNames]),
+      suggest(String(config?.name ?? wanted), [...lossNames, ...sequenceLossNames()]),
     )
   }
   const { options = [] } = kindOf(config)

@@ -2,11 +2,11 @@
  * Losses of whole sequences: of the labels of all steps together, where the others are means over
  * rows of numbers. They take class numbers and, if any, one weight for each sequence.
  */
-import { RefrainError, show } from '../errors.ts'
+import { RefrainError } from '../errors.ts'
 import type { Context } from '../tensor/context.ts'
-import { type CtcReduction, ctcNegativeLogLikelihood } from '../tensor/ctc.ts'
+import type { CtcReduction } from '../tensor/ctc.ts'
 import type { Tensor } from '../tensor/tensor.ts'
-import { checkInteger, checkOptions, suggest } from '../util/check.ts'
+import { checkOptions } from '../util/check.ts'
 
 export type SequenceLossName = 'crf' | 'ctc'
 
@@ -28,22 +28,8 @@ export interface SequenceLossConfig extends CtcOptions {
   readonly name: SequenceLossName
 }
 
-/**
- * Connectionist temporal classification (Graves et al. 2006), for labels in order but without times:
- * speech, handwriting. The model's output is [B,T,K], logits or their softmax, with a class for the
- * blank; targets are rows of labels, shorter than the steps: arrays of unequal length, or padded with
- * blanks or -1. `ctcGreedyDecode` and `ctcBeamDecode` read labels from outputs.
- *
- *     model.compile({ optimizer: adam(), loss: ctc({ blank: 28 }) })
- *     await model.fit(frames, [[3, 1, 20], [4, 15, 7, 19]])
- *
- * A weight, if any, is one for each sequence.
- */
-export const ctc = (options: CtcOptions = {}): SequenceLossConfig => ({ name: 'ctc', ...options })
-
-const reductions: readonly CtcReduction[] = ['sumOverBatchSize', 'mean', 'sum']
-
-interface SequenceLoss {
+/** How a loss of whole sequences is computed. */
+export interface SequenceLoss {
   readonly options: readonly string[]
   /** Whether labels are as many as the steps. */
   readonly stepwise: boolean
@@ -54,9 +40,12 @@ interface SequenceLoss {
     labels: Tensor,
     weights: Float32Array | null,
   ): number
+  /** Fails on an option's value that will not do. */
+  check?(loss: SequenceLossConfig): void
 }
 
-const losses: Record<SequenceLossName, SequenceLoss> = {
+/** Those that every model knows by name, and those that have been added. */
+const losses: Record<string, SequenceLoss> = {
   crf: {
     options: [],
     stepwise: true,
@@ -69,28 +58,15 @@ const losses: Record<SequenceLossName, SequenceLoss> = {
       )
     },
   },
-  ctc: {
-    options: ['blank', 'zeroInfinity', 'reduction'],
-    stepwise: false,
-    compute(ctx, loss, prediction, labels, weights) {
-      const { blank = 0, zeroInfinity = false, reduction = 'sumOverBatchSize' } = loss
-      const { shape, logits } = prediction
-      if (shape.length !== 3 || prediction.dtype !== 'float') {
-        throw new RefrainError(
-          'BAD_SHAPE',
-          `loss 'ctc': expected an output [batch, time, classes], got shape ${show([...shape])}`,
-          'the last recurrent layer has returnSequences: true',
-        )
-      }
-      const source = logits?.activation === 'softmax' ? logits.tensor : prediction
-      if (source !== prediction) source.mask ??= prediction.mask
-      const each = weights && weightsOfRows(weights, shape[0], shape[1])
-      return ctcNegativeLogLikelihood(ctx, source, labels, each, { blank, zeroInfinity, reduction })
-    },
-  },
 }
 
-export const sequenceLossNames = Object.keys(losses) as SequenceLossName[]
+/** Makes a loss known by its name. */
+export function addSequenceLoss(name: SequenceLossName, loss: SequenceLoss): void {
+  losses[name] = loss
+}
+
+/** All names known. */
+export const sequenceLossNames = (): string[] => Object.keys(losses)
 
 /** Whether the loss is one of whole sequences. */
 export function isSequenceLoss(loss: { name: string }): loss is SequenceLossConfig {
@@ -102,30 +78,10 @@ export function isStepwise(loss: { name: string }): boolean {
   return !isSequenceLoss(loss) || losses[loss.name].stepwise
 }
 
-/** The weights of rows, which were given once for each step. */
-function weightsOfRows(weights: Float32Array, rows: number, steps: number): Float32Array {
-  return Float32Array.from({ length: rows }, (_, row) => {
-    const own = weights.subarray(row * steps, (row + 1) * steps)
-    if (own.every((weight) => weight === own[0])) return own[0]
-    throw new RefrainError(
-      'BAD_SHAPE',
-      "'sampleWeight': a loss of whole sequences takes one weight for each row",
-    )
-  })
-}
-
 /** Fails on an option that the loss does not have. */
 export function checkSequenceLoss(loss: SequenceLossConfig): void {
   checkOptions(`loss '${loss.name}'`, loss, ['name', ...losses[loss.name].options])
-  const { blank, reduction } = loss
-  if (blank !== undefined) checkInteger(`loss '${loss.name}' 'blank'`, blank, 0)
-  if (reduction !== undefined && !reductions.includes(reduction)) {
-    throw new RefrainError(
-      'UNKNOWN_OPTION',
-      `loss '${loss.name}': unknown reduction ${show(reduction)}`,
-      suggest(String(reduction), reductions),
-    )
-  }
+  losses[loss.name].check?.(loss)
 }
 
 /** The loss of a batch; where `ctx` records, it sends its gradient back. */
