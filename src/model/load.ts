@@ -7,11 +7,8 @@ import type { Tensor } from '../tensor/tensor.ts'
 import { ctcLoss } from '../train/ctc-loss.ts'
 import { addMetrics } from '../train/metrics.ts'
 import { moreKinds } from '../train/metrics-more.ts'
-
 import { restoreOptimizer } from '../train/restore.ts'
-
 import { addSequenceLoss } from '../train/sequence-losses.ts'
-
 import { decodeSafetensors, type Safetensors } from '../util/safetensors.ts'
 import { checkFormat, findWeights, isHistory, readJson } from './file.ts'
 import { Functional } from './functional.ts'
