@@ -2,8 +2,8 @@
 //
 // Faster than a product followed by the gate functions because a tile holds four sums of the same W
 // units: the cell's functions are applied to registers, and the sums never go to memory. x_t·W and
-// h_{t-1}·R run into the same sums as far as the cell allows. Within a step, a block's weights stay in
-// the cache while all rows of the share pass.
+// h_{t-1}·R run into the same sums as far as the cell allows. Within a step, a block's weights stay
+// in the cache while all rows of the share pass.
 //
 // Packed for each block of W units: the sums' first values [4W], kernel [I][nW], recurrent kernel
 // [U][nW], for the n = Cell::columns sums that each of the two goes into, zeros past the last unit.
@@ -121,10 +121,13 @@ struct GatedForward {
   }
 };
 
-/** Packs blocks of W units. `sums` gives the four sums' first values, of units first.. */
+/**
+ * Packs blocks of W units. `sums` gives the four sums' first values, of units first..; `inputGates` the
+ * kernel's gates in the order of x's sums.
+ */
 template <class Sums>
-INLINE void packGates(const float* kernel, const float* recurrentKernel, long I, long U, int columns,
-                      const int (&inputGates)[4], Sums sums, float* packed) {
+INLINE void packGates(const float* kernel, const float* recurrentKernel, long I, long U,
+                      int columns, const int (&inputGates)[4], Sums sums, float* packed) {
   long G = columns * U;
   parallel(vectorsOf(U), (double)(I + U) * G, [&](long block) {
     float* to = packed + block * gatedBlock(I, U, columns);

@@ -1,7 +1,7 @@
-// The GRU whose reset gate acts after the product; equations (1)-(4) of src/kernels/kernels.ts. The four
-// sums of a unit are those of ĥ that x gives, z, r, and q, those of ĥ that h gives; x goes into the first
-// three, h into the last three, so both products read three columns that stand side by side. The gates
-// are kept in this order, and dz with them:
+// The GRU whose reset gate acts after the product; equations (1)-(4) of src/kernels/kernels.ts. The
+// four sums of a unit are those of ĥ that x gives, z, r, and q, those of ĥ that h gives; x goes
+// into the first three, h into the last three, so both products read three columns that stand side
+// by side. The gates are kept in this order, and dz with them:
 //   dĥ   = dh ⊙ (1 - z) ⊙ (1 - ĥ²)            dz_z = dh ⊙ (h_{t-1} - ĥ) ⊙ z (1 - z)
 //   dz_r = dĥ ⊙ q ⊙ r (1 - r)                 dq = dĥ ⊙ r
 //   dh_{t-1} = dh ⊙ z + [dz_z, dz_r, dq]·Rᵀ    dx = [dĥ, dz_z, dz_r]·Wᵀ
@@ -106,8 +106,8 @@ void gruForward(const float* x, const float* packed, const float* h0, const int3
 
 void gruBackward(const float* x, const float* packed, const float* h0, const int32_t* steps,
                  const int32_t* lengths, const int32_t* order, const float* h, float* gates,
-                 const float* dh, float* dhState, float* dx, float* dKernel, float* dRecurrentKernel,
-                 float* dBias, float* scratch, int32_t b, int32_t t, int32_t inputs, int32_t units,
+                 const float* dh, float* dhState, float* dx, float* dKernel,
+                 float* dRecurrentKernel, float* dBias, float* scratch, int32_t b, int32_t t, int32_t inputs, int32_t units,
                  int32_t reverse, int32_t adds) {
   Rows rows{steps, lengths, order, b, t, reverse != 0};
   long I = inputs, U = units;

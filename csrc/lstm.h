@@ -1,9 +1,8 @@
-// The LSTM; equations (1)-(6) of src/kernels/kernels.ts. With δ = ∂L/∂, and dz the gradient of a gate's
-// sum:
+// The LSTM; equations (1)-(6) of src/kernels/kernels.ts. With δ = ∂L/∂, and dz the gradient of a
+// gate's sum:
 //   dh   = dh_t + dz_{t+1}·Rᵀ                      dc = dc_{t+1} ⊙ f_{t+1} + dh ⊙ o (1 - tanh²c)
 //   dz_i = dc ⊙ g ⊙ i (1 - i)      from (1), (5)   dz_f = dc ⊙ c_{t-1} ⊙ f (1 - f)  from (2), (5)
 //   dz_g = dc ⊙ i ⊙ (1 - g²)       from (3), (5)   dz_o = dh ⊙ tanh(c) ⊙ o (1 - o)  from (4), (6)
-//
 #pragma once
 #include "gated_forward.h"
 #include "recurrent_backward.h"
@@ -119,7 +118,8 @@ void lstmForward(const float* x, const float* packed, const float* h0, const flo
     store(cLast + i, c0 ? load(c0 + i, lanes) : V{}, lanes);
   });
   bool far = isFar(4.0 * b * t * units);
-  GatedForward<LstmForward>{rows, inputs, units, x, packed, h0, h, gates, far, {c, cLast}}.run(hLast);
+  GatedForward<LstmForward>{rows, inputs, units, x, packed, h0, h, gates, far, {c, cLast}}
+      .run(hLast);
 }
 
 void lstmBackward(const float* x, const float* packed, const float* h0, const float* c0,

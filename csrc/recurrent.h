@@ -1,5 +1,5 @@
-// What the recurrent cells share: where the steps of a row stand, which thread computes which, and the
-// order of the steps.
+// What the recurrent cells share: where the steps of a row stand, which thread computes which, and
+// the order of the steps.
 #pragma once
 #include "matmul.h"
 
@@ -48,9 +48,9 @@ INLINE Number panelsOf(Number columns) {
 }
 
 /**
- * Where the parts of packed weights begin: what the forward pass reads, and, only where a backward pass
- * may follow, the transposed recurrent kernel [width, units] in panels of tileColumns units, and the
- * transposed kernel [width, inputs] in panels of tileColumns features, if x has a gradient.
+ * Where the parts of packed weights begin: what the forward pass reads, and, only where a backward
+ * pass may follow, the transposed recurrent kernel [width, units] in panels of tileColumns units,
+ * and the transposed kernel [width, inputs] in panels of tileColumns features, if x has a gradient.
  */
 template <class Number>
 struct Layout {
@@ -64,7 +64,9 @@ struct Layout {
   }
 };
 
-/** Whether an array of so many floats is more than 4 MB, what a core's share of the caches may keep. */
+/**
+ * Whether an array of so many floats is more than 4 MB, what a core's share of the caches may keep.
+ */
 INLINE bool isFar(double floats) { return floats > 1 << 20; }
 
 /** Threads for the steps of B rows: rows are independent through time. */
@@ -74,8 +76,8 @@ INLINE long sharesFor(long B, double operations) {
 }
 
 /**
- * On how many threads units are split, which then wait for each other after each step: 1 unless rows
- * fill no tile and reading the weights of a step takes longer than meeting (256 kB: 2 µs).
+ * On how many threads units are split, which then wait for each other after each step: 1 unless
+ * rows fill no tile and reading the weights of a step takes longer than meeting (256 kB: 2 µs).
  */
 INLINE int threadsForColumns(const Rows& rows, double weights) {
   int n = weights >= 1 << 16 ? threadsFor(weights * rows.B * rows.T) : 1;
@@ -90,10 +92,10 @@ INLINE void forColumns(int n, long count, Body body) {
 }
 
 /**
- * All steps of all rows: run(share, some) once for each share, where some(body) calls body(first, end)
- * for all of `blocks` blocks of columns. Threads take rows and run whole sequences without waiting for
- * each other. Few rows with large weights are bound by reading the weights: there each thread reads its
- * part of them, the columns, and they wait for each other after each step.
+ * All steps of all rows: run(share, some) once for each share, where some(body) calls body(first,
+ * end) for all of `blocks` blocks of columns. Threads take rows and run whole sequences without
+ * waiting for each other. Few rows with large weights are bound by reading the weights: there each
+ * thread reads its part of them, the columns, and they wait for each other after each step.
  */
 template <class Run>
 INLINE void forShares(const Rows& rows, long blocks, double weights, Run run) {
@@ -120,8 +122,8 @@ INLINE ForwardCell forwardCell(Cell& cell) {
 }
 
 /**
- * The forward pass of a cell, which writes h; `weights` are read in each step. One copy for all cells, as
- * a step is long.
+ * The forward pass of a cell, which writes h; `weights` are read in each step. One copy for all
+ * cells, as a step is long.
  */
 NOINLINE void forwardSteps(const Rows& rows, long U, long blocks, double weights, const float* h,
                            const float* h0, float* hLast, ForwardCell cell) {
@@ -141,11 +143,11 @@ NOINLINE void forwardSteps(const Rows& rows, long U, long blocks, double weights
 }
 
 /**
- * Packs the transposed kernels in panels, as `Layout` says. The transposed kernel begins with column
- * `first` of the kernel.
+ * Packs the transposed kernels in panels, as `Layout` says. The transposed kernel begins with
+ * column `first` of the kernel.
  */
-INLINE void packBackward(const float* kernel, const float* recurrentKernel, const Layout<long>& layout,
-                         long first, int backward, float* packed) {
+INLINE void packBackward(const float* kernel, const float* recurrentKernel,
+                         const Layout<long>& layout, long first, int backward, float* packed) {
   auto pack = [&](const float* weights, long columns, long begin, float* to) NOT_INLINE {
     long width = layout.width, head = begin > 0 ? width - begin : 0;
     parallel(panelsOf(columns), (double)columns * width, [&](long panel) {

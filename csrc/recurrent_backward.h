@@ -1,6 +1,6 @@
-// Backpropagation through time for every cell. dz is the gradient of the sums that the products with x
-// and h went into. Only dz_{t+1}·Rᵀ has to run through time; the gradients of x and of the weights are
-// then one large product each, over all processed steps.
+// Backpropagation through time for every cell. dz is the gradient of the sums that the products
+// with x and h went into. Only dz_{t+1}·Rᵀ has to run through time; the gradients of x and of the
+// weights are then one large product each, over all processed steps.
 #pragma once
 #include "math.h"
 #include "recurrent.h"
@@ -11,8 +11,8 @@ namespace {
 struct BackwardCell {
   const void* cell;
   /**
-   * Turns what the forward pass has kept of step s into dz, for `columns` units from `unit`. `sums` holds
-   * dz_{t+1}·Rᵀ; null at a row's last step, where dhState holds the gradient of hLast.
+   * Turns what the forward pass has kept of step s into dz, for `columns` units from `unit`. `sums`
+   * holds dz_{t+1}·Rᵀ; null at a row's last step, where dhState holds the gradient of hLast.
    */
   void (*finish)(const void* cell, long row, long s, long unit, long columns, const float* sums);
   /** Names what `finish` will read and write. */
@@ -41,8 +41,8 @@ struct BackwardSteps {
   BackwardCell cell;
 
   /**
-   * dz_s·Rᵀ for the first `count` rows of a share and for the units from..end, a panel at a time; the cell
-   * makes dz_{s-1} of it, or, before the first step, it is the gradient of h_0.
+   * dz_s·Rᵀ for the first `count` rows of a share and for the units from..end, a panel at a time;
+   * the cell makes dz_{s-1} of it, or, before the first step, it is the gradient of h_0.
    */
   NOINLINE void recurrent(const Share& share, long count, long s, long from, long end) {
     for (long unit = from; unit < end; unit += tileColumns) {
@@ -85,8 +85,8 @@ struct BackwardSteps {
 
 /** Columns of dz that stand side by side in the weights' gradients, too. */
 struct Segment {
-  long first, count;      // in dz
-  long kernel, recurrent;  // where in the kernel's and the recurrent kernel's columns; -1: not there
+  long first, count;       // in dz
+  long kernel, recurrent;  // the first of them in the kernel, the recurrent kernel; -1: not there
 };
 
 /** What dz means for the weights. */
@@ -129,8 +129,8 @@ struct Gradients {
   int32_t adds;
   long I, U;
   Columns columns;
-  // Positions of step p and of the one before it; ~row where h0 is. The first `starts` steps are those
-  // that h0 comes before.
+  // Positions of step p and of the one before it; ~row where h0 is. The first `starts` steps are
+  // those that h0 comes before.
   int32_t *at, *before;
   long count, starts;
   /** Steps from asking for a part of a row to reading it: rows lie too far apart to be foreseen. */
@@ -178,8 +178,9 @@ struct Gradients {
   }
 
   /**
-   * [x, h_{t-1}]ᵀ·dz over the processed steps p from `start`, one block of at most blockK steps, for the
-   * panels first..end of dz. Threads take columns of dz, so the order of every sum is the order of p.
+   * [x, h_{t-1}]ᵀ·dz over the processed steps p from `start`, one block of at most blockK steps,
+   * for the panels first..end of dz. Threads take columns of dz, so the order of every sum is the
+   * order of p.
    */
   INLINE void block(long start, long depth, long first, long end) {
     for (long p = first; p < end; p++) {
@@ -229,7 +230,9 @@ struct Gradients {
     }
   }
 
-  /** The steps start + skipped .. start + depth of a block, whose dz is packed, times rowOf(step). */
+  /**
+   * The steps start + skipped .. start + depth of a block, whose dz is packed, times rowOf(step).
+   */
   template <class RowOf>
   INLINE void product(long start, long skipped, long depth, long first, long end, long rows,
                       float* out, long Segment::* column, bool add, RowOf rowOf) {

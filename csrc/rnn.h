@@ -1,5 +1,5 @@
-// The simple recurrent network: h_t = f(x_t·W + h_{t-1}·R + b), f = tanh or relu. With dz the gradient of
-// the sum: dz_t = (dh_t + dz_{t+1}·Rᵀ) ⊙ f', where f' follows from h.
+// The simple recurrent network: h_t = f(x_t·W + h_{t-1}·R + b), f = tanh or relu. With dz the
+// gradient of the sum: dz_t = (dh_t + dz_{t+1}·Rᵀ) ⊙ f', where f' follows from h.
 //
 // Packed: bias, kernel and recurrent kernel in panels of tileColumns units; `Layout` has the rest.
 #pragma once
@@ -113,8 +113,8 @@ void rnnForward(const float* x, const float* packed, const float* h0, const int3
 
 void rnnBackward(const float* x, const float* packed, const float* h0, const int32_t* steps,
                  const int32_t* lengths, const int32_t* order, const float* h, float* dz,
-                 const float* dh, float* dhState, float* dx, float* dKernel, float* dRecurrentKernel,
-                 float* dBias, float* scratch, int32_t b, int32_t t, int32_t inputs, int32_t units,
+                 const float* dh, float* dhState, float* dx, float* dKernel,
+                 float* dRecurrentKernel, float* dBias, float* scratch, int32_t b, int32_t t, int32_t inputs, int32_t units,
                  int32_t reverse, int32_t relu, int32_t adds) {
   Rows rows{steps, lengths, order, b, t, reverse != 0};
   long I = inputs, U = units;
