@@ -6,14 +6,22 @@ import { expectClose } from '../kernels/kernels.case.ts'
 import type { Backend } from '../kernels/kernels.ts'
 import {
   add,
+  average,
   batchNormalization,
   concatenate,
   dense,
   embedding,
+  gaussianNoise,
   globalAveragePooling1d,
   input,
+  layerNormalization,
   lstm,
   masking,
+  maximum,
+  minimum,
+  multiply,
+  spatialDropout1d,
+  subtract,
   timeDistributed,
 } from '../layers/index.ts'
 import { sgd } from '../train/optimizers.ts'
@@ -214,6 +222,30 @@ describe('streams', () => {
       last = [...step.y]
     }
     expectClose(last, whole, { relative: 1e-6 })
+  })
+
+  it('pass through layers that merge, normalize and mask', async () => {
+    const a = input({ shape: [null, 2] })
+    const seen = masking({ maskValue: 9 }).apply(a)
+    const h = lstm({ units: 2, returnSequences: true }).apply(seen)
+    const merged = concatenate().apply([
+      ...[multiply().apply([h, seen]), maximum().apply([h, seen]), minimum().apply([seen, h])],
+      ...[average().apply([h, h]), subtract().apply([h, seen])],
+    ])
+    const normal = layerNormalization().apply(batchNormalization().apply(merged))
+    const noisy = gaussianNoise({ stddev: 1 }).apply(spatialDropout1d({ rate: 0.5 }).apply(normal))
+    const end = lstm({ units: 2 }).apply(noisy)
+    const net = model({ inputs: a, outputs: end, backend: truth, seed: 6 }).build()
+    net.compile({ optimizer: sgd({ learningRate: 0.1 }), loss: 'mse' })
+    for (const _ of [1, 2]) {
+      // Moving statistics change in between, and with them what a step is.
+      await net.fit(x, y)
+      const rows = [x[0][0], x[0][1], [9, 9], x[0][2]]
+      const whole = await values(net, [rows])
+      const state = net.initialState()
+      for (const row of rows) net.step(row, state)
+      expectClose(state.result.y, whole, { relative: 1e-6 })
+    }
   })
 
   it('say which layer inside cannot', () => {

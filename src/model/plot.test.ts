@@ -220,12 +220,15 @@ describe('plotModel', () => {
 
   it('has text that can be read in light and dark', () => {
     const [style] = all(read(plotModel(graph())).root, 'style')
-    const schemes = [...style.text.matchAll(/svg\{([^}]*)\}/g)].map(([, body]) =>
+    const schemes = [...style.text.matchAll(/refrain-plot\{([^}]*)\}/g)].map(([, body]) =>
       Object.fromEntries(
         [...body.matchAll(/--(\w+):(#\w{6})/g)].map(([, key, color]) => [key, color]),
       ),
     )
     expect(schemes).toHaveLength(2)
+    for (const [, rule] of style.text.matchAll(/(?:^|[{}])([^@{}][^{}]*)\{/g)) {
+      expect(rule).toMatch(/^\.refrain-plot/)
+    }
     expect(style.text).toContain('@media (prefers-color-scheme:dark)')
     const luminance = (color: string) => {
       const [r, g, b] = [1, 3, 5]

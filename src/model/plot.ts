@@ -105,7 +105,7 @@ export function plotModel(model: Model<Tensor | Tensor[]>, options: PlotOptions 
     )
   })
   return [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${round(width)} ${total}" ` +
+    `<svg xmlns="http://www.w3.org/2000/svg" class="refrain-plot" viewBox="0 0 ${round(width)} ${total}" ` +
       `width="${round(width)}" height="${total}" role="img">`,
     `<title>${quote(model.name)}</title>`,
     `<style>${style}</style>`,
@@ -117,15 +117,18 @@ export function plotModel(model: Model<Tensor | Tensor[]>, options: PlotOptions 
   ].join('\n')
 }
 
+/** Named, so that it reaches nothing else in a page that holds the picture. */
 const style = [
-  'svg{--ink:#1c2330;--line:#5b6678;--layer:#eef3fb;--input:#e9f6ec;color-scheme:light dark}',
-  '@media (prefers-color-scheme:dark){svg{--ink:#e8ecf3;--line:#9aa6b8;--layer:#253044;--input:#1f3a2b}}',
-  'text{font:13px ui-monospace,Menlo,Consolas,monospace;fill:var(--ink);text-anchor:middle}',
-  '.name{font-weight:bold}',
-  'rect{stroke:var(--line);fill:var(--layer)}',
-  '.input rect{fill:var(--input)}',
-  '.edges path{fill:none;stroke:var(--line);stroke-width:1.5}',
-  '.head{fill:var(--line)}',
+  '.refrain-plot{--ink:#1c2330;--line:#5b6678;--layer:#eef3fb;--input:#e9f6ec}',
+  '@media (prefers-color-scheme:dark){.refrain-plot{--ink:#e8ecf3;--line:#9aa6b8;--layer:#253044;' +
+    '--input:#1f3a2b}}',
+  '.refrain-plot text{font:13px ui-monospace,Menlo,Consolas,monospace;fill:var(--ink);' +
+    'text-anchor:middle}',
+  '.refrain-plot .name{font-weight:bold}',
+  '.refrain-plot rect{stroke:var(--line);fill:var(--layer)}',
+  '.refrain-plot .input rect{fill:var(--input)}',
+  '.refrain-plot .edges path{fill:none;stroke:var(--line);stroke-width:1.5}',
+  '.refrain-plot .head{fill:var(--line)}',
 ].join('')
 
 const round = (value: number) => Math.round(value * 10) / 10
