@@ -2,12 +2,20 @@
 import { describe, expect, it } from 'vitest'
 import { inputsOf, optionsOf, toleranceOf } from '../../test/fixtures/cases.ts'
 import { type FixtureCase, loadFixture } from '../../test/fixtures/load.ts'
-import { callAll, expectError, runStep, weightsOf } from '../../test/harness.ts'
+import {
+  callAll,
+  eachKindOfBackend,
+  expectError,
+  runLayers,
+  runStep,
+  weightsOf,
+} from '../../test/harness.ts'
 import { eachBackend, truth } from '../kernels/backends.case.ts'
 import { expectClose } from '../kernels/kernels.case.ts'
 import type { Backend } from '../kernels/kernels.ts'
 import { type BidirectionalOptions, bidirectional } from './bidirectional.ts'
 import { dense } from './dense.ts'
+import { gru } from './gru.ts'
 import type { Layer } from './layer.ts'
 import { type LstmOptions, lstm } from './lstm.ts'
 import type { RecurrentLayer } from './recurrent.ts'
@@ -92,6 +100,80 @@ function suite(backend: Backend) {
 
 describe('reference float64', () => suite(truth))
 eachBackend(suite)
+
+const twoKinds = loadFixture('keras/two-kinds.json')
+
+describe(`${twoKinds.made_by.program} ${twoKinds.made_by.version}, backward_layer`, () => {
+  it('has its cases', () => expect(twoKinds.cases).toHaveLength(3))
+  eachKindOfBackend((backend) => {
+    it.each(twoKinds.cases.map((one) => [one.name, one] as const))('%s', (_name, one) => {
+      const { arrays } = one
+      const { returnSequences, mergeMode, units } = one.options as Record<string, never>
+      const shared = { returnSequences, returnState: true } as const
+      const backwardLayer = gru({ units, ...shared, goBackwards: true })
+      const layer = bidirectional(lstm({ units: 3, ...shared }), { mergeMode, backwardLayer })
+      const weights = Object.keys(arrays).filter((name) => /^w\d/.test(name))
+      const outputs = ['y', 'f0', 'f1', 'f2']
+      const found = runStep(backend, {
+        inputs: inputsOf(one),
+        weights: weightsOf(
+          backend,
+          [layer],
+          arrays.x.shape,
+          weights.map((name) => arrays[name].data),
+        ),
+        seeds: outputs.map((name) => arrays[`g${name}`].data),
+        compute: (ctx, inputs) => layer.call(ctx, inputs),
+      })
+      const check = (name: string, values: ArrayLike<number>) =>
+        expectClose(values, arrays[name].data, toleranceOf(backend), name)
+      for (const [i, name] of outputs.entries()) check(name, found.outputs[i])
+      for (const [i, name] of weights.entries()) check(`d${name}`, found.weightGradients[i])
+      check('dx', found.inputGradients[0])
+      const { config } = layer
+      expect(layerFromConfig(JSON.parse(JSON.stringify(config))).config).toEqual(config)
+    })
+  })
+
+  it('takes initial states of both kinds, and gives the shapes', () => {
+    const state = (width: number) => ({ shape: [2, width], data: new Float64Array(2 * width) })
+    const backwardLayer = gru({ units: 2, goBackwards: true, returnState: true })
+    const layer = bidirectional(lstm({ units: 3, returnState: true }), { backwardLayer })
+    const x = { shape: [2, 4, 1], data: Float64Array.from({ length: 8 }, (_, i) => Math.sin(i)) }
+    const run = (...states: ReturnType<typeof state>[]) =>
+      runLayers(truth, layer, { inputs: [x, ...states] })
+    expect(layer.outputShapes([[null, null, 1]])).toEqual([
+      [null, 5],
+      [null, 3],
+      [null, 3],
+      [null, 2],
+    ])
+    expect(run(state(3), state(3), state(2)).outputs).toEqual(run().outputs)
+  })
+
+  it('has its errors', () => {
+    const make = (backwardLayer: unknown, mergeMode?: 'sum') => () =>
+      bidirectional(lstm({ units: 3 }), { backwardLayer: backwardLayer as never, mergeMode })
+    const where = "bidirectional 'backwardLayer': expected"
+    expectError(make(gru({ units: 2 })), 'BAD_ARGUMENT', `${where} a layer with goBackwards: true`)
+    expectError(
+      make(gru({ units: 2, goBackwards: true, returnSequences: true })),
+      'BAD_ARGUMENT',
+      `${where} returnSequences: false, as the other layer has it`,
+    )
+    expectError(
+      make(3),
+      'BAD_ARGUMENT',
+      `${where} a recurrent layer such as lstm({ units: 64, goBackwards: true }), got 3`,
+    )
+    expectError(
+      () => make(gru({ units: 2, goBackwards: true }), 'sum')().outputShapes([[null, null, 1]]),
+      'BAD_SHAPE',
+      "bidirectional: mergeMode 'sum' expected outputs of one width, got 3 and 2; " +
+        "mergeMode: 'concat' joins outputs of any widths",
+    )
+  })
+})
 
 describe('the layer inside', () => {
   it('keeps its options, in both directions and through a file', () => {

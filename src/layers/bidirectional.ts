@@ -21,6 +21,11 @@ const mergeModes = ['concat', 'sum', 'mul', 'ave', 'none']
 export interface BidirectionalOptions extends LayerOptions {
   /** Default 'concat'. */
   mergeMode?: MergeMode
+  /**
+   * The layer that reads from the end, any recurrent one with `goBackwards: true` and the other's
+   * `returnSequences` and `returnState`; by default one like the other.
+   */
+  backwardLayer?: RecurrentLayer
 }
 
 /** The layer behind `bidirectional`. */
@@ -29,11 +34,14 @@ export class Bidirectional extends Layer {
   readonly forward: RecurrentLayer
   readonly backward: RecurrentLayer
   readonly mergeMode: MergeMode
+  readonly #separate: boolean
 
   constructor(layer: RecurrentLayer, options: BidirectionalOptions) {
     super({ ...options, inputShape: options.inputShape ?? layer.inputShape ?? undefined })
     this.forward = layer.copy({ ...layer.rules, name: 'forward' })
-    this.backward = layer.copy({ ...layer.rules, name: 'backward' })
+    const { backwardLayer = layer } = options
+    this.backward = backwardLayer.copy({ ...backwardLayer.rules, name: 'backward' })
+    this.#separate = backwardLayer !== layer
     this.mergeMode = options.mergeMode ?? 'concat'
     if (!mergeModes.includes(this.mergeMode)) {
       throw new RefrainError(
@@ -56,7 +64,11 @@ export class Bidirectional extends Layer {
   }
 
   options() {
-    return { layer: this.forward.config, mergeMode: this.mergeMode }
+    return {
+      layer: this.forward.config,
+      ...(this.#separate && { backwardLayer: this.backward.config }),
+      mergeMode: this.mergeMode,
+    }
   }
 
   override build(inputs: readonly Shape[]): void {
@@ -67,10 +79,19 @@ export class Bidirectional extends Layer {
 
   outputShapes([x]: readonly Shape[]): Shape[] {
     const [one, ...states] = this.forward.outputShapes([x])
-    const features = one[one.length - 1]!
-    const width = this.mergeMode === 'concat' ? 2 * features : features
-    const merged = [...one.slice(0, -1), width]
-    return [...(this.mergeMode === 'none' ? [one, one] : [merged]), ...states, ...states]
+    const [other, ...otherStates] = this.backward.outputShapes([x])
+    const [width, otherWidth] = [one, other].map((shape) => shape[shape.length - 1]!)
+    const { mergeMode } = this
+    if (width !== otherWidth && mergeMode !== 'concat' && mergeMode !== 'none') {
+      throw new RefrainError(
+        'BAD_SHAPE',
+        `${this.name || this.kind}: mergeMode '${mergeMode}' expected outputs of one width, ` +
+          `got ${width} and ${otherWidth}`,
+        "mergeMode: 'concat' joins outputs of any widths",
+      )
+    }
+    const merged = [...one.slice(0, -1), mergeMode === 'concat' ? width + otherWidth : width]
+    return [...(mergeMode === 'none' ? [one, other] : [merged]), ...states, ...otherStates]
   }
 
   /**
@@ -91,7 +112,7 @@ export class Bidirectional extends Layer {
 
   call(ctx: Context, [x, ...initial]: readonly Tensor[]): Tensor[] {
     checkStates(this, x, initial, [...this.forward.stateSizes, ...this.backward.stateSizes])
-    const half = initial.length / 2
+    const half = initial.length === 0 ? 0 : this.forward.stateSizes.length
     // As Keras: masked steps of a bidirectional sequence are zeros.
     const zeroMasked = this.forward.returnSequences
     const run = (layer: RecurrentLayer, states: readonly Tensor[], reverse: boolean) =>
@@ -141,5 +162,25 @@ export function bidirectional(
       'it reads the sequence in both directions anyway',
     )
   }
-  return new Bidirectional(layer, layerOptions('bidirectional', options, ['mergeMode']))
+  const given = layerOptions('bidirectional', options, ['mergeMode', 'backwardLayer'])
+  checkBackward(layer, given.backwardLayer)
+  return new Bidirectional(layer, given)
+}
+
+/** Keras's conditions. */
+function checkBackward(forward: RecurrentLayer, backward: unknown): void {
+  if (backward === undefined) return
+  const problem = () => {
+    if (!(backward instanceof RecurrentLayer)) {
+      return `a recurrent layer such as lstm({ units: 64, goBackwards: true }), got ${show(backward)}`
+    }
+    if (!backward.goBackwards) return 'a layer with goBackwards: true'
+    const shared = ['returnSequences', 'returnState', 'stateful'] as const
+    const other = shared.find((option) => backward[option] !== forward[option])
+    return other && `${other}: ${forward[other]}, as the other layer has it`
+  }
+  const expected = problem()
+  if (expected) {
+    throw new RefrainError('BAD_ARGUMENT', `bidirectional 'backwardLayer': expected ${expected}`)
+  }
 }

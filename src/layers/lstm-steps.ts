@@ -13,6 +13,7 @@
  *                       cell before zoneout.
  */
 import type { Context } from '../tensor/context.ts'
+import { normalizeRows } from '../tensor/normalize.ts'
 import {
   activate,
   add,
@@ -23,7 +24,7 @@ import {
   stepOf,
   weightedSum,
 } from '../tensor/ops.ts'
-import { clip, normalizeRows, repeatRows } from '../tensor/row-ops.ts'
+import { clip, repeatRows } from '../tensor/row-ops.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import type { ActivationName } from './activation.ts'
 import type { SequenceResult } from './recurrent.ts'
@@ -81,7 +82,6 @@ export function lstmSteps(
   const peephole = peepholes(ctx, weights, units, b)
   const ones = coupledGates ? ctx.empty([b, units]) : null
   if (ones) ctx.kernels.fill(ones.values, 1, ones.size)
-  const shownCell = cellGain && affine(ctx, cellGain, cellBias ?? null, [b])
 
   return runSteps(ctx, x, initial, reverse, (time, [h, c]) => {
     const z = sums(time, h)
@@ -93,7 +93,7 @@ export function lstmSteps(
     const sum = add(ctx, multiply(ctx, f, c), multiply(ctx, i, g))
     const cell = cellClip === null ? sum : clip(ctx, sum, -cellClip, cellClip)
     const o = gate(peephole(part(o_), cell, ones ? 1 : 2))
-    const seen = shownCell ? shownCell(normalizeRows(ctx, cell, epsilon)) : cell
+    const seen = cellGain ? normalizeRows(ctx, cell, cellGain, cellBias ?? null, epsilon) : cell
     const wide = multiply(ctx, o, activate(ctx, activation, seen))
     const shown = projectionKernel ? linear(ctx, wide, projectionKernel, null) : wide
     const output = zoneOut(ctx, shown, h, zoneout.h)
@@ -108,7 +108,7 @@ function gateSums(
   { kernel, recurrentKernel, bias, inputGain, recurrentGain }: LstmWeights,
   { dropout, recurrentDropout, coupledGates }: LstmMath,
 ): (time: number, h: Tensor) => Tensor {
-  const [b, t, features] = x.shape
+  const [b, , features] = x.shape
   const gates = coupledGates ? 3 : 4
   // Keras: with recurrent dropout the input, too, has a mask for each gate.
   const perGate = ctx.training && recurrentDropout > 0
@@ -120,27 +120,11 @@ function gateSums(
     const fromInput = gateProduct(ctx, kernel, bias, inputMasks)(source)
     return (time, h) => add(ctx, stepOf(ctx, fromInput, time), fromState(h))
   }
-  const fromInput = normalizeRows(ctx, gateProduct(ctx, kernel, null, inputMasks)(source), epsilon)
-  const scaled = affine(ctx, inputGain, bias, [b, t])(fromInput)
-  const scaleState = affine(ctx, recurrentGain, null, [b])
-  return (time, h) =>
-    add(ctx, stepOf(ctx, scaled, time), scaleState(normalizeRows(ctx, fromState(h), epsilon)))
-}
-
-/** v ↦ gain ⊙ v + bias, for v of shape [...outer, F]. */
-function affine(
-  ctx: Context,
-  gain: Tensor,
-  bias: Tensor | null,
-  outer: readonly number[],
-): (v: Tensor) => Tensor {
-  const rows = outer.reduce((product, length) => product * length, 1)
-  const spread = (v: Tensor) => repeatRows(ctx, v, rows).view([...outer, v.size])
-  const factors = spread(gain)
-  const terms = bias ? spread(bias) : null
-  return (v) => {
-    const scaled = multiply(ctx, v, factors)
-    return terms ? add(ctx, scaled, terms) : scaled
+  const sums = gateProduct(ctx, kernel, null, inputMasks)(source)
+  const fromInput = normalizeRows(ctx, sums, inputGain, bias, epsilon)
+  return (time, h) => {
+    const normalized = normalizeRows(ctx, fromState(h), recurrentGain, null, epsilon)
+    return add(ctx, stepOf(ctx, fromInput, time), normalized)
   }
 }
 

@@ -1,17 +1,19 @@
 /** The operations that a cell of `defineCell` and a `lambda` layer compute with. */
 import { RefrainError, show } from '../errors.ts'
 import type { Context } from '../tensor/context.ts'
+import { normalizeRows } from '../tensor/normalize.ts'
 import {
   activate,
   columns,
   concatenate,
   dropout,
+  largest,
   linear,
   multiply,
   weightedSum,
 } from '../tensor/ops.ts'
-import { larger, pointwise } from '../tensor/pointwise.ts'
-import { clip, normalizeRows, repeatRows } from '../tensor/row-ops.ts'
+import { pointwise } from '../tensor/pointwise.ts'
+import { clip, repeatRows } from '../tensor/row-ops.ts'
 import { shapeError, type Tensor } from '../tensor/tensor.ts'
 import { checkInteger } from '../util/check.ts'
 import { type ActivationName, checkActivation } from './activation.ts'
@@ -130,10 +132,10 @@ export function operations(ctx: Context): Operations {
     subtract: (a, b) => weightedSum(ctx, pair('subtract', a, b), [1, -1]),
     multiply: fold(times),
     divide: (a, b) => times(a, typeof b === 'number' ? 1 / b : inverse(b)),
-    maximum: (a, b) => larger(ctx, ...pair('maximum', a, b)),
+    maximum: (a, b) => largest(ctx, pair('maximum', a, b)),
     minimum(a, b) {
       const [left, right] = pair('minimum', a, b)
-      return times(-1, larger(ctx, times(-1, left), times(-1, right)))
+      return times(-1, largest(ctx, [times(-1, left), times(-1, right)]))
     },
     sigmoid: (x) => activate(ctx, 'sigmoid', x),
     tanh: (x) => activate(ctx, 'tanh', x),
@@ -148,7 +150,7 @@ export function operations(ctx: Context): Operations {
     clip: (x, low, high) => clip(ctx, x, low, high),
     sum: (x) => over(x, 1),
     mean: (x) => over(x, 1 / x.shape[x.shape.length - 1]),
-    normalize: (x, epsilon = 1e-3) => normalizeRows(ctx, x, epsilon),
+    normalize: (x, epsilon = 1e-3) => normalizeRows(ctx, x, null, null, epsilon),
     concatenate: (parts) => concatenate(ctx, parts),
     split(x, parts) {
       const width = x.shape[x.shape.length - 1] / checkInteger("operations.split 'parts'", parts)

@@ -92,8 +92,9 @@ const makers: Record<string, (options: never, make: Make) => Layer> = {
   spatialDropout1d,
   subtract,
   bidirectional: (options: Options, make) => {
-    const [layer, rest] = wrapped(options, make)
-    return bidirectional(layer as RecurrentLayer, rest)
+    const [layer, { backwardLayer, ...rest }] = wrapped(options, make)
+    const other = backwardLayer && { backwardLayer: make(backwardLayer as LayerConfig) }
+    return bidirectional(layer as RecurrentLayer, { ...rest, ...(other as object) })
   },
   rnn: ({ cell, ...rest }: Options, make) => rnn(make(cell as LayerConfig) as Cell, rest),
   stackedRnnCells: ({ cells, ...rest }: Options, make) =>
