@@ -96,13 +96,16 @@ async function unchanged<T>(
   { states, parameters }: Model<Tensor | Tensor[]>,
   work: () => Promise<T>,
 ): Promise<T> {
-  const weights = parameters.values.values.slice()
+  // Each by itself: another model that shares them may be their home.
+  const weights = parameters.parameters.map(({ value }) => value.values.slice())
   const kept = states.read()
   states.reset()
   try {
     return await work()
   } finally {
-    parameters.values.values.set(weights)
+    parameters.parameters.forEach(({ value }, i) => {
+      value.values.set(weights[i])
+    })
     parameters.touch()
     states.write(kept)
   }
