@@ -7,7 +7,7 @@
  */
 import { inputsOf } from '../workloads.mjs'
 
-const float = 1
+export const float = 1
 const int64 = 7
 
 /** @param {import('../workloads.mjs').Workload} workload @param {Float32Array[][]} weights */
@@ -64,7 +64,7 @@ function byGate(
 }
 
 /** NodeProto. @param {string} operator @param {string[]} inputs @param {string[]} outputs @param {Uint8Array[]} attributes */
-const node = (operator, inputs, outputs, attributes) =>
+export const node = (operator, inputs, outputs, attributes) =>
   message([
     ...inputs.map((name) => string(1, name)),
     ...outputs.map((name) => string(2, name)),
@@ -73,7 +73,7 @@ const node = (operator, inputs, outputs, attributes) =>
   ])
 
 /** TensorProto. @param {string} name @param {number} type @param {number[]} shape @param {Float32Array | BigInt64Array} data */
-const tensor = (name, type, shape, data) =>
+export const tensor = (name, type, shape, data) =>
   message([
     ...shape.map((size) => integer(1, size)),
     integer(2, type),
@@ -82,24 +82,25 @@ const tensor = (name, type, shape, data) =>
   ])
 
 /** ValueInfoProto of a float tensor. @param {string} name @param {number[]} shape */
-function valueInfo(name, shape) {
+export function valueInfo(name, shape) {
   const sizes = message(shape.map((size) => field(1, message([integer(1, size)]))))
   const type = message([integer(1, float), field(2, sizes)])
   return message([string(1, name), field(2, message([field(1, type)]))])
 }
 
 /** @param {number} number @param {number} value */
-const integer = (number, value) => Uint8Array.from([...varint(number << 3), ...varint(value)])
+export const integer = (number, value) =>
+  Uint8Array.from([...varint(number << 3), ...varint(value)])
 
 /** @param {number} number @param {string} text */
-const string = (number, text) => field(number, new TextEncoder().encode(text))
+export const string = (number, text) => field(number, new TextEncoder().encode(text))
 
 /** A field of given length. @param {number} number @param {Uint8Array} bytes */
-const field = (number, bytes) =>
+export const field = (number, bytes) =>
   message([Uint8Array.from([...varint((number << 3) | 2), ...varint(bytes.length)]), bytes])
 
 /** @param {Uint8Array[]} parts */
-const message = (parts) => new Uint8Array(Buffer.concat(parts))
+export const message = (parts) => new Uint8Array(Buffer.concat(parts))
 
 /** Seven bits a byte, lowest first. @param {number} value */
 function varint(value) {
