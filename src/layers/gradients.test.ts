@@ -117,6 +117,18 @@ describe.each(Object.entries(masks))('%s', (_name, mask) => {
   ])('$kind …', (...layers) => check(layers, mask))
 })
 
+describe('learned initial states', () => {
+  const learned = { ...all, learnInitialState: true }
+  it.each([
+    ['gru', gru(learned)],
+    ['gru, reset before, goBackwards', gru({ ...learned, resetAfter: false, goBackwards: true })],
+    ['simpleRnn', simpleRnn(learned)],
+    ['simpleRnn in both directions', bidirectional(simpleRnn({ units, learnInitialState: true }))],
+  ])('%s', (_name, layer) => {
+    for (const mask of [null, masks.gaps, masks['a row without steps']]) check([layer], mask)
+  })
+})
+
 describe('embedding', () => {
   const ids: Values = {
     shape: [3, 4],
