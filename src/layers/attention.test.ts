@@ -1,5 +1,5 @@
 /** Attention: Keras's numbers, the papers' scores by algebra, masks, gradients, files, errors. */
-import { describe, expect, it } from 'vitest'
+import { describe, expect, expectTypeOf, it } from 'vitest'
 import { optionsOf, toleranceOf } from '../../test/fixtures/cases.ts'
 import { type FixtureCase, loadFixture } from '../../test/fixtures/load.ts'
 import { expectError, expectGradients, runStep, type Values } from '../../test/harness.ts'
@@ -9,8 +9,9 @@ import type { Backend } from '../kernels/kernels.ts'
 import { ParameterSet } from '../tensor/parameter.ts'
 import { additiveAttention } from './additive-attention.ts'
 import { attention } from './attention.ts'
+import type { AttentionOutputs } from './attention-layer.ts'
 import { input } from './input.ts'
-import type { Layer } from './layer.ts'
+import type { Layer, SymbolicTensor } from './layer.ts'
 import { luongAttention } from './luong-attention.ts'
 import { layerFromConfig } from './registry.ts'
 
@@ -225,6 +226,14 @@ describe('a file brings back', () => {
     expect(again.config).toEqual(layer.config)
     expect(again.constructor).toBe(layer.constructor)
   })
+})
+
+it('returnAttentionScores decides what apply gives', () => {
+  const x = input({ shape: [null, 2] })
+  const both = additiveAttention({ returnAttentionScores: true }).apply([x, x])
+  expectTypeOf(both).toEqualTypeOf<AttentionOutputs>()
+  expectTypeOf(attention().apply([x, x])).toEqualTypeOf<SymbolicTensor>()
+  expectTypeOf(luongAttention({ score: 'dot' }).apply([x, x, x])).toEqualTypeOf<SymbolicTensor>()
 })
 
 describe('errors', () => {

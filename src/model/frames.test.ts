@@ -114,6 +114,15 @@ describe('sequences of images', () => {
   })
 })
 
+it('what looks along the whole sequence takes no single steps', () => {
+  const net = sequential([conv1d({ filters: 1, kernelSize: 2, name: 'look' })]).build([
+    null,
+    null,
+    1,
+  ])
+  expect(() => net.step([1])).toThrow(/look.*it needs the whole sequence/)
+})
+
 it('regularizers and constraints count for convolutions', async () => {
   const [rows, filters] = [3, 2]
   const random = new Random(4)
