@@ -18,7 +18,10 @@ export interface LayerFlow {
   readonly layer: string
   /** ‖∂loss/∂h_t‖ for t from 0: the root of the sum of squares over rows and units. */
   readonly h: Float64Array
-  /** ‖∂loss/∂c_t‖, of layers with a cell; else null. */
+  /**
+   * ‖∂loss/∂c_t‖, of layers with a cell; else null. Of c_t as the next step gets it: what it does
+   * through h_t counts there, so at the last step it is 0.
+   */
   readonly c: Float64Array | null
 }
 
