@@ -163,6 +163,7 @@ export * from './train/log-callbacks.ts'
 export {
   binaryCrossentropy,
   binaryFocalCrossentropy,
+  type ComputedLoss,
   type CustomLoss,
   categoricalCrossentropy,
   categoricalFocalCrossentropy,

@@ -391,9 +391,34 @@ describe('a loss of your own', () => {
     expect([...gradient]).toEqual([0, -0.5, -0.5, 0])
   })
 
-  it('needs a name and two functions', () => {
+  it('written with operations is what the one in numbers is', () => {
+    const computed = defineLoss({
+      name: 'quartic',
+      compute: ({ yTrue, yPred, ops }) =>
+        ops.mean(ops.square(ops.square(ops.subtract(yPred, yTrue)))),
+    })
+    const batch = {
+      shape: [1, 3, 1],
+      prediction: [1, 2, 3.5],
+      targetShape: [1, 3],
+      target: [0, 0, 1],
+      mask: [1, 0, 1],
+      weights: [2, 1, 0.5],
+    }
+    expect(lossOf(truth, computed, batch)).toEqual(lossOf(truth, quartic, batch))
+    const logits = { ...batch, mask: undefined }
+    const [one, other] = [computed, quartic].map((loss) => lossOf(truth, loss, logits, 'sigmoid'))
+    expect(one.value).toBeCloseTo(other.value, 12)
+    expectClose(one.gradient, other.gradient, { relative: 1e-12 })
+    const wrong = defineLoss({ name: 'whole', compute: ({ yPred }) => yPred })
+    expect(() =>
+      lossOf(truth, wrong, { ...batch, shape: [1, 1, 3], targetShape: [1, 1, 3], mask: undefined }),
+    ).toThrow("loss 'whole': one number for each row: expected shape [1, 1], got [1, 1, 3]")
+  })
+
+  it('needs a name and functions', () => {
     expect(() => defineLoss({ name: 'half', value: () => 0 } as never)).toThrow(
-      'defineLoss: expected a name, value and gradient, got { name, value }',
+      'defineLoss: expected a name, and compute or value and gradient, got { name, value }',
     )
   })
 })

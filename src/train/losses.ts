@@ -1,6 +1,7 @@
 /** Losses by Keras's names in camelCase, with Keras 3's definitions and reduction. */
 import { RefrainError, show } from '../errors.ts'
 import { lossCodes } from '../kernels/kernels.ts'
+import { type Operations, operations } from '../layers/operations.ts'
 import type { Context } from '../tensor/context.ts'
 import { activate } from '../tensor/ops.ts'
 import { shapeError, type Tensor } from '../tensor/tensor.ts'
@@ -41,18 +42,18 @@ export interface LossConfig extends LossOptions {
   /** A `LossName`, or the name of a loss of your own. */
   readonly name: LossName | (string & {})
   /** What `defineLoss` made. Files do not hold it. */
-  readonly custom?: CustomLoss & { readonly run: RunLoss }
+  readonly custom?: { readonly labels?: boolean; readonly run: RunLoss }
 }
 
-/** Writes the losses of all rows, and the gradient if there is room for it. */
-type RunLoss = (
-  custom: CustomLoss,
-  prediction: Tensor,
-  target: Tensor,
-  scale: Tensor,
-  perRow: Tensor,
-  dPrediction: Tensor | null,
-) => void
+/** Writes the losses of all rows to `perRow` and, if wanted, sends the gradient of Σ scale · loss back. */
+type RunLoss = (batch: {
+  ctx: Context
+  prediction: Tensor
+  target: Tensor
+  scale: Tensor
+  perRow: Tensor
+  gradients: boolean
+}) => void
 
 /** A loss of your own, row by row; see {@link defineLoss}. */
 export interface CustomLoss {
@@ -62,6 +63,12 @@ export interface CustomLoss {
   value(yTrue: Float64Array, yPred: Float64Array): number
   /** Writes ∂value/∂yPred to `out`, which holds C zeros. */
   gradient(yTrue: Float64Array, yPred: Float64Array, out: Float64Array): void
+}
+
+/** A loss of your own from operations, which know their gradients; see {@link defineLoss}. */
+export interface ComputedLoss {
+  /** The loss of each row, [B,…] or [B,…,1], of targets and predictions [B,…,C]. */
+  compute(given: { yTrue: Tensor; yPred: Tensor; ops: Operations }): Tensor
 }
 
 interface Kind {
@@ -213,26 +220,54 @@ export const categoricalFocalCrossentropy = (
 ): LossConfig => ({ ...options, name: 'categoricalFocalCrossentropy' })
 
 /** Row by row in TypeScript. Other losses do without it, and so do bundles. */
-const runCustom: RunLoss = (custom, prediction, target, scale, perRow, dPrediction) => {
-  const rows = perRow.size
-  const [p, losses, scales] = [prediction.values, perRow.values, scale.values]
-  const dp = dPrediction?.values
-  const y = target.dtype === 'int32' ? target.ints : target.values
-  const [cols, wide] = [p.length / rows, y.length / rows]
-  for (let r = 0; r < rows; r++) {
-    const factor = scales[r]
-    const out = new Float64Array(cols)
-    const yTrue = Float64Array.from(y.subarray(r * wide, (r + 1) * wide))
-    const yPred = Float64Array.from(p.subarray(r * cols, (r + 1) * cols))
-    losses[r] = factor === 0 ? 0 : custom.value(yTrue, yPred)
-    if (!dp) continue
-    if (factor !== 0) custom.gradient(yTrue, yPred, out)
-    for (let c = 0; c < cols; c++) dp[r * cols + c] = factor * out[c]
+const rowByRow =
+  ({ value, gradient }: CustomLoss): RunLoss =>
+  ({ ctx, prediction, target, scale, perRow, gradients }) => {
+    const rows = perRow.size
+    const room = gradientRoom(ctx, prediction, gradients)
+    const [p, losses, scales] = [prediction.values, perRow.values, scale.values]
+    const dp = room.gradient?.values
+    const y = target.dtype === 'int32' ? target.ints : target.values
+    const [cols, wide] = [p.length / rows, y.length / rows]
+    for (let r = 0; r < rows; r++) {
+      const factor = scales[r]
+      const out = new Float64Array(cols)
+      const yTrue = Float64Array.from(y.subarray(r * wide, (r + 1) * wide))
+      const yPred = Float64Array.from(p.subarray(r * cols, (r + 1) * cols))
+      losses[r] = factor === 0 ? 0 : value(yTrue, yPred)
+      if (!dp) continue
+      if (factor !== 0) gradient(yTrue, yPred, out)
+      for (let c = 0; c < cols; c++) dp[r * cols + c] = factor * out[c]
+    }
+    room.add()
   }
-}
+
+/** By operations on the tape. */
+const byOperations =
+  (name: string, { compute }: ComputedLoss): RunLoss =>
+  ({ ctx, prediction, target, scale, perRow, gradients }) => {
+    const yTrue = target.view(prediction.shape)
+    const found = compute({ yTrue, yPred: prediction, ops: operations(ctx) })
+    if (found?.size !== perRow.size) {
+      const rows = prediction.shape.slice(0, -1)
+      throw shapeError(`loss '${name}': one number for each row`, rows, found?.shape ?? [])
+    }
+    const scales = scale.values
+    perRow.values.set(found.values.map((value, r) => (scales[r] === 0 ? 0 : value)))
+    if (gradients) ctx.firstGradientOf(found).values.set(scales)
+  }
 
 /**
- * A loss of your own, for `compile`, from the loss of a row and its gradient:
+ * A loss of your own, for `compile`: a function of targets and predictions, written with operations
+ * that know their gradients,
+ *
+ *     const quartic = defineLoss({
+ *       name: 'quartic',
+ *       compute: ({ yTrue, yPred, ops }) =>
+ *         ops.mean(ops.square(ops.square(ops.subtract(yPred, yTrue)))),
+ *     })
+ *
+ * or the loss of a row and its gradient in plain numbers:
  *
  *     const quartic = defineLoss({
  *       name: 'quartic',
@@ -243,17 +278,21 @@ const runCustom: RunLoss = (custom, prediction, target, scale, perRow, dPredicti
  * Masks, weights and the mean over rows are as in all losses. A file keeps only the name: compile
  * the loaded model again to train it.
  */
-export function defineLoss({ name, ...custom }: CustomLoss & { name: string }): LossConfig {
-  checkOptions('defineLoss', custom, ['labels', 'value', 'gradient'])
-  const { value, gradient } = custom
-  if (typeof name !== 'string' || typeof value !== 'function' || typeof gradient !== 'function') {
+export function defineLoss(
+  options: (CustomLoss | ComputedLoss) & { readonly name: string },
+): LossConfig {
+  checkOptions('defineLoss', options, ['name', 'labels', 'value', 'gradient', 'compute'])
+  const { name } = options
+  const functions = 'compute' in options ? [options.compute] : [options.value, options.gradient]
+  if (typeof name !== 'string' || functions.some((one) => typeof one !== 'function')) {
     throw new RefrainError(
       'BAD_ARGUMENT',
-      `defineLoss: expected a name, value and gradient, got ${show({ name, ...custom })}`,
-      'value and gradient are functions of yTrue and yPred, the numbers of one row',
+      `defineLoss: expected a name, and compute or value and gradient, got ${show(options)}`,
+      'they are functions of targets and predictions',
     )
   }
-  return { name, custom: { ...custom, run: runCustom } }
+  const run = 'compute' in options ? byOperations(name, options) : rowByRow(options)
+  return { name, custom: { labels: 'labels' in options ? options.labels : false, run } }
 }
 
 const short = new Map<string, LossName>([
@@ -363,9 +402,7 @@ export function rowLosses(
   const cols = prediction.shape.at(-1) ?? 1
   const perRow = ctx.empty([rows])
   if (loss.custom) {
-    const { gradient, add } = gradientRoom(ctx, prediction, gradients)
-    loss.custom.run(loss.custom, prediction, target, scale, perRow, gradient)
-    add()
+    loss.custom.run({ ctx, prediction, target, scale, perRow, gradients })
     return perRow
   }
   const { code, logitsCode, activation, labels, own } = kindOf(loss)
