@@ -7,6 +7,7 @@ import { reverseTime, scaleRepeated, stackSteps, stepOf } from '../tensor/ops.ts
 import type { Parameter } from '../tensor/parameter.ts'
 import { repeatRows } from '../tensor/row-ops.ts'
 import type { Tensor } from '../tensor/tensor.ts'
+import { sizeOf } from '../util/check.ts'
 import {
   type CarriedState,
   checkRank,
@@ -249,13 +250,14 @@ function runStepwise(
   initial: readonly Tensor[],
   reverse: boolean,
 ): SequenceResult {
-  const [b, steps, features] = x.shape
+  const [b, steps, ...frame] = x.shape
+  const rows = x.view([b, steps, sizeOf(frame)])
   const outputs: Tensor[] = []
   let states = [...initial]
   let last: Tensor | null = null
   for (let s = 0; s < steps; s++) {
     const t = reverse ? steps - 1 - s : s
-    const step = stepOf(ctx, x, t).view([b, 1, features])
+    const step = stepOf(ctx, rows, t).view([b, 1, ...frame])
     step.mask = x.mask && maskOfStep(ctx.arena, x.mask, t)
     const result: SequenceResult = layer.run(ctx, step, states, false, last)
     states = result.states

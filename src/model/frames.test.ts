@@ -26,6 +26,7 @@ import { maxNorm } from '../tensor/constraints.ts'
 import { l1, l2 } from '../tensor/regularizers.ts'
 import { adam, sgd } from '../train/optimizers.ts'
 import { model } from './functional.ts'
+import { gradientFlow } from './gradient-flow.ts'
 import { loadModel } from './load.ts'
 import type { Model } from './model.ts'
 import { sequential } from './sequential.ts'
@@ -112,6 +113,20 @@ describe('sequences of images', () => {
       expectClose(y, expected, { relative: 1e-5, absolute: 1e-6 }, `step ${t}`)
     }
   })
+})
+
+it('gradientFlow sees the steps of a convolutional LSTM', async () => {
+  const { x } = films()
+  const layers = [convLstm2d({ filters: 2, kernelSize: 3 }), flatten()]
+  const net = sequential(layers as never, { seed: 3 }).build([null, steps, side, side, 1])
+  net.compile({ loss: 'mse' })
+  const output = (await (await net.predict(x)).data()) as Float32Array
+  const zeros = { shape: [rows, output.length / rows], data: new Float32Array(output.length) }
+  const [flow] = (await gradientFlow(net, x, zeros)).layers
+  expect([flow.h.length, flow.c?.length]).toEqual([steps, steps])
+  // The loss is the mean of the last h², so its gradient there is 2 h / N.
+  expect(flow.h[steps - 1]).toBeCloseTo((2 * Math.hypot(...output)) / output.length, 6)
+  expect(flow.h[0]).toBeGreaterThan(0)
 })
 
 it('what looks along the whole sequence takes no single steps', () => {
