@@ -15,6 +15,7 @@ REFRAIN_KERNELS(X)
 #undef X
 
 #include "activation.h"
+#include "crf.h"
 #include "elementwise.h"
 #include "embedding.h"
 #include "gru.h"

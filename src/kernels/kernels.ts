@@ -628,6 +628,31 @@ export interface Kernels {
     cols: Int,
   ): void
 
+  /**
+   * Of a linear-chain CRF (equations: reference/crf.ts): out[b] = log Z - score of row b's labels, 0
+   * for a row without steps. Steps and lengths as for the LSTM, always forwards. With
+   * dx and dPairs (both overwritten) also scale[b] times the gradients: dx with respect to x, 0 at
+   * masked steps, dPairs with respect to the transitions, one matrix for each row. Those of start and
+   * end are dx at a row's first and last step. Labels have been checked; -1e30 forbids.
+   */
+  crfLoss(
+    x: Floats /* [B,T,K] */,
+    labels: Ints /* [B,T] */,
+    transitions: Floats /* [K,K], from row to column */,
+    start: Floats /* [K] */,
+    end: Floats /* [K] */,
+    steps: Ints | null /* [B,T] */,
+    lengths: Ints | null /* [B] */,
+    scale: Floats /* [B] */,
+    out: FloatsOut /* [B] */,
+    dx: FloatsOut | null /* [B,T,K] */,
+    dPairs: FloatsOut | null /* [B,K,K] */,
+    scratch: FloatsOut /* [B, T + 4K] */,
+    b: Int,
+    t: Int,
+    k: Int,
+  ): void
+
   // ---- the optimizer's step -----------------------------------------------------------------
 
   /** Σ x[i]², in double precision at the end of each fixed block. */

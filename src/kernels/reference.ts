@@ -7,6 +7,7 @@ import { RefrainError } from '../errors.ts'
 import type { Backend, Block, Floats, Heap, Kernels } from './kernels.ts'
 import { activationKernels } from './reference/activations.ts'
 import { arrayKernels } from './reference/arrays.ts'
+import { crfKernels } from './reference/crf.ts'
 import { gruKernels } from './reference/gru.ts'
 import { lossKernels } from './reference/losses.ts'
 import { lstmKernels } from './reference/lstm.ts'
@@ -80,6 +81,7 @@ const kernels: Kernels = {
   ...rnnKernels,
   ...lossKernels,
   ...normalizationKernels,
+  ...crfKernels,
   ...optimizerKernels,
   ...peakKernels,
 }

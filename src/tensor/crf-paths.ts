@@ -1,5 +1,6 @@
 /** A CRF's paths and marginals of single rows, in float64 and outside of any model. */
-import { crfLoss, logSumExp } from '../kernels/reference/crf.ts'
+import { crfKernels } from '../kernels/reference/crf.ts'
+import { logSumExp } from '../util/log-sum-exp.ts'
 import { type Tensor, tensorOver } from './tensor.ts'
 
 /** The scores of a chain; -Infinity for what is illegal. */
@@ -96,7 +97,24 @@ export function crfMarginals(rows: readonly Float64Array[], scores: PlainScores)
     const pairs = new Float64Array(k * k)
     const [arcs, first, last] = chain
     const loss = new Float64Array(1)
-    crfLoss(row, labels, arcs, first, last, null, null, one, loss, gradient, pairs, 1, length, k)
+    const none = new Float64Array(0)
+    crfKernels.crfLoss(
+      row,
+      labels,
+      arcs,
+      first,
+      last,
+      null,
+      null,
+      one,
+      loss,
+      gradient,
+      pairs,
+      none,
+      1,
+      length,
+      k,
+    )
     for (let t = 0; t < length; t++) gradient[t * k] += 1
     out.set(gradient, r * steps * k)
   })

@@ -1,7 +1,7 @@
 /** The linear-chain CRF on tensors; `kernels/reference/crf.ts` has the equations. */
 import { RefrainError } from '../errors.ts'
-import { crfLoss, crfViterbi } from '../kernels/reference/crf.ts'
 import type { Context } from './context.ts'
+import { crfViterbi } from './crf-viterbi.ts'
 import { shapeError, type Tensor } from './tensor.ts'
 
 /** Scores of a chain of K labels. */
@@ -16,13 +16,11 @@ export interface CrfScores {
 
 /** Labels [B,T] int32 of the best paths through x [B,T,K]; 0 at masked steps. */
 export function crfPath(ctx: Context, x: Tensor, { transitions, start, end }: CrfScores): Tensor {
-  const [b, t, k] = x.shape
+  const [b, t] = x.shape
   const path = ctx.empty([b, t], 'int32')
   path.mask = x.mask
   // In training often nobody looks at the path.
   path.defer(() => {
-    const score = ctx.empty([b])
-    const back = ctx.empty([b, t, k], 'int32')
     crfViterbi(
       x.values,
       transitions.values,
@@ -31,11 +29,7 @@ export function crfPath(ctx: Context, x: Tensor, { transitions, start, end }: Cr
       x.mask?.times?.ints ?? null,
       x.mask?.lengths?.ints ?? null,
       path.ints,
-      score.values,
-      back.ints,
-      b,
-      t,
-      k,
+      x.shape,
     )
   })
   return path
@@ -60,7 +54,9 @@ export function crfNegativeLogLikelihood(
   const wanted = ctx.recording && [x, transitions, start, end].some(({ tracked }) => tracked)
   const dx = wanted ? ctx.empty(x.shape) : null
   const dPairs = wanted ? ctx.empty([b, k, k]) : null
-  crfLoss(
+  const scratch = ctx.empty([b, t + 4 * k])
+  const { kernels } = ctx
+  kernels.crfLoss(
     x.values,
     labels.ints,
     transitions.values,
@@ -72,12 +68,12 @@ export function crfNegativeLogLikelihood(
     losses.values,
     dx?.values ?? null,
     dPairs?.values ?? null,
+    scratch.values,
     b,
     t,
     k,
   )
   if (dx && dPairs) {
-    const { kernels } = ctx
     ctx.give(x, (to, add) => kernels.copyBlock(dx.values, 0, 1, to.values, 0, 1, x.size, 1, add))
     ctx.give(transitions, (to, add) => kernels.sumRows(dPairs.values, to.values, b, k * k, add))
     giveEdge(ctx, x, dx, start, 'start')

@@ -1,7 +1,7 @@
 /** Labels from the outputs of a model trained by CTC. Rows of ordinary numbers, in float64. */
 import { RefrainError } from '../errors.ts'
-import { logSumExp } from '../kernels/reference/crf.ts'
 import { checkInteger, checkOptions } from '../util/check.ts'
+import { logSumExp } from '../util/log-sum-exp.ts'
 import { type Scores, scoreRows } from './score-rows.ts'
 
 /** Options of {@link ctcGreedyDecode}. */

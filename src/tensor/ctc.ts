@@ -1,7 +1,7 @@
-/** Connectionist temporal classification on tensors; `kernels/reference/ctc.ts` has the equations. */
+/** Connectionist temporal classification on tensors; `ctc-alignments.ts` has the equations. */
 import { RefrainError } from '../errors.ts'
-import { ctcLoss } from '../kernels/reference/ctc.ts'
 import type { Context } from './context.ts'
+import { ctcAlignments } from './ctc-alignments.ts'
 import { shapeError, type Tensor } from './tensor.ts'
 
 /** How sequences' losses become one: Keras's mean over sequences, PyTorch's 'mean', or their sum. */
@@ -48,20 +48,19 @@ export function ctcNegativeLogLikelihood(
     scale.values[row] = (weights ? weights[row] : 1) / (reduction === 'sum' ? 1 : divisor)
   }
   const run = (dx: Tensor | null) =>
-    ctcLoss(
-      x.values,
-      labels.ints,
-      counts.ints,
-      x.mask?.times?.ints ?? null,
-      x.mask?.lengths?.ints ?? null,
+    ctcAlignments(
+      {
+        x: x.values,
+        labels: labels.ints,
+        counts: counts.ints,
+        blank,
+        steps: x.mask?.times?.ints ?? null,
+        lengths: x.mask?.lengths?.ints ?? null,
+        sizes: [b, t, k, n],
+      },
       scale.values,
       losses.values,
       dx?.values ?? null,
-      b,
-      t,
-      k,
-      n,
-      blank,
     )
   if (ctx.recording && x.tracked) {
     ctx.give(x, (to, add) => {
