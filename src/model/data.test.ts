@@ -343,7 +343,8 @@ describe('names', () => {
       "RefrainError: metrics: unknown metric 'acuracy'; did you mean 'accuracy'?",
     )
     expect(await compile({ optimizer: 'Adam' })).toBe(
-      "RefrainError: optimizer: unknown optimizer 'Adam'; did you mean 'adam'?",
+      "RefrainError: optimizer: unknown optimizer 'Adam'; did you mean 'adam'?; " +
+        'others are made by a call, such as nadam()',
     )
     expect(await compile({ optimiser: 'adam' })).toBe(
       "RefrainError: compile: unknown option 'optimiser'; did you mean 'optimizer'?",

@@ -11,6 +11,7 @@ import type { Backend } from '../kernels/kernels.ts'
 import {
   add,
   concatenate,
+  crf,
   dense,
   globalAveragePooling1d,
   input,
@@ -20,9 +21,11 @@ import {
   reshape,
 } from '../layers/index.ts'
 import { checkpoint, earlyStopping } from '../train/callbacks.ts'
-import { adam } from '../train/optimizers.ts'
+import { ctc } from '../train/ctc-loss.ts'
+import { adam, sgd } from '../train/optimizers.ts'
 import { model } from './functional.ts'
 import { loadModel } from './load.ts'
+import { sequential } from './sequential.ts'
 import type { CompileOptions } from './training.ts'
 
 const fixture = loadFixture('keras/outputs.json')
@@ -237,6 +240,29 @@ describe('names and lists', () => {
       return net.parameters.values.values.slice()
     }
     expectClose(await train(2, 'mse'), await train(1, 'mse'), { relative: 1e-12 })
+  })
+
+  it.each([
+    ['mse', () => dense({ units: 3 }), a.map((row) => row.map(([x]) => [x, 1, 0]))],
+    ['sparseCategoricalCrossentropy', () => dense({ units: 3, activation: 'softmax' }), tags],
+    ['crf', () => crf(), tags],
+    ['ctc', () => dense({ units: 3 }), a.map((_, i) => (length(i) > 3 ? [1, 2] : [1]))],
+  ] as const)('the weight of %s is a factor of the gradient', async (name, last, y) => {
+    const train = async (weight: number, learningRate: number) => {
+      const loss = name === 'ctc' ? ctc() : name
+      const layers = [lstm({ units: 3, returnSequences: true }), last()]
+      const net = sequential(layers, { backend: truth, seed: 2 })
+      net.compile({ loss, lossWeights: [weight], optimizer: sgd({ learningRate }) })
+      const { history } = await net.fit(a, y as never, { epochs: 2, seed: 1 })
+      return { weights: net.parameters.values.values, history }
+    }
+    const [one, three] = [await train(1, 0.3), await train(3, 0.1)]
+    expectClose(three.weights, one.weights, { relative: 1e-9, absolute: 1e-12 })
+    expectClose(
+      three.history.loss,
+      one.history.loss.map((value) => 3 * value),
+      { relative: 1e-9 },
+    )
   })
 
   it('of inputs without names are numbered', async () => {
