@@ -215,6 +215,7 @@ export {
 } from './train/metrics-more.ts'
 export type { Optimizer, OptimizerOptions } from './train/optimizer.ts'
 export { adam, adamW, rmsprop, sgd } from './train/optimizers.ts'
+export type { History } from './train/plan.ts'
 export { type ProgressOptions, progress } from './train/progress.ts'
 export {
   cosineDecay,
@@ -229,5 +230,3 @@ export {
   warmup,
 } from './train/schedules.ts'
 export type { CtcOptions } from './train/sequence-losses.ts'
-
-export type { History } from './train/trainer.ts'

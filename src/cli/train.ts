@@ -9,8 +9,8 @@ import { loadFile } from '../model/index.ts'
 import { checkWritable } from '../platform/node.ts'
 import * as classify from '../tasks/classify.ts'
 import { type Callback, checkpoint } from '../train/callbacks.ts'
+import type { History } from '../train/plan.ts'
 import { progress } from '../train/progress.ts'
-import type { History } from '../train/trainer.ts'
 import { count, type Io, list, Printer, percent, plural } from './io.ts'
 import {
   addCommon,

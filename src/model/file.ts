@@ -8,7 +8,7 @@ import { RefrainError, show } from '../errors.ts'
 import type { Parameter } from '../tensor/parameter.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import type { MetricConfig } from '../train/metric.ts'
-import type { OutputPlan, Resumed, TrainerState } from '../train/trainer.ts'
+import type { OutputPlan, Resumed, TrainerState } from '../train/plan.ts'
 import {
   decodeSafetensors,
   encodeSafetensors,

@@ -5,7 +5,7 @@ import type { SymbolicTensor } from '../layers/layer.ts'
 import { Tensor } from '../tensor/tensor.ts'
 import { resolveLoss } from '../train/losses.ts'
 import { checkMetric, resolveMetric } from '../train/metrics.ts'
-import type { OutputPlan } from '../train/trainer.ts'
+import type { OutputPlan } from '../train/plan.ts'
 import { checkNumber, checkOptions } from '../util/check.ts'
 
 /** One thing for each output: for all of them the same, a list in their order, or an object by name. */

@@ -1,7 +1,7 @@
 /** What a model's stateful layers keep from batch to batch. */
 import { RefrainError, show } from '../errors.ts'
 import type { CarriedState, Layer } from '../layers/layer.ts'
-import type { CarriedStates } from '../train/trainer.ts'
+import type { CarriedStates } from '../train/plan.ts'
 
 /** A layer and those inside it, by their paths: 'bidirectional/forward'. */
 function* walk(layers: readonly Layer[], prefix = ''): Generator<[path: string, layer: Layer]> {

@@ -17,7 +17,7 @@ import type { Model } from '../model/model.ts'
 import { sequential } from '../model/sequential.ts'
 import { type Callback, earlyStopping, type Run } from '../train/callbacks.ts'
 import { adam } from '../train/optimizers.ts'
-import type { History } from '../train/trainer.ts'
+import type { History } from '../train/plan.ts'
 import { checkInteger, checkNumber, checkOptions, checkTexts } from '../util/check.ts'
 
 /** Options of `classify.train`; the defaults suit up to 100,000 texts. */

@@ -6,7 +6,8 @@ import { zeros } from '../tensor/initializers.ts'
 import { Parameter, ParameterSet } from '../tensor/parameter.ts'
 import type { Callback } from './callbacks.ts'
 import type { Optimizer } from './optimizer.ts'
-import { type FitPlan, type Trainable, Trainer, type TrainerState } from './trainer.ts'
+import type { FitPlan, Trainable, TrainerState } from './plan.ts'
+import { Trainer } from './trainer.ts'
 
 export const sizes = { w: 12, b: 4 }
 export const size = sizes.w + sizes.b

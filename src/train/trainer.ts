@@ -3,140 +3,31 @@
  * names a layer.
  */
 import { epochBatches, lengthBatches } from '../data/batches.ts'
-import { batchOf, type Column } from '../data/column.ts'
-import { RefrainError, show } from '../errors.ts'
-import type { Backend } from '../kernels/kernels.ts'
+import { RefrainError } from '../errors.ts'
 import { Arena } from '../tensor/arena.ts'
 import { Context } from '../tensor/context.ts'
 import type { ParameterSet } from '../tensor/parameter.ts'
 import { regularize } from '../tensor/regularizers.ts'
 import type { Tensor } from '../tensor/tensor.ts'
-import { sizeOf } from '../util/check.ts'
-import type { Callback, Logs, Run } from './callbacks.ts'
+import { type Batch, makeBatch, rowWeights } from './batch.ts'
+import type { Logs, Run } from './callbacks.ts'
 import { clipGradients, gradientNorm } from './clipping.ts'
-import { computeLoss, type LossConfig } from './losses.ts'
-import type { Metric, MetricConfig } from './metric.ts'
-import { makeMetric } from './metrics.ts'
+import { computeLoss } from './losses.ts'
+import { Numbers } from './numbers.ts'
 import type { Optimizer } from './optimizer.ts'
 import { pauser } from './pause.ts'
+import type {
+  FitPlan,
+  History,
+  OutputPlan,
+  Trainable,
+  TrainerState,
+  TrainingData,
+  TrainingPlan,
+} from './plan.ts'
 import { rateAt } from './schedules.ts'
 import { type Gradients, Updater } from './updater.ts'
 import { type Piece, piecesOf, windowData } from './windows.ts'
-
-/** What can be trained: parameters, and predictions from inputs. */
-export interface Trainable {
-  readonly backend: Backend
-  readonly parameters: ParameterSet
-  /** What layers keep from batch to batch; absent: nothing. */
-  readonly states?: CarriedStates
-  /** One tensor for each output. */
-  run(ctx: Context, inputs: readonly Tensor[]): Tensor[]
-}
-
-/** The states that sequences leave to the next batch. */
-export interface CarriedStates {
-  /** Whether batches must come in their order. */
-  readonly stateful: boolean
-  /** Back to zeros; `onlyWindows`: of layers that keep them from window to window only. */
-  reset(onlyWindows?: boolean): void
-  /** By layer and number. */
-  read(): Readonly<Record<string, CarriedState>>
-  write(states: Readonly<Record<string, CarriedState>>): void
-}
-
-export interface CarriedState {
-  readonly shape: readonly number[]
-  readonly values: Float32Array | Float64Array
-}
-
-/** Rows of inputs, and of targets and weights for each output. */
-export interface TrainingData {
-  readonly inputs: readonly Column[]
-  /** Null for an output without a loss. */
-  readonly targets: readonly (Column | null)[]
-  /** One a row, or one a step; null: all 1. */
-  readonly weights: readonly (Column | null)[]
-}
-
-/** How one output is trained and measured. */
-export interface OutputPlan {
-  /** Stands before its numbers' names where there are several outputs: 'tags_loss'. */
-  readonly name: string
-  /** Null for an output that is not trained. */
-  readonly loss: LossConfig | null
-  /** Factor of its loss in the sum; the numbers under its own name are without it. */
-  readonly weight: number
-  readonly metrics: readonly MetricConfig[]
-}
-
-/** What a model is compiled with. */
-export interface TrainingPlan {
-  readonly optimizer: Optimizer
-  readonly outputs: readonly OutputPlan[]
-}
-
-/** What `fit` needs once names are resolved. */
-export interface FitPlan {
-  readonly data: TrainingData
-  readonly validation: TrainingData | null
-  readonly epochs: number
-  readonly batchSize: number
-  readonly shuffle: boolean
-  /** Sequences are trained on in windows of so many steps, one after the other; null: as a whole. */
-  readonly bpttSteps?: number | null
-  readonly seed: number
-  readonly callbacks: readonly Callback[]
-  /** Writes a checkpoint with this state to `path`. */
-  save(path: string, state: TrainerState): Promise<void>
-  /** Where an earlier run stopped. */
-  readonly resume: Resumed | null
-}
-
-/** A checkpoint: the trainer's state, and a way to put the weights back once the state fits. */
-export interface Resumed {
-  readonly state: TrainerState
-  restoreWeights(): void
-}
-
-/** Epochs and, for each number, its value after each epoch. */
-export interface History {
-  readonly epoch: number[]
-  readonly history: Record<string, number[]>
-  /** Why training ended before the last epoch; '' if it did not. */
-  stopped: string
-  /** Optimizer steps, and those in which clipping changed a gradient. */
-  steps: number
-  clippedSteps: number
-}
-
-/**
- * Everything that decides how training goes on. Arrays by name, among them `optimizer/` and the name
- * of each of the optimizer's slots; the rest plain JSON.
- */
-export interface TrainerState {
-  readonly arrays: Record<string, Float32Array | Float64Array>
-  readonly json: {
-    readonly iteration: number
-    readonly learningRate: number | null
-    readonly averagingSince: number | null
-    readonly epoch: number
-    readonly step: number
-    readonly seed: number
-    readonly batchSize: number
-    readonly shuffle: boolean
-    readonly bpttSteps: number | null
-    readonly rows: number
-    /** Shapes of the arrays `states/…`. */
-    readonly states: Readonly<Record<string, readonly number[]>>
-    readonly loss: [number, number]
-    /** Sums of the outputs' losses, if several have one. */
-    readonly losses: [number, number][]
-    /** Of all outputs, one after the other. */
-    readonly metrics: number[][]
-    readonly history: History
-    readonly callbacks: { name: string; json: unknown }[]
-  }
-}
 
 /** Trains and evaluates one model; holds the optimizer's state and the step's memory. */
 export class Trainer {
@@ -591,74 +482,6 @@ export class Trainer {
   }
 }
 
-/** Losses and metrics of each output over the batches so far. */
-class Numbers {
-  /** Metrics by output. */
-  readonly metrics: readonly Metric[][]
-  readonly #outputs: readonly OutputPlan[]
-  /** For each output the sum of its losses and of their rows. */
-  #losses: [number, number][]
-
-  constructor(outputs: readonly OutputPlan[]) {
-    this.#outputs = outputs
-    this.#losses = outputs.map(() => [0, 0])
-    this.metrics = outputs.map(({ loss, metrics }) =>
-      metrics.map((config) => makeMetric(config, loss!)),
-    )
-  }
-
-  addLoss(output: number, value: number, rows: number): void {
-    this.#losses[output][0] += value * rows
-    this.#losses[output][1] += rows
-  }
-
-  reset(): void {
-    this.#losses = this.#outputs.map(() => [0, 0])
-    for (const metric of this.metrics.flat()) metric.reset()
-  }
-
-  /** As Keras: losses by output only where there are several, and then metrics with its name. */
-  get logs(): Logs {
-    const logs: Logs = {}
-    const several = this.#outputs.length > 1
-    if (this.#outputs.filter(({ loss }) => loss).length > 1) {
-      this.#outputs.forEach(({ name, loss }, i) => {
-        const [sum, rows] = this.#losses[i]
-        if (loss) logs[`${name}_loss`] = sum / Math.max(1, rows)
-      })
-    }
-    this.#outputs.forEach(({ name }, i) => {
-      for (const metric of this.metrics[i]) {
-        for (const [own, value] of Object.entries(metric.logs)) {
-          logs[several ? `${name}_${own}` : own] = value
-        }
-      }
-    })
-    return logs
-  }
-
-  /** valLoss, valAccuracy; with an output's name before it val_tags_loss. */
-  validationName(name: string): string {
-    const ofOutput = this.#outputs.length > 1 && name !== 'loss'
-    return ofOutput ? `val_${name}` : `val${name[0].toUpperCase()}${name.slice(1)}`
-  }
-
-  /** What a checkpoint keeps. */
-  get state(): { losses: [number, number][]; metrics: Metric['state'][] } {
-    return {
-      losses: this.#losses.map((sums) => [...sums]),
-      metrics: this.metrics.flat().map((metric) => metric.state),
-    }
-  }
-
-  set state({ losses, metrics }) {
-    this.#losses = losses.map((sums) => [...sums])
-    this.metrics.flat().forEach((metric, i) => {
-      metric.state = metrics[i]
-    })
-  }
-}
-
 /** What regularizers of the weights add to the loss; while `ctx` records, their gradients too. */
 function weightPenalty(ctx: Context, { trainable }: ParameterSet): number {
   let sum = 0
@@ -669,42 +492,4 @@ function weightPenalty(ctx: Context, { trainable }: ParameterSet): number {
     sum += regularize(ctx.kernels, regularizer, value, ctx.recording ? ctx.gradientOf(value) : null)
   }
   return sum
-}
-
-/** A batch's tensors; targets and weights by output. */
-interface Batch {
-  readonly rows: number
-  readonly inputs: Tensor[]
-  readonly targets: (Tensor | null)[]
-  readonly weights: (Tensor | null)[]
-}
-
-function makeBatch(arena: Arena, data: TrainingData, rows: Int32Array): Batch {
-  const tensorOf = (column: Column) => batchOf(arena, column, rows)
-  // Ragged targets and weights have the lengths of an input, so they are padded to as many steps.
-  return {
-    rows: rows.length,
-    inputs: data.inputs.map(tensorOf),
-    targets: data.targets.map((target) => target && tensorOf(target)),
-    weights: data.weights.map((weights) => weights && tensorOf(weights)),
-  }
-}
-
-/** A weight for every row of the loss: a weight for each example counts for all of its steps. */
-export function rowWeights(weights: Tensor | null, prediction: Tensor): Float32Array | null {
-  if (!weights) return null
-  const rowShape = prediction.shape.slice(0, -1)
-  const rows = sizeOf(rowShape)
-  if (weights.size !== rowShape[0] && weights.size !== rows) {
-    const fitting = [rowShape.slice(0, 1), rowShape].slice(0, rowShape.length).map(show)
-    throw new RefrainError(
-      'BAD_SHAPE',
-      `'sampleWeight': expected shape ${fitting.join(' or ')}, got ${show([...weights.shape])}`,
-    )
-  }
-  const { values } = weights
-  const steps = rows / weights.size
-  const out = new Float32Array(rows)
-  for (let i = 0; i < rows; i++) out[i] = values[Math.floor(i / steps)]
-  return out
 }

@@ -2,7 +2,7 @@
 import { type Column, rowLength } from '../data/column.ts'
 import { RefrainError, show } from '../errors.ts'
 import { sizeOf } from '../util/check.ts'
-import type { TrainingData } from './trainer.ts'
+import type { TrainingData } from './plan.ts'
 
 /** What one step trains on: rows and, of their sequences, the steps `from` to `to` - 1. */
 export interface Piece {

@@ -1,0 +1,125 @@
+/** What training is told, what it remembers and what it gives back. */
+import type { Column } from '../data/column.ts'
+import type { Backend } from '../kernels/kernels.ts'
+import type { Context } from '../tensor/context.ts'
+import type { ParameterSet } from '../tensor/parameter.ts'
+import type { Tensor } from '../tensor/tensor.ts'
+import type { Callback } from './callbacks.ts'
+import type { LossConfig } from './losses.ts'
+import type { MetricConfig } from './metric.ts'
+import type { Optimizer } from './optimizer.ts'
+
+/** What can be trained: parameters, and predictions from inputs. */
+export interface Trainable {
+  readonly backend: Backend
+  readonly parameters: ParameterSet
+  /** What layers keep from batch to batch; absent: nothing. */
+  readonly states?: CarriedStates
+  /** One tensor for each output. */
+  run(ctx: Context, inputs: readonly Tensor[]): Tensor[]
+}
+
+/** The states that sequences leave to the next batch. */
+export interface CarriedStates {
+  /** Whether batches must come in their order. */
+  readonly stateful: boolean
+  /** Back to zeros; `onlyWindows`: of layers that keep them from window to window only. */
+  reset(onlyWindows?: boolean): void
+  /** By layer and number. */
+  read(): Readonly<Record<string, CarriedState>>
+  write(states: Readonly<Record<string, CarriedState>>): void
+}
+
+export interface CarriedState {
+  readonly shape: readonly number[]
+  readonly values: Float32Array | Float64Array
+}
+
+/** Rows of inputs, and of targets and weights for each output. */
+export interface TrainingData {
+  readonly inputs: readonly Column[]
+  /** Null for an output without a loss. */
+  readonly targets: readonly (Column | null)[]
+  /** One a row, or one a step; null: all 1. */
+  readonly weights: readonly (Column | null)[]
+}
+
+/** How one output is trained and measured. */
+export interface OutputPlan {
+  /** Stands before its numbers' names where there are several outputs: 'tags_loss'. */
+  readonly name: string
+  /** Null for an output that is not trained. */
+  readonly loss: LossConfig | null
+  /** Factor of its loss in the sum; the numbers under its own name are without it. */
+  readonly weight: number
+  readonly metrics: readonly MetricConfig[]
+}
+
+/** What a model is compiled with. */
+export interface TrainingPlan {
+  readonly optimizer: Optimizer
+  readonly outputs: readonly OutputPlan[]
+}
+
+/** What `fit` needs once names are resolved. */
+export interface FitPlan {
+  readonly data: TrainingData
+  readonly validation: TrainingData | null
+  readonly epochs: number
+  readonly batchSize: number
+  readonly shuffle: boolean
+  /** Sequences are trained on in windows of so many steps, one after the other; null: as a whole. */
+  readonly bpttSteps?: number | null
+  readonly seed: number
+  readonly callbacks: readonly Callback[]
+  /** Writes a checkpoint with this state to `path`. */
+  save(path: string, state: TrainerState): Promise<void>
+  /** Where an earlier run stopped. */
+  readonly resume: Resumed | null
+}
+
+/** A checkpoint: the trainer's state, and a way to put the weights back once the state fits. */
+export interface Resumed {
+  readonly state: TrainerState
+  restoreWeights(): void
+}
+
+/** Epochs and, for each number, its value after each epoch. */
+export interface History {
+  readonly epoch: number[]
+  readonly history: Record<string, number[]>
+  /** Why training ended before the last epoch; '' if it did not. */
+  stopped: string
+  /** Optimizer steps, and those in which clipping changed a gradient. */
+  steps: number
+  clippedSteps: number
+}
+
+/**
+ * Everything that decides how training goes on. Arrays by name, among them `optimizer/` and the name
+ * of each of the optimizer's slots; the rest plain JSON.
+ */
+export interface TrainerState {
+  readonly arrays: Record<string, Float32Array | Float64Array>
+  readonly json: {
+    readonly iteration: number
+    readonly learningRate: number | null
+    readonly averagingSince: number | null
+    readonly epoch: number
+    readonly step: number
+    readonly seed: number
+    readonly batchSize: number
+    readonly shuffle: boolean
+    readonly bpttSteps: number | null
+    readonly rows: number
+    /** Shapes of the arrays `states/…`. */
+    readonly states: Readonly<Record<string, readonly number[]>>
+    readonly loss: [number, number]
+    /** Sums of the outputs' losses, if several have one. */
+    readonly losses: [number, number][]
+    /** Of all outputs, one after the other. */
+    readonly metrics: number[][]
+    readonly history: History
+    readonly callbacks: { name: string; json: unknown }[]
+  }
+}
