@@ -30,7 +30,8 @@ export interface RecurrentOptions
   goBackwards?: boolean
   /**
    * States that no input gives start from weights, initialH and initialC of an LSTM, [size] each and
-   * zeros at first, instead of from zeros. Default false.
+   * zeros at first, instead of from zeros. Where a stream's first steps are masked, they show this
+   * state, where a sequence has zeros. Default false.
    */
   learnInitialState?: boolean
   /**

@@ -105,6 +105,38 @@ eachKindOfBackend((backend) => {
   })
 })
 
+it('stateful: two halves are the whole', async () => {
+  const make = (stateful: boolean) =>
+    sequential(
+      [
+        rnn(stackedRnnCells([lstmCell({ units: 3 }), leaky({ units: 2 })]), {
+          returnSequences: true,
+          stateful,
+        }),
+      ],
+      { backend: referenceBackend(), seed: 5 },
+    ).build([null, null, 2])
+  const data = Float32Array.from(random.uniform(2 * 6 * 2))
+  const part = (from: number, steps: number) => ({
+    shape: [2, steps, 2],
+    data: Float32Array.from({ length: 2 * steps * 2 }, (_, i) => {
+      const row = Math.floor(i / (steps * 2))
+      return data[row * 12 + from * 2 + (i % (steps * 2))]
+    }),
+  })
+  const whole = await (await make(false).predict(part(0, 6))).data()
+  const model = make(true)
+  const [first, second] = [
+    await (await model.predict(part(0, 4))).data(),
+    await (await model.predict(part(4, 2))).data(),
+  ]
+  const both = [0, 1].flatMap((row) => [
+    ...first.subarray(row * 8, row * 8 + 8),
+    ...second.subarray(row * 4, row * 4 + 4),
+  ])
+  expect(both).toEqual(Array.from(whole))
+})
+
 describe('files', () => {
   it('say what is missing', () => {
     const model = sequential(layers(), { backend: referenceBackend() }).build([null, null])
