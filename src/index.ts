@@ -213,6 +213,11 @@ export {
   sparseTopKCategoricalAccuracy,
   topKCategoricalAccuracy,
 } from './train/metrics-more.ts'
+export {
+  entityF1,
+  labelErrorRate,
+  type SequenceMetricOptions,
+} from './train/metrics-sequences.ts'
 export type { Optimizer, OptimizerOptions } from './train/optimizer.ts'
 export { adam, adamW, rmsprop, sgd } from './train/optimizers.ts'
 export type { History } from './train/plan.ts'

@@ -6,6 +6,7 @@ import { describe, expect, it } from 'vitest'
 import { eachKindOfBackend, expectError } from '../../test/harness.ts'
 import { Random } from '../kernels/kernels.case.ts'
 import { referenceBackend } from '../kernels/reference.ts'
+import { activation } from '../layers/activation.ts'
 import { bidirectional } from '../layers/bidirectional.ts'
 import { type Crf, crf } from '../layers/crf.ts'
 import { bioConstraints } from '../layers/crf-constraints.ts'
@@ -14,6 +15,8 @@ import { embedding } from '../layers/embedding.ts'
 import { input } from '../layers/input.ts'
 import { lstm } from '../layers/lstm.ts'
 import { tensor } from '../tensor/tensor.ts'
+import { entityScores } from '../train/metrics-entities.ts'
+import { entityF1 } from '../train/metrics-sequences.ts'
 import { adam } from '../train/optimizers.ts'
 import { model as functional, loadModel, sequential } from './index.ts'
 
@@ -101,6 +104,42 @@ describe('in a model', () => {
     expect(loaded.getLayer('crf').config).toEqual(model.getLayer('crf').config)
     expect(await (await loaded.predict(x)).data()).toEqual(await (await model.predict(x)).data())
     expect(await loaded.evaluate(x, y)).toEqual(await model.evaluate(x, y))
+  })
+
+  it('counts entities as entityScores does', async () => {
+    const random = new Random(6)
+    const [rows, steps, k] = [12, 9, labels.length]
+    const mask = Array.from({ length: rows }, () => 1 + random.integers(1, steps)[0])
+    const y = mask.map((length) => [...random.integers(length, k)])
+    const scores = y.map((row) =>
+      row.map((label) =>
+        Array.from({ length: k }, (_, c) => (c === label ? 2 : 3 * random.uniform(1, 0, 1)[0])),
+      ),
+    )
+    const expected = entityScores()
+    const tags = (row: number[]) => row.map((label) => labels[label])
+    const best = scores.map((row) => row.map((step) => step.indexOf(Math.max(...step))))
+    expected.update(y.map(tags), best.map(tags))
+    expect(expected.result).toBeGreaterThan(0.2)
+    const chained = sequential([crf({ transitionsInitializer: 'zeros', inputShape: [null, k] })])
+    chained.compile({ loss: 'crf', metrics: [entityF1({ labels })] })
+    const plain = sequential([activation('softmax')])
+    plain.compile({ loss: 'sparseCategoricalCrossentropy', metrics: [entityF1({ labels })] })
+    for (const model of [chained, plain]) {
+      const { entityF1: found } = await model.evaluate(scores, y, { batchSize: 5 })
+      expect(found).toBeCloseTo(expected.result, 10)
+    }
+    const path = join(mkdtempSync(join(tmpdir(), 'crf-')), 'chained.refrain')
+    await chained.save(path)
+    expect(await (await loadModel(path)).evaluate(scores, y)).toEqual(
+      await chained.evaluate(scores, y),
+    )
+    expectError(
+      () => chained.compile({ loss: 'crf', metrics: ['entityF1'] }),
+      'BAD_ARGUMENT',
+      "metric 'entityF1' 'labels': expected the tag of each class number, got undefined; " +
+        "for example entityF1({ labels: ['O', 'B-PER', 'I-PER'] })",
+    )
   })
 
   it('stays finite over 500 steps, and its gradient over large scores', async () => {

@@ -9,6 +9,8 @@ import { dense } from '../layers/dense.ts'
 import { lstm } from '../layers/lstm.ts'
 import { ctcBeamDecode, ctcGreedyDecode } from '../tensor/ctc-decode.ts'
 import { ctc } from '../train/ctc-loss.ts'
+import { wordErrorRate } from '../train/metrics-edits.ts'
+import { labelErrorRate } from '../train/metrics-sequences.ts'
 import { adam } from '../train/optimizers.ts'
 import { loadModel, sequential } from './index.ts'
 
@@ -75,6 +77,25 @@ describe('ctc', () => {
       }
     }
     for (const loss of losses) expect(loss).toBeCloseTo(losses[0], 5)
+  })
+
+  it('counts edits of the greedy labels', async () => {
+    const { x, y } = sounds(6)
+    const model = listener('softmax')
+    model.compile({ loss: 'ctc', metrics: [labelErrorRate()] })
+    const { labelErrorRate: found } = await model.evaluate(x, y, { batchSize: 4 })
+    const lengths = x.map((row) => row.length)
+    const given = ctcGreedyDecode(await model.predict(x), { lengths, fromLogits: false })
+    const rate = wordErrorRate()
+    rate.update(
+      y.map((row) => row.join(' ')),
+      given.map(({ labels }) => labels.join(' ')),
+    )
+    expect(found).toBeCloseTo(rate.result, 10)
+    expect(() => model.compile({ loss: 'ctc', metrics: ['accuracy'] })).toThrow(
+      "metrics: 'accuracy' needs a target for each step, labels of 'ctc' have none; " +
+        'use labelErrorRate()',
+    )
   })
 
   it('weighs sequences', async () => {

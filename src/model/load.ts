@@ -7,6 +7,7 @@ import type { Tensor } from '../tensor/tensor.ts'
 import { ctcLoss } from '../train/ctc-loss.ts'
 import { addMetrics } from '../train/metrics.ts'
 import { moreKinds } from '../train/metrics-more.ts'
+import { sequenceKinds } from '../train/metrics-sequences.ts'
 import { restoreOptimizer } from '../train/restore.ts'
 import { addSequenceLoss } from '../train/sequence-losses.ts'
 import { decodeSafetensors, type Safetensors } from '../util/safetensors.ts'
@@ -68,7 +69,7 @@ export function decodeModel(
   inFile(fileName, () => {
     // What the user's own loss and metrics compute does not stand in files.
     if (!compiled || [compiled.loss].flat().some((loss) => isCustom(loss))) return
-    addMetrics(moreKinds)
+    addMetrics({ ...moreKinds, ...sequenceKinds })
     addSequenceLoss('ctc', ctcLoss)
     const metrics = [compiled.metrics ?? []].flat().flatMap((one) => {
       if (Array.isArray(one)) return [one.filter((metric) => !isCustom(metric))]

@@ -3,6 +3,7 @@ import type { Context } from '../tensor/context.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { type LossConfig, type LossName, type LossOptions, rowLosses, stepFlags } from './losses.ts'
 import type { MoreOptions } from './metrics-more.ts'
+import type { SequenceMetricOptions } from './metrics-sequences.ts'
 
 /** The rows of a batch: what was predicted, what was wanted, and how much each row counts. */
 export interface Rows {
@@ -112,7 +113,7 @@ export type MetricName =
   | LossName
 
 /** Options of all metrics; each takes its own. */
-export interface MetricOptions extends MoreOptions, LossOptions {}
+export interface MetricOptions extends MoreOptions, LossOptions, SequenceMetricOptions {}
 
 /** A metric and its options, as it stands in files. */
 export interface MetricConfig extends MetricOptions {
@@ -199,6 +200,8 @@ export class MeanMetric extends Metric {
 export interface MetricKind {
   /** Whether targets must be class numbers, or must not; undefined: either will do. */
   readonly labels?: boolean
+  /** False if targets need not be as many as the steps. */
+  readonly stepwise?: boolean
   readonly options?: readonly (keyof MetricOptions)[]
   readonly make: (config: MetricConfig, loss: LossConfig) => Metric
   /** Fails on options that will not do; `where` begins the message. */

@@ -22,6 +22,7 @@ import {
   type MetricOptions,
   type Reader,
 } from './metric.ts'
+import { isStepwise } from './sequence-losses.ts'
 
 const binaryAccuracyAt = (threshold: number) =>
   byRow((p, y, row, cols) => {
@@ -154,6 +155,13 @@ function lossOf({ label: _, weighted: __, ...loss }: MetricConfig): LossConfig {
 export function checkMetric(config: MetricConfig, loss: LossConfig): MetricConfig {
   const { name } = config
   const labels = takesLabels(loss)
+  if (!isStepwise(loss) && !config.make && kindOf(name)?.stepwise !== false) {
+    throw new RefrainError(
+      'BAD_ARGUMENT',
+      `metrics: '${name}' needs a target for each step, labels of '${loss.name}' have none`,
+      'use labelErrorRate()',
+    )
+  }
   const needed = config.make ? undefined : (kindOf(name) ?? { labels: takesLabels(config) }).labels
   if (needed === undefined || needed === labels) return config
   throw new RefrainError(
