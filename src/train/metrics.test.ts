@@ -218,3 +218,29 @@ it('the state of a metric goes on where it was', () => {
   expect(resumed.result).toBe(3)
   expect(resumed.state).toEqual(whole.state)
 })
+
+it.each(['auc', 'precision', 'f1Score', 'r2Score', 'perplexity', 'rmse'])(
+  'a checkpoint keeps all that %s has seen',
+  (name) => {
+    const arena = new Arena(truth.heap)
+    const ctx = new Context(truth, arena)
+    const loss: LossConfig = { name: 'categoricalCrossentropy' }
+    const make = () => makeMetric(resolveMetric(name), loss)
+    const batches = [
+      [
+        [0.7, 0.3, 0.4, 0.6],
+        [1, 0, 0, 1],
+      ],
+      [
+        [0.2, 0.8, 0.9, 0.1],
+        [1, 0, 1, 0],
+      ],
+    ].map((pair) => pair.map((data) => tensorOf(arena, { shape: [2, 2], data })))
+    const [whole, resumed] = [make(), make()]
+    whole.update(ctx, batches[0][0], batches[0][1], null)
+    resumed.state = JSON.parse(JSON.stringify(whole.state))
+    for (const metric of [whole, resumed]) metric.update(ctx, batches[1][0], batches[1][1], null)
+    expect(resumed.logs).toEqual(whole.logs)
+    expect(Object.values(whole.logs).every(Number.isFinite)).toBe(true)
+  },
+)
