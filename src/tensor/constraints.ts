@@ -9,6 +9,7 @@ export interface Constraint {
   readonly [option: string]: unknown
 }
 
+/** The constraints' names. */
 export type ConstraintName = 'maxNorm' | 'minMaxNorm' | 'nonNeg' | 'unitNorm'
 
 /** A constraint, or the name of one with its defaults. */
