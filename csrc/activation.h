@@ -81,34 +81,41 @@ INLINE V derivative(V x, V y) {
   return one;
 }
 
+/** Both directions: y = f(x); dx (+)= dy f'(x). */
+struct Activating {
+  const float *x, *y, *dy;
+  float* to;
+  bool add;
+};
+typedef void (*ActivateRange)(const Activating&, long begin, long end);
+
 template <int code>
-NOINLINE void activateAll(const float* x, float* out, long n) {
-  forElements(n, 16, [&](long i, int lanes) LANES {
-    store(out + i, activated<code>(load(x + i, lanes)), lanes);
+NOINLINE void activateRange(const Activating& a, long begin, long end) {
+  forVectors(begin, end, [&](long i, int lanes) LANES {
+    store(a.to + i, activated<code>(load(a.x + i, lanes)), lanes);
   });
 }
 
 template <int code>
-NOINLINE void activateAllBackward(const float* x, const float* y, const float* dy, float* dx,
-                                  long n, bool add) {
-  forElements(n, 16, [&](long i, int lanes) LANES {
-    V slope = derivative<code>(load(x + i, lanes), load(y + i, lanes));
-    V before = add ? load(dx + i, lanes) : V{};
-    store(dx + i, fma(load(dy + i, lanes), slope, before), lanes);
+NOINLINE void activateRangeBackward(const Activating& a, long begin, long end) {
+  forVectors(begin, end, [&](long i, int lanes) LANES {
+    V slope = derivative<code>(load(a.x + i, lanes), load(a.y + i, lanes));
+    V before = a.add ? load(a.to + i, lanes) : V{};
+    store(a.to + i, fma(load(a.dy + i, lanes), slope, before), lanes);
   });
 }
 
 template <int code = 0>
-void dispatchActivation(int wanted, const float* x, float* out, long n) {
-  if (wanted == code) return activateAll<code>(x, out, n);
-  if constexpr (code < mish) dispatchActivation<code + 1>(wanted, x, out, n);
+INLINE ActivateRange rangeOf(int wanted, bool backward) {
+  if (wanted == code) return backward ? activateRangeBackward<code> : activateRange<code>;
+  if constexpr (code < mish) return rangeOf<code + 1>(wanted, backward);
+  return nullptr;
 }
 
-template <int code = 0>
-void dispatchActivationBackward(int wanted, const float* x, const float* y, const float* dy,
-                                float* dx, long n, bool add) {
-  if (wanted == code) return activateAllBackward<code>(x, y, dy, dx, n, add);
-  if constexpr (code < mish) dispatchActivationBackward<code + 1>(wanted, x, y, dy, dx, n, add);
+/** One way to share out the work for all activations: the code of each is only its loop. */
+NOINLINE void activateAll(int code, bool backward, const Activating& a, long n) {
+  ActivateRange range = rangeOf(code, backward);
+  forRanges(n, 16, [&](long begin, long end) { range(a, begin, end); });
 }
 
 /** max of x[0..n), NaN if there is one. */
@@ -154,12 +161,12 @@ NOINLINE float logarithmOf(float x) { return logarithm(splat(x))[0]; }
 }  // namespace
 
 void activate(int32_t code, const float* x, float* out, int32_t n) {
-  dispatchActivation(code, x, out, n);
+  activateAll(code, false, {x, nullptr, nullptr, out, false}, n);
 }
 
 void activateBackward(int32_t code, const float* x, const float* y, const float* dy, float* dx,
                       int32_t n, int32_t accumulate) {
-  dispatchActivationBackward(code, x, y, dy, dx, n, accumulate);
+  activateAll(code, true, {x, y, dy, dx, accumulate != 0}, n);
 }
 
 void softmax(const float* x, float* out, int32_t rows, int32_t cols, int32_t log) {

@@ -47,14 +47,20 @@ INLINE void parallel(long tasks, double operations, Body body) {
   runOn(tasks > 1 ? threadsFor(operations) : 1, tasks, body);
 }
 
-/** Element-wise work: body(i, lanes) as in `forVectors`, in chunks. */
+/** Element-wise work: body(begin, end) for chunks of n elements. */
 template <class Body>
-INLINE void forElements(long n, int cost, Body body) {
+INLINE void forRanges(long n, int cost, Body body) {
   constexpr long chunk = 16384;
   parallel((n + chunk - 1) / chunk, (double)n * cost, [&](long task) {
     long end = (task + 1) * chunk;
-    forVectors(task * chunk, end < n ? end : n, body);
+    body(task * chunk, end < n ? end : n);
   });
+}
+
+/** The same, body(i, lanes) as in `forVectors`. */
+template <class Body>
+INLINE void forElements(long n, int cost, Body body) {
+  forRanges(n, cost, [&](long begin, long end) LANES { forVectors(begin, end, body); });
 }
 
 /** Where part `part` of `parts` begins; in 64 bits, which a long is not in WebAssembly. */

@@ -26,11 +26,11 @@ describe('the browser bundle', () => {
     expect(text).not.toMatch(/["'`]node:/)
   })
 
-  test('is at most 80 kB with gzip where a model is built, trained and used', async () => {
+  test('is at most 95 kB with gzip where a model is built, trained and used', async () => {
     const { size, gzip } = await bundleForBrowser(smallProgram)
     console.log(`browser bundle: ${kilobytes(size)}, ${kilobytes(gzip)} with gzip`)
     console.log(`of everything: ${kilobytes(library.size)}, ${kilobytes(library.gzip)} with gzip`)
-    expect(gzip).toBeLessThan(80_000)
+    expect(gzip).toBeLessThan(95_000)
     expect(library.gzip).toBeLessThan(140_000)
   })
 
