@@ -31,23 +31,37 @@ export interface Operations {
   readonly training: boolean
   /** x […,K]·kernel [K,N] + bias [N]: […,N]. */
   linear(x: Tensor, kernel: Tensor, bias?: Tensor | null): Tensor
+  /** The sum of all terms. */
   add(...terms: [Operand, Operand, ...Operand[]]): Tensor
+  /** a - b. */
   subtract(a: Operand, b: Operand): Tensor
+  /** The product of all factors, element by element. */
   multiply(...factors: [Operand, Operand, ...Operand[]]): Tensor
+  /** a / b. */
   divide(a: Operand, b: Operand): Tensor
+  /** The larger of each pair. */
   maximum(a: Operand, b: Operand): Tensor
+  /** The smaller of each pair. */
   minimum(a: Operand, b: Operand): Tensor
+  /** 1 / (1 + e^-x). */
   sigmoid(x: Tensor): Tensor
+  /** The hyperbolic tangent. */
   tanh(x: Tensor): Tensor
+  /** max(x, 0). */
   relu(x: Tensor): Tensor
   /** Over the last dimension. */
   softmax(x: Tensor): Tensor
   /** Any activation by its name. */
   activate(name: ActivationName, x: Tensor): Tensor
+  /** e^x. */
   exp(x: Tensor): Tensor
+  /** The natural logarithm. */
   log(x: Tensor): Tensor
+  /** The square root. */
   sqrt(x: Tensor): Tensor
+  /** x². */
   square(x: Tensor): Tensor
+  /** |x|. */
   abs(x: Tensor): Tensor
   /** min(max(x, low), high); no gradient outside. */
   clip(x: Tensor, low: number, high: number): Tensor
