@@ -1,4 +1,5 @@
 /** What gru and simpleRnn share: Keras's options, three weights, and weights packed for a kernel. */
+import type { Kernels } from '../kernels/kernels.ts'
 import type { Context } from '../tensor/context.ts'
 import {
   type Initializer,
@@ -11,8 +12,8 @@ import { shapeError, type Tensor } from '../tensor/tensor.ts'
 import { checkInteger } from '../util/check.ts'
 import { type ActivationName, checkActivation } from './activation.ts'
 import { checkRate } from './dropout.ts'
-import { droppedState, PackedWeights, type PackKind } from './fused.ts'
-import { featuresOf, type Shape } from './layer.ts'
+import { droppedState, PackedWeights, type Packing, type Weights } from './fused.ts'
+import { connect, featuresOf, type Shape, type SymbolicTensor } from './layer.ts'
 import {
   RecurrentLayer,
   type RecurrentOptions,
@@ -41,6 +42,13 @@ export interface CellOptions extends RecurrentOptions {
   recurrentDropout?: number
 }
 
+/** What `apply` returns with `returnState: true`. */
+export interface CellOutputs {
+  readonly output: SymbolicTensor
+  /** Final output, [B,U]. */
+  readonly h: SymbolicTensor
+}
+
 /** The names of `CellOptions`, for `layerOptions`. */
 export const cellOptionNames = [
   'units',
@@ -55,7 +63,7 @@ export const cellOptionNames = [
 ]
 
 /** A recurrent layer of a kernel [I,G·U], a recurrent kernel [U,G·U] and a bias, for G gates. */
-export abstract class CellLayer extends RecurrentLayer {
+export abstract class CellLayer<State extends boolean = boolean> extends RecurrentLayer {
   readonly stateNames = ['h']
   readonly units: number
   readonly activation: ActivationName
@@ -67,7 +75,7 @@ export abstract class CellLayer extends RecurrentLayer {
   protected kernel!: Parameter
   protected recurrent!: Parameter
   protected bias: Parameter | null = null
-  protected readonly packed = new PackedWeights()
+  readonly #packed = new PackedWeights()
   readonly #initializers: Record<'kernel' | 'recurrent' | 'bias', Initializer>
 
   /** @param kind the layer's kind, for errors */
@@ -109,6 +117,20 @@ export abstract class CellLayer extends RecurrentLayer {
     return [this.units]
   }
 
+  /**
+   * Joins the layer to a sequence [B,T,I] and, if given, an initial state [B,U]. With
+   * `returnState: true` the result is `{ output, h }`, else the output alone.
+   */
+  apply(
+    x: SymbolicTensor,
+    options: { initialState?: { h: SymbolicTensor } } = {},
+  ): State extends true ? CellOutputs : SymbolicTensor {
+    const { initialState } = options
+    const [output, h] = connect(this, initialState ? [x, initialState.h] : [x])
+    const result = this.returnState ? { output, h } : output
+    return result as State extends true ? CellOutputs : SymbolicTensor
+  }
+
   protected override declare([x]: readonly Shape[]) {
     const { kernel, recurrent, bias } = this.#initializers
     const width = this.gates * this.units
@@ -123,11 +145,11 @@ export abstract class CellLayer extends RecurrentLayer {
   }
 
   /** The values of kernel, recurrent kernel and bias. */
-  protected get weights(): readonly [kernel: Tensor, recurrent: Tensor, bias: Tensor | null] {
+  protected get weights(): Weights {
     return [this.kernel.value, this.recurrent.value, this.bias?.value ?? null]
   }
 
-  /** What a fused kernel is asked for: its sizes, what flows where, and the steps that count. */
+  /** What a fused kernel is asked for: sizes, packed weights, what flows where, the steps that count. */
   protected begin(ctx: Context, x: Tensor, h0: Tensor | null) {
     const [b, t, inputs] = x.shape
     const { units, weights } = this
@@ -136,9 +158,14 @@ export abstract class CellLayer extends RecurrentLayer {
     }
     const sources = [x, h0, ...weights]
     const keep = ctx.recording && sources.some((source) => source?.tracked)
-    const kind: PackKind = keep ? (x.tracked ? 2 : 1) : 0
+    const packed = this.#packed.of(
+      ctx,
+      [this.kernel, this.recurrent, this.bias],
+      keep ? (x.tracked ? 2 : 1) : 0,
+      this.packing(ctx.backend.kernels),
+    )
     const { times = null, lengths = null, order = null } = x.mask ?? {}
-    return { b, t, inputs, units, weights, sources, keep, kind, times, lengths, order }
+    return { b, t, inputs, units, weights, sources, keep, packed, times, lengths, order }
   }
 
   run(ctx: Context, x: Tensor, initial: readonly Tensor[], reverse: boolean): SequenceResult {
@@ -157,6 +184,9 @@ export abstract class CellLayer extends RecurrentLayer {
 
   /** Why the fused kernel does not compute these options; '' if it does. */
   protected abstract get notFused(): string
+
+  /** How the fused kernel wants the weights. */
+  protected abstract packing(kernels: Kernels): Packing
 
   /** The layer's equations by its fused kernel, all steps of all rows in one call. */
   protected abstract fused(

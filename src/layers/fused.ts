@@ -1,5 +1,5 @@
 /** What layers with a fused kernel share: packed weights, and the gradients of several sources. */
-import type { Backend } from '../kernels/kernels.ts'
+import type { Backend, Kernels } from '../kernels/kernels.ts'
 import type { Context } from '../tensor/context.ts'
 import type { Parameter } from '../tensor/parameter.ts'
 import { allocateTensor, type Tensor } from '../tensor/tensor.ts'
@@ -7,12 +7,30 @@ import { allocateTensor, type Tensor } from '../tensor/tensor.ts'
 /** For whom weights are packed, as in `lstmPack`: 0 forward only, 1 backward too, 2 with dx. */
 export type PackKind = 0 | 1 | 2
 
+/** The values of a recurrent layer's weights. */
+export type Weights = readonly [kernel: Tensor, recurrent: Tensor, bias: Tensor | null]
+
 /** How a kernel packs weights. */
 export interface Packing {
   /** How many floats that takes. */
   size(backward: number): number
   /** Writes them. */
   pack(packed: Tensor, backward: number): void
+}
+
+/** The packing of kernel [I,G·U], recurrent kernel and bias by the kernels of a layer of that kind. */
+export function packingBy(
+  size: Kernels['lstmPackSize'],
+  pack: Kernels['lstmPack'],
+  [kernel, recurrent, bias]: Weights,
+  units: number,
+): Packing {
+  const [inputs] = kernel.shape
+  return {
+    size: (kinds) => size(inputs, units, kinds),
+    pack: ({ values }, kinds) =>
+      pack(kernel.values, recurrent.values, bias?.values ?? null, values, inputs, units, kinds),
+  }
 }
 
 /** Weights as a kernel wants them, rearranged again only after they have changed. */

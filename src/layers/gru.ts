@@ -23,13 +23,14 @@
  * The fused kernels compute (3) for σ = sigmoid and tanh; everything else runs step by step from tensor
  * operations (`composed`), slower, with the same meaning.
  */
+import type { Kernels } from '../kernels/kernels.ts'
 import type { Context } from '../tensor/context.ts'
 import { activate, add, columns, multiply, stepOf, weightedSum } from '../tensor/ops.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { type ActivationName, checkActivation } from './activation.ts'
-import { CellLayer, type CellOptions, cellOptionNames } from './cell-layer.ts'
-import { giveToState, gradientsOf, otherActivations, type PackKind } from './fused.ts'
-import { connect, layerOptions, type SymbolicTensor } from './layer.ts'
+import { CellLayer, type CellOptions, type CellOutputs, cellOptionNames } from './cell-layer.ts'
+import { giveToState, gradientsOf, otherActivations, type Packing, packingBy } from './fused.ts'
+import { layerOptions } from './layer.ts'
 import type { SequenceResult } from './recurrent.ts'
 import { dropInputs, gateMasks, gateProduct, runSteps } from './steps.ts'
 
@@ -42,14 +43,10 @@ export interface GruOptions extends CellOptions {
 }
 
 /** What `apply` returns with `returnState: true`. */
-export interface GruOutputs {
-  readonly output: SymbolicTensor
-  /** Final output, [B,U]. */
-  readonly h: SymbolicTensor
-}
+export type GruOutputs = CellOutputs
 
 /** The layer behind `gru`. */
-export class Gru<State extends boolean = boolean> extends CellLayer {
+export class Gru<State extends boolean = boolean> extends CellLayer<State> {
   readonly kind = 'gru'
   readonly gates = 3
   readonly recurrentActivation: ActivationName
@@ -81,51 +78,21 @@ export class Gru<State extends boolean = boolean> extends CellLayer {
     return this.resetAfter ? [2, width] : [width]
   }
 
-  /**
-   * Joins the layer to a sequence [B,T,I] and, if given, an initial state [B,U]. With
-   * `returnState: true` the result is `{ output, h }`, else the output alone.
-   */
-  apply(
-    x: SymbolicTensor,
-    options: { initialState?: { h: SymbolicTensor } } = {},
-  ): State extends true ? GruOutputs : SymbolicTensor {
-    const { initialState } = options
-    const [output, h] = connect(this, initialState ? [x, initialState.h] : [x])
-    const result = this.returnState ? { output, h } : output
-    return result as State extends true ? GruOutputs : SymbolicTensor
-  }
-
   protected get notFused() {
     const other = otherActivations(this.activation, this.recurrentActivation)
     if (other || this.resetAfter) return other
     return 'resetAfter false: the fused kernel resets after the product'
   }
 
-  #pack(ctx: Context, backward: PackKind): Tensor {
-    const { kernels } = ctx.backend
-    const [kernel, recurrent, bias] = this.weights
-    const [inputs] = kernel.shape
-    return this.packed.of(ctx, [this.kernel, this.recurrent, this.bias], backward, {
-      size: (kinds) => kernels.gruPackSize(inputs, this.units, kinds),
-      pack: ({ values }, kinds) =>
-        kernels.gruPack(
-          kernel.values,
-          recurrent.values,
-          bias?.values ?? null,
-          values,
-          inputs,
-          this.units,
-          kinds,
-        ),
-    })
+  protected packing({ gruPackSize, gruPack }: Kernels): Packing {
+    return packingBy(gruPackSize, gruPack, this.weights, this.units)
   }
 
   /** Equations (1) to (9) by the fused kernels, all steps of all rows in one call. */
   protected fused(ctx: Context, x: Tensor, h0: Tensor | null, reverse: boolean): SequenceResult {
     const { kernels } = ctx
     const pass = this.begin(ctx, x, h0)
-    const { b, t, inputs, units, weights, times, lengths, order } = pass
-    const packed = this.#pack(ctx, pass.kind)
+    const { b, t, inputs, units, weights, times, lengths, order, packed } = pass
     const h = ctx.empty([b, t, units])
     const hLast = ctx.empty([b, units])
     const gates = pass.keep ? ctx.empty([b, t, 4 * units]) : null

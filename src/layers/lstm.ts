@@ -47,8 +47,9 @@ import {
   gradientsOf,
   otherActivations,
   PackedWeights,
-  type Packing,
   type PackKind,
+  packingBy,
+  type Weights,
 } from './fused.ts'
 import { connect, featuresOf, layerOptions, type Shape, type SymbolicTensor } from './layer.ts'
 import { type LstmWeights, lstmSteps } from './lstm-steps.ts'
@@ -326,24 +327,10 @@ export class Lstm<State extends boolean = boolean> extends RecurrentLayer {
     return { fused: reason === '', reason }
   }
 
-  #pack(ctx: Context, weights: readonly (Tensor | null)[], backward: PackKind): Tensor {
-    const { kernels } = ctx.backend
-    const [kernel, recurrent, bias] = weights
-    const [inputs] = kernel!.shape
-    const packing: Packing = {
-      size: (kinds) => kernels.lstmPackSize(inputs, this.units, kinds),
-      pack: ({ values }, kinds) =>
-        kernels.lstmPack(
-          kernel!.values,
-          recurrent!.values,
-          bias?.values ?? null,
-          values,
-          inputs,
-          this.units,
-          kinds,
-        ),
-    }
-    if (recurrent === this.#recurrent.memory) {
+  #pack(ctx: Context, weights: Weights, backward: PackKind): Tensor {
+    const { lstmPackSize, lstmPack } = ctx.backend.kernels
+    const packing = packingBy(lstmPackSize, lstmPack, weights, this.units)
+    if (weights[1] === this.#recurrent.memory) {
       return this.#packed.of(ctx, [this.#kernel, this.#recurrent, this.#bias], backward, packing)
     }
     // Under a mask of this step.
@@ -358,7 +345,7 @@ export class Lstm<State extends boolean = boolean> extends RecurrentLayer {
     x: Tensor,
     initial: readonly Tensor[],
     reverse: boolean,
-    weights: readonly (Tensor | null)[],
+    weights: Weights,
   ): SequenceResult {
     const { kernels } = ctx
     const [b, t, inputs] = x.shape

@@ -15,12 +15,13 @@
  * By (2) and (3) a gradient that goes back k steps has passed k products with R and k derivatives that
  * tanh keeps at most 1: it vanishes or explodes (Hochreiter 1991), which the gates of lstm and gru mend.
  */
+import type { Kernels } from '../kernels/kernels.ts'
 import type { Context } from '../tensor/context.ts'
 import { activate, add, stepOf } from '../tensor/ops.ts'
 import type { Tensor } from '../tensor/tensor.ts'
-import { CellLayer, type CellOptions, cellOptionNames } from './cell-layer.ts'
-import { giveToState, gradientsOf, type PackKind } from './fused.ts'
-import { connect, layerOptions, type SymbolicTensor } from './layer.ts'
+import { CellLayer, type CellOptions, type CellOutputs, cellOptionNames } from './cell-layer.ts'
+import { giveToState, gradientsOf, type Packing, packingBy } from './fused.ts'
+import { layerOptions } from './layer.ts'
 import type { SequenceResult } from './recurrent.ts'
 import { dropInputs, gateMasks, gateProduct, runSteps } from './steps.ts'
 
@@ -28,14 +29,10 @@ import { dropInputs, gateMasks, gateProduct, runSteps } from './steps.ts'
 export interface SimpleRnnOptions extends CellOptions {}
 
 /** What `apply` returns with `returnState: true`. */
-export interface SimpleRnnOutputs {
-  readonly output: SymbolicTensor
-  /** Final output, [B,U]. */
-  readonly h: SymbolicTensor
-}
+export type SimpleRnnOutputs = CellOutputs
 
 /** The layer behind `simpleRnn`. */
-export class SimpleRnn<State extends boolean = boolean> extends CellLayer {
+export class SimpleRnn<State extends boolean = boolean> extends CellLayer<State> {
   readonly kind = 'simpleRnn'
   readonly gates = 1
 
@@ -49,51 +46,21 @@ export class SimpleRnn<State extends boolean = boolean> extends CellLayer {
     return new SimpleRnn({ ...options, name, trainable, ...changes })
   }
 
-  /**
-   * Joins the layer to a sequence [B,T,I] and, if given, an initial state [B,U]. With
-   * `returnState: true` the result is `{ output, h }`, else the output alone.
-   */
-  apply(
-    x: SymbolicTensor,
-    options: { initialState?: { h: SymbolicTensor } } = {},
-  ): State extends true ? SimpleRnnOutputs : SymbolicTensor {
-    const { initialState } = options
-    const [output, h] = connect(this, initialState ? [x, initialState.h] : [x])
-    const result = this.returnState ? { output, h } : output
-    return result as State extends true ? SimpleRnnOutputs : SymbolicTensor
-  }
-
   protected get notFused() {
     const { activation } = this
     if (activation === 'tanh' || activation === 'relu') return ''
     return `activation '${activation}': the fused kernel has tanh and relu`
   }
 
-  #pack(ctx: Context, backward: PackKind): Tensor {
-    const { kernels } = ctx.backend
-    const [kernel, recurrent, bias] = this.weights
-    const [inputs] = kernel.shape
-    return this.packed.of(ctx, [this.kernel, this.recurrent, this.bias], backward, {
-      size: (kinds) => kernels.rnnPackSize(inputs, this.units, kinds),
-      pack: ({ values }, kinds) =>
-        kernels.rnnPack(
-          kernel.values,
-          recurrent.values,
-          bias?.values ?? null,
-          values,
-          inputs,
-          this.units,
-          kinds,
-        ),
-    })
+  protected packing({ rnnPackSize, rnnPack }: Kernels): Packing {
+    return packingBy(rnnPackSize, rnnPack, this.weights, this.units)
   }
 
   /** Equations (1) to (4) by the fused kernels, all steps of all rows in one call. */
   protected fused(ctx: Context, x: Tensor, h0: Tensor | null, reverse: boolean): SequenceResult {
     const { kernels } = ctx
     const pass = this.begin(ctx, x, h0)
-    const { b, t, inputs, units, weights, times, lengths, order } = pass
-    const packed = this.#pack(ctx, pass.kind)
+    const { b, t, inputs, units, weights, times, lengths, order, packed } = pass
     const h = ctx.empty([b, t, units])
     const hLast = ctx.empty([b, units])
     const relu = this.activation === 'relu' ? 1 : 0

@@ -273,11 +273,17 @@ eachKindOfBackend((backend) => {
         js: process.memoryUsage().heapUsed,
       }
     }
-    const before = run(1000)
-    const after = run(10_000)
-    expect(after.arena).toBe(before.arena)
-    expect(after.heap).toBeLessThanOrEqual(before.heap)
-    expect(after.js - before.js).toBeLessThan(200_000)
+    // Once the engine may still compile; what leaks does so every time, so the middle one tells.
+    let before = run(1000)
+    const growth = [1, 2, 3].map(() => {
+      const after = run(10_000)
+      expect(after.arena).toBe(before.arena)
+      expect(after.heap).toBeLessThanOrEqual(before.heap)
+      const grown = after.js - before.js
+      before = after
+      return grown
+    })
+    expect(growth.sort((a, b) => a - b)[1]).toBeLessThan(100_000)
   })
 })
 
