@@ -149,7 +149,7 @@ export abstract class Layer {
   /** Declares the parameters, once the inputs' shapes are known. */
   build(inputs: readonly Shape[]): void {
     if (this.#built) {
-      this.#checkFeatures(this.#built[0], inputs[0])
+      this.checkFeatures(this.#built[0], inputs[0])
       return
     }
     this.outputShapes(inputs)
@@ -158,7 +158,7 @@ export abstract class Layer {
   }
 
   /** A layer with weights has a width, and keeps it. */
-  #checkFeatures(before: Shape, now: Shape): void {
+  protected checkFeatures(before: Shape, now: Shape): void {
     if (this.inputType !== 'float' || this.parameters.length === 0) return
     if (before.at(-1) !== now.at(-1)) {
       throw new RefrainError(

@@ -191,6 +191,9 @@ describe('gradients against central differences', () => {
     check(layerNormalization(options), [floats(sequence, gaps)])
     check(layerNormalization({ ...options, trainable: false }), [floats(sequence, gaps)])
     check(layerNormalization(options), [floats([2, 2, 2, 3])])
+    check(layerNormalization({ ...options, axis: [3, 1] }), [floats([2, 2, 2, 3])])
+    check(batchNormalization({ ...options, axis: 1 }), [floats([3, 2, 2])], true)
+    check(batchNormalization({ ...options, axis: 2 }), [floats([3, 3, 2, 2], gaps)], true)
   })
 
   it.each([gaussianNoise({ stddev: 0.5 }), spatialDropout1d({ rate: 0.4 })])('$kind', (layer) => {
@@ -293,11 +296,23 @@ it('configurations make the same layers again', () => {
     ...[gaussianNoise({ stddev: 0.1 }), spatialDropout1d({ rate: 0.2 })],
     layerNormalization({ epsilon: 0.1, center: false, gammaInitializer: 'zeros' }),
     batchNormalization({ momentum: 0.9, scale: false, movingMeanInitializer: 'ones' }),
+    layerNormalization({ axis: [1, -1], gammaRegularizer: 'l2', betaConstraint: 'nonNeg' }),
+    batchNormalization({ axis: 1, betaRegularizer: 'l1', activityRegularizer: 'l2' }),
     timeDistributed(timeDistributed(layerNormalization())),
   ]
   for (const layer of layers) {
     layer.name = 'given'
     expect(layerFromConfig(JSON.parse(JSON.stringify(layer.config))).config).toEqual(layer.config)
+  }
+})
+
+it('gamma and beta have regularizers and constraints', () => {
+  const options = { gammaRegularizer: 'l1', betaConstraint: 'nonNeg' } as const
+  for (const layer of [layerNormalization(options), batchNormalization(options)]) {
+    layer.build([[null, 3]])
+    const [gamma, beta] = layer.parameters
+    expect([gamma.regularizer?.l1, beta.regularizer, gamma.constraint]).toEqual([0.01, null, null])
+    expect(beta.constraint).not.toBeNull()
   }
 })
 
@@ -361,6 +376,44 @@ describe('errors', () => {
       () => repeatVector(2).apply(a),
       'BAD_SHAPE',
       'repeatVector: expected an input of 2 dimensions [batch, features], got shape [null, 4, 3]',
+    ],
+    [
+      () => layerNormalization({ axis: [2, -1] }).apply(a),
+      'BAD_ARGUMENT',
+      "layerNormalization 'axis': expected dimensions after the batch, each once, of an input of shape " +
+        '[null, 4, 3], got [2, -1]; axis: -1 are the features',
+    ],
+    [
+      () => batchNormalization({ axis: 0 }).apply(a),
+      'BAD_ARGUMENT',
+      "batchNormalization 'axis': expected dimensions after the batch, each once, of an input of shape " +
+        '[null, 4, 3], got [0]; axis: -1 are the features',
+    ],
+    [
+      () => layerNormalization({ axis: 1 }).apply(input({ shape: [null, 3] })),
+      'BAD_SHAPE',
+      'layerNormalization: the dimension 1, along its axis, must be known, got an input of shape ' +
+        '[null, null, 3]; axis: -1 normalizes the features, of sequences of any length',
+    ],
+    [
+      () => {
+        const shared = layerNormalization({ axis: 1 })
+        shared.apply(b)
+        shared.apply(a)
+        shared.apply(input({ shape: [5, 3] }))
+      },
+      'BAD_SHAPE',
+      "layerNormalization: the layer's weights are for [4] along its axis, got an input of shape " +
+        '[null, 5, 3]; a shared layer takes inputs of one width',
+    ],
+    [
+      () => {
+        const layer = batchNormalization({ axis: 1, name: 'normal' })
+        runLayers(truth, layer, { inputs: [floats(sequence, gaps)], training: true })
+      },
+      'BAD_ARGUMENT',
+      "normal 'axis': statistics of each time step cannot leave out masked steps; " +
+        'axis: -1 takes those of the features',
     ],
     [
       () => gaussianNoise({ stddev: 2 }),
