@@ -33,6 +33,12 @@ const below = {
 /** The one file of the library that may import Node's built-ins. */
 const nodePlatform = 'src/platform/node.ts'
 
+/** What the imports that package.json decides by condition lead to in Node. */
+const conditional = {
+  '#platform': nodePlatform,
+  '#reference': 'src/kernels/reference.ts',
+}
+
 const allowed = {}
 for (const [layer, lower] of Object.entries(below)) {
   allowed[layer] = new Set([layer, ...lower.flatMap((name) => [...allowed[name]])])
@@ -86,8 +92,8 @@ function readTree(root) {
         item.target = relative(root, resolve(dirname(path), specifier))
           .split(sep)
           .join('/')
-      } else if (specifier === '#platform') {
-        item.target = nodePlatform
+      } else if (Object.hasOwn(conditional, specifier)) {
+        item.target = conditional[specifier]
       } else if (specifier === 'refrain' || specifier.startsWith('refrain/')) {
         const inside = specifier.slice('refrain/'.length)
         item.target = inside ? `src/${inside}/index.ts` : 'src/index.ts'

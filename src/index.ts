@@ -10,6 +10,7 @@ export {
 } from './kernels/backend.ts'
 export type { Backend, BackendName } from './kernels/kernels.ts'
 export { type MeasuredPeak, measurePeak } from './kernels/peak.ts'
+export { referenceBackend } from './kernels/reference.ts'
 export {
   type ActivationName,
   type AdditiveAttentionOptions,

@@ -1,8 +1,6 @@
 /** The embedded module, and what the loader makes of it. */
 import { setFlagsFromString } from 'node:v8'
 import { describe, expect, it } from 'vitest'
-import { encode } from '../scripts/wasm-text.mjs'
-import { kernels } from '../src/kernels/wasm/kernels.generated.ts'
 import { moduleBytes, wasmVariants } from '../src/kernels/wasm/module.ts'
 import { wasmBackend, whyNoWasm } from '../src/kernels/wasm/wasm.ts'
 
@@ -10,16 +8,6 @@ import { wasmBackend, whyNoWasm } from '../src/kernels/wasm/wasm.ts'
 if (whyNoWasm('relaxed')) setFlagsFromString('--experimental-wasm-relaxed-simd')
 
 describe('the module', () => {
-  it('comes out of its text as it went in', () => {
-    const bytes = moduleBytes('simd128', true)
-    expect([...bytes.subarray(0, 8)]).toEqual([...Buffer.from('\0asm\x01\0\0\0')])
-    expect(encode(bytes)).toEqual({
-      alphabet: kernels.alphabet,
-      order: kernels.order,
-      text: kernels.text,
-    })
-  })
-
   it('is accepted with either kind of memory', () => {
     const [shared, own] = [moduleBytes('simd128', true), moduleBytes('simd128', false)]
     expect(shared.filter((byte, i) => byte !== own[i])).toEqual(new Uint8Array([3]))

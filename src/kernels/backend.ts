@@ -1,14 +1,14 @@
 /**
- * Which backend: native where the addon loads, else WebAssembly, else the plain loops. The variable
+ * Which backend: native where the addon loads, else WebAssembly, else, in Node, the plain loops. The variable
  * REFRAIN_BACKEND and `setBackend` override: native, wasm, reference, or with the instruction set,
  * as native:avx2, wasm:simd128, reference:float64.
  */
 import { platform } from '#platform'
+import { referenceBackend, whyNoReference } from '#reference'
 import { RefrainError, show } from '../errors.ts'
 import { checkOptions, suggest } from '../util/check.ts'
 import type { Backend, BackendName } from './kernels.ts'
 import { nativeBackend, nativeVariants } from './native/native.ts'
-import { referenceBackend } from './reference.ts'
 import { checkThreads } from './threads.ts'
 import { type WasmVariant, wasmVariants } from './wasm/module.ts'
 import { wasmBackend, whyNoWasm } from './wasm/wasm.ts'
@@ -37,7 +37,7 @@ export function availableBackends(): BackendInfo[] {
   return [
     ...nativeNames.map((v) => line('native', v, offered.includes(v) ? undefined : reason)),
     ...wasmVariants.map((v) => line('wasm', v, whyNoWasm(v))),
-    ...referenceNames.map((v) => line('reference', v)),
+    ...referenceNames.map((v) => line('reference', v, whyNoReference)),
   ]
 }
 
@@ -112,6 +112,5 @@ function choose(): Backend {
   const forced = platform.env('REFRAIN_BACKEND')
   if (forced) return createBackend(forced, 'REFRAIN_BACKEND')
   if ('variants' in nativeVariants()) return nativeBackend()
-  if (!whyNoWasm('simd128')) return wasmBackend()
-  return referenceBackend()
+  return whyNoWasm('simd128') ? referenceBackend() : wasmBackend()
 }

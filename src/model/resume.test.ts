@@ -402,7 +402,10 @@ describe('a process that is killed', () => {
       bundle: true,
       platform: 'node',
       format: 'esm',
-      alias: { '#platform': join(root, 'src/platform/node.ts') },
+      alias: {
+        '#platform': join(root, 'src/platform/node.ts'),
+        '#reference': join(root, 'src/kernels/reference.ts'),
+      },
       logLevel: 'silent',
       // The bundle lies elsewhere: without this, import.meta.url would not lead to the addon.
       define: {

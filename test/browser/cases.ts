@@ -11,6 +11,7 @@ import {
   encodeModel,
   lstm,
   type Model,
+  referenceBackend,
   sequential,
   setBackend,
 } from 'refrain'
@@ -131,6 +132,27 @@ export function backends() {
     chosen: `${name}:${variant}`,
     available: available.map((backend) => `${backend.name}:${backend.variant}`),
   }
+}
+
+/** Losses of a small training with plain loops. */
+export async function trainOnLoops(): Promise<number[]> {
+  setBackend(referenceBackend())
+  const model = sequential([lstm({ units: 5 }), dense({ units: 1 })], { seed: 3 })
+  model.compile({ optimizer: adam(), loss: 'meanSquaredError' })
+  const x = Array.from({ length: 8 }, (_, b) => [[b], [1]])
+  const { history } = await model.fit(x, [1, 2, 3, 4, 5, 6, 7, 8], { epochs: 3, batchSize: 4 })
+  return history.loss
+}
+
+/** The error where there is no WebAssembly, and what its hint leads to. Only in a page of its own. */
+export async function withoutWasm() {
+  Reflect.deleteProperty(globalThis, 'WebAssembly')
+  try {
+    defaultBackend()
+  } catch (error) {
+    return { error: (error as Error).message, loss: await trainOnLoops() }
+  }
+  throw new Error('a backend was found')
 }
 
 /** Code and message of the error for an option that does not exist. */

@@ -20,7 +20,10 @@ beforeAll(async () => {
     outfile: program,
     bundle: true,
     packages: 'external',
-    alias: { '#platform': join(root, 'src/platform/node.ts') },
+    alias: {
+      '#platform': join(root, 'src/platform/node.ts'),
+      '#reference': join(root, 'src/kernels/reference.ts'),
+    },
     platform: 'node',
     format: 'esm',
     target: 'node20',

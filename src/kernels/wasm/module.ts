@@ -2,6 +2,7 @@
  * The bytes of the WebAssembly module. One module is embedded, from which the loader makes what runs
  * here by changing a few bytes: the kind of its memory, and each multiply-add.
  */
+import { unpackLzma } from '../../util/lzma.ts'
 import { kernels } from './kernels.generated.ts'
 
 /** The variants, fastest first. */
@@ -15,24 +16,16 @@ let embedded: Uint8Array | undefined
  * work on any memory, but a module has to say whether it imports a shared one.
  */
 export function moduleBytes(variant: WasmVariant, shared: boolean): Uint8Array<ArrayBuffer> {
-  embedded ??= decode()
+  embedded ??= unpack()
   const bytes = new Uint8Array(embedded)
   bytes[kernels.memoryFlags] = shared ? 3 : 1
   if (variant === 'relaxed') fuse(bytes)
   return bytes
 }
 
-/** Undoes `encode` of scripts/wasm-text.mjs. */
-function decode(): Uint8Array {
-  const { alphabet, order, text, length } = kernels
-  const bytes = new Uint8Array(length)
-  const prefixes = 2
-  for (let at = 0, i = 0; i < length; i++) {
-    let code = alphabet.indexOf(text[at++])
-    if (code < prefixes) code = (code + 1) * alphabet.length + alphabet.indexOf(text[at++])
-    bytes[i] = order[code - prefixes]
-  }
-  return bytes
+function unpack(): Uint8Array {
+  const packed = Uint8Array.from(atob(kernels.lzma), (character) => character.charCodeAt(0))
+  return unpackLzma(packed, kernels.length)
 }
 
 /**
