@@ -15,13 +15,13 @@ import { globalMaxPooling1d } from '../layers/pooling.ts'
 import { type LoadedFile, loadFile } from '../model/load.ts'
 import type { Model } from '../model/model.ts'
 import { sequential } from '../model/sequential.ts'
-import { type Callback, earlyStopping, type Run } from '../train/callbacks.ts'
 import { adam } from '../train/optimizers.ts'
 import type { History } from '../train/plan.ts'
-import { checkInteger, checkNumber, checkOptions, checkTexts } from '../util/check.ts'
+import { checkInteger, checkNumber, checkTexts } from '../util/check.ts'
+import { encodersOfTask, type RunOptions, settingsOf, stoppingByAccuracy } from './training.ts'
 
 /** Options of `classify.train`; the defaults suit up to 100,000 texts. */
-export interface ClassifyOptions {
+export interface ClassifyOptions extends RunOptions {
   /** Most epochs; training stops earlier when validation no longer improves. Default 20. */
   epochs?: number
   /**
@@ -53,10 +53,6 @@ export interface ClassifyOptions {
   balance?: boolean
   /** Of the split, the weights, dropout and shuffling. Default 0. */
   seed?: number
-  /** Further callbacks, such as `progress()` and `checkpoint()`. */
-  callbacks?: readonly Callback[]
-  /** A checkpoint of the same training to go on from. */
-  resume?: string
 }
 
 /** The options' defaults. */
@@ -112,6 +108,8 @@ export interface Evaluation {
   /** confusion[true][predicted], in the order of `labels`. */
   readonly confusion: readonly (readonly number[])[]
 }
+
+export { bestEpoch } from './training.ts'
 
 const task = 'classify'
 
@@ -250,9 +248,7 @@ export async function train(
   examples: LabelledTexts,
   options: ClassifyOptions = {},
 ): Promise<Classifier> {
-  checkOptions('classify.train', options, [...Object.keys(defaults), 'callbacks', 'resume'])
-  const given = Object.entries(options).filter(([, value]) => value !== undefined)
-  const settings: Settings = { ...defaults, ...Object.fromEntries(given) }
+  const settings = settingsOf('classify.train', defaults, options)
   checkNumber("classify.train 'validation'", settings.validation, 0, 0.9)
   checkInteger("classify.train 'maxLength'", settings.maxLength)
   checkExamples(examples)
@@ -276,14 +272,10 @@ export async function train(
   const classesOf = (indices: readonly number[]) => Int32Array.from(indices, (i) => classes[i])
   const targets = classesOf(parts.train)
   const validated = parts.validation.length > 0
-  const stop = stopping(settings.patience, parts.validation.length)
+  const stop = stoppingByAccuracy(settings.patience, parts.validation.length)
   const model = buildModel(vocabulary.size, labels.size, settings)
   // Before training, so that a checkpoint can predict, too; the settings, to resume with the same.
-  const kept = Object.keys(defaults) as (keyof Settings)[]
-  model.encoders = {
-    ...encodersOf({ vocabulary, labels, maxLength }),
-    settings: Object.fromEntries(kept.map((name) => [name, settings[name]])),
-  }
+  model.encoders = { ...encodersOf({ vocabulary, labels, maxLength }), settings }
   const history = await model.fit(ids.map(orUnknown), targets, {
     epochs: settings.epochs,
     batchSize: settings.batchSize,
@@ -299,58 +291,6 @@ export async function train(
     resume: options.resume,
   })
   return new Classifier({ model, vocabulary, labels, maxLength, history })
-}
-
-/**
- * Keeps the epoch of the best validation accuracy, of equal ones that of the lowest loss; stops when
- * neither number has improved for some epochs. The loss alone would not do: of a few hundred examples
- * it rises as soon as the model is sure of itself, often well before the accuracy is at its best.
- * Nor would the accuracy alone: of 18 examples it stands still for epochs while the model learns.
- */
-function stopping(patience: number, rows: number): Callback {
-  const accuracy = earlyStopping({ monitor: 'valAccuracy', patience, restoreBestWeights: true })
-  const loss = earlyStopping({ monitor: 'valLoss', patience })
-  const epochs = Math.max(1, patience)
-  /** Lets both speak, and stops the run if both want to. */
-  const ask = (run: Run, speak: (run: Run) => unknown) => {
-    let votes = 0
-    speak(Object.create(run, { stop: { value: () => votes++ } }))
-    if (votes === 2) run.stop(`no better validation for ${epochs} epoch${epochs === 1 ? '' : 's'}`)
-  }
-  return {
-    name: 'stopping',
-    onTrainBegin: (run) => ask(run, (own) => [accuracy, loss].map((by) => by.onTrainBegin!(own))),
-    onEpochEnd: (run, logs) =>
-      ask(run, (own) => {
-        const valAccuracy = validationScore(logs.valAccuracy, logs.valLoss, rows)
-        accuracy.onEpochEnd!(own, { ...logs, valAccuracy })
-        loss.onEpochEnd!(own, logs)
-      }),
-    onTrainEnd: (run, logs) => accuracy.onTrainEnd!(run, logs),
-    readState() {
-      const { json, weights } = accuracy.readState!()
-      return { json: { accuracy: json, loss: loss.readState!().json }, weights }
-    },
-    writeState({ json, weights }) {
-      const states = (json ?? {}) as Record<'accuracy' | 'loss', unknown>
-      accuracy.writeState!({ json: states.accuracy, weights })
-      loss.writeState!({ json: states.loss })
-    },
-  }
-}
-
-/** Ranks by accuracy, then by loss, whose part is always less than that of one example. */
-const validationScore = (accuracy: number, loss: number, rows: number) =>
-  accuracy + 1 / (2 * rows * (1 + loss))
-
-/** The epoch, from 0, whose weights `train` kept; -1 without validation. */
-export function bestEpoch({ history: { valAccuracy, valLoss } }: History): number {
-  let best = -1
-  valAccuracy?.forEach((accuracy, i) => {
-    const better = best < 0 || accuracy > valAccuracy[best]
-    if (better || (accuracy === valAccuracy[best] && valLoss[i] < valLoss[best])) best = i
-  })
-  return best
 }
 
 function buildModel(words: number, labels: number, settings: Settings): Model {
@@ -378,15 +318,9 @@ export async function load(path: string): Promise<Classifier> {
 }
 
 /** The classifier in a file that is already read; `path` is for error messages. */
-export function fromFile({ model, encoders }: LoadedFile, path: string): Classifier {
-  const json = (encoders ?? {}) as Partial<Record<keyof Encoders | 'task', unknown>>
-  if (json.task !== task) {
-    throw new RefrainError(
-      'BAD_FILE',
-      `${path}: expected a text classifier, got a model for ${show(json.task ?? 'no task')}`,
-      'refrain train classify makes one',
-    )
-  }
+export function fromFile(file: LoadedFile, path: string): Classifier {
+  const { model } = file
+  const json = encodersOfTask(file, path, task, 'a text classifier')
   let parts: Encoders
   try {
     parts = {
