@@ -96,18 +96,25 @@ async function measureAll(refrain, all, settings, { args, start }) {
   if (busy > calm)
     console.log(`Others use ${percent(busy)} of the machine: the figures will suffer`)
 
-  const peaks = await measurePeaks(present.filter(({ rival }) => !rival))
-  const measured = []
+  /** @type {Map<Contestant, Peak>} */
+  const peaks = new Map()
+  const raced = []
   for (const workload of settings.workloads) {
     if (stop.signal.aborted) break
     const field = present.filter(({ runs }) => runs(workload))
+    // Before each workload: the machine may be slow now and fast later.
+    await measurePeaks(
+      field.filter(({ rival }) => !rival),
+      peaks,
+    )
     const { timed, failed } = await race(workload, field, settings, patience)
-    for (const { contestant, samples } of timed) {
-      measured.push(summarize(workload, contestant, samples, peaks.get(contestant)?.gflops))
-    }
+    for (const { contestant, samples } of timed) raced.push({ workload, contestant, samples })
     for (const { name } of failed)
       missing.push({ name: `${name} at ${workload.name}`, why: 'it failed' })
   }
+  const measured = raced.map(({ workload, contestant, samples }) =>
+    summarize(workload, contestant, samples, peaks.get(contestant)),
+  )
   const { bundleForBrowser, smallProgram } = await import('../scripts/bundle.mjs')
   const { size, gzip } = await bundleForBrowser(smallProgram)
   publish(settings.quick ? 'speed-quick' : 'speed', {
@@ -167,28 +174,34 @@ function leftOut(contestants) {
 }
 
 /**
- * GFLOP/s that our backends reach in registers, with their threads: one measurement for all contestants
- * on the same backend.
- *
- * @param {Contestant[]} ours
+ * @typedef {{ backend: string, threads: number, gflops: number, product: number }} Peak GFLOP/s of a
+ *   backend with its threads: in registers, and in one large product
  */
-async function measurePeaks(ours) {
-  /** @type {Map<string, { backend: string, threads: number, gflops: number }>} */
-  const found = new Map()
-  /** @type {Map<Contestant, { backend: string, threads: number, gflops: number }>} */
-  const peaks = new Map()
+
+/**
+ * Measures what our backends reach, once for all contestants on the same one, and keeps the best so far.
+ *
+ * @param {Contestant[]} ours @param {Map<Contestant, Peak>} peaks
+ */
+async function measurePeaks(ours, peaks) {
   const program = fileURLToPath(new URL('peak.mjs', import.meta.url))
+  /** @type {Map<string, Peak>} */
+  const found = new Map()
   for (const contestant of ours) {
     const { name, threads, env, command } = contestant
     const key = JSON.stringify(env)
-    if (!found.has(key)) {
-      const { gflops } = await run(`${name}, peak`, [...command.slice(0, -1), program], env)
-      found.set(key, { backend: env.REFRAIN_BACKEND, threads, gflops })
+    let peak = found.get(key)
+    if (!peak) {
+      const now = await run(`${name}, peak`, [...command.slice(0, -1), program], env)
+      const best = peaks.get(contestant)
+      const [gflops, product] = /** @type {const} */ (['gflops', 'product']).map((what) =>
+        Math.max(now[what], best?.[what] ?? 0),
+      )
+      peak = { backend: env.REFRAIN_BACKEND, threads, gflops, product }
+      found.set(key, peak)
     }
-    const peak = found.get(key)
-    if (peak) peaks.set(contestant, peak)
+    peaks.set(contestant, peak)
   }
-  return peaks
 }
 
 /**
