@@ -42,6 +42,12 @@ export function withHint(message: string, hint: string): string {
   return `${message}${/^\p{Lu}/u.test(hint) ? '.' : ';'} ${hint}`
 }
 
+/** The error with the name of what it happened in before its text. */
+export function errorIn(name: string, { code, message, hint }: RefrainError): RefrainError {
+  const text = hint ? message.slice(0, -hint.length - 2) : message
+  return new RefrainError(code, `${name}: ${text}`, hint)
+}
+
 /** Shows a value in an error message: short, quoted if a string, with the length of an array. */
 export function show(value: unknown): string {
   if (typeof value === 'string') {

@@ -131,7 +131,7 @@ export function weightsOf(
   for (const layer of layers) {
     layer.build(shapes)
     layer.nameParameters(layer.name || layer.kind)
-    shapes = layer.outputShapes(shapes)
+    shapes = layer.outputShapes(shapes).slice(0, 1)
   }
   const set = new ParameterSet(
     backend,

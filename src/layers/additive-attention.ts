@@ -91,9 +91,9 @@ class AdditiveAttention<Scores extends boolean> extends AttentionLayer<Scores> {
  * width units. The value's mask excludes keys, the query's mask makes outputs 0 and stays. Without
  * `units` Keras's `AdditiveAttention`; its call argument `use_causal_mask` is an option here.
  */
-export function additiveAttention<const O extends AdditiveAttentionOptions>(
-  options: O = {} as O,
-): AdditiveAttention<O extends { returnAttentionScores: true } ? true : false> {
+export function additiveAttention<const Scores extends boolean = false>(
+  options: AdditiveAttentionOptions & { returnAttentionScores?: Scores } = {},
+): AdditiveAttention<Scores> {
   const names = [...attentionOptionNames, 'useScale', 'units', 'kernelInitializer']
   return new AdditiveAttention(layerOptions('additiveAttention', options, names))
 }

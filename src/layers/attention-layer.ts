@@ -110,6 +110,13 @@ export abstract class AttentionLayer<Scores extends boolean = boolean> extends L
    * result is `{ output, scores }`, else the output alone.
    */
   apply(inputs: AttentionInputs): Scores extends true ? AttentionOutputs : SymbolicTensor {
+    if (!Array.isArray(inputs)) {
+      throw new RefrainError(
+        'BAD_ARGUMENT',
+        `${this.name || this.kind}.apply: expected [query, value] or [query, value, key], got ${show(inputs)}`,
+        `for self-attention write ${this.kind}().apply([x, x])`,
+      )
+    }
     const [output, scores] = connect(this, inputs)
     const result = this.returnAttentionScores ? { output, scores } : output
     return result as Scores extends true ? AttentionOutputs : SymbolicTensor

@@ -73,9 +73,9 @@ class Attention<Scores extends boolean> extends AttentionLayer<Scores> {
  * and stays. Weights: scale [] with `useScale`, concatScoreWeight [] with scoreMode 'concat'. Keras's
  * `Attention`; its call argument `use_causal_mask` is an option here.
  */
-export function attention<const O extends AttentionOptions>(
-  options: O = {} as O,
-): Attention<O extends { returnAttentionScores: true } ? true : false> {
+export function attention<const Scores extends boolean = false>(
+  options: AttentionOptions & { returnAttentionScores?: Scores } = {},
+): Attention<Scores> {
   const names = [...attentionOptionNames, 'scoreMode', 'useScale']
   return new Attention(layerOptions('attention', options, names))
 }

@@ -5,16 +5,17 @@ import type { Tensor } from '../tensor/tensor.ts'
 import { suggest } from '../util/check.ts'
 import {
   connect,
+  inside,
   Layer,
   type LayerOptions,
   layerOptions,
   type Shape,
   type SymbolicTensor,
 } from './layer.ts'
-import { checkStates, RecurrentLayer } from './recurrent.ts'
+import { checkStates, RecurrentLayer, shapesOf } from './recurrent.ts'
 
-/** How the two directions' outputs are joined; 'none' keeps both. */
-export type MergeMode = 'concat' | 'sum' | 'mul' | 'ave' | 'none'
+/** How the two directions' outputs are joined; 'none', or Keras's null, keeps both. */
+export type MergeMode = 'concat' | 'sum' | 'mul' | 'ave' | 'none' | null
 
 const mergeModes = ['concat', 'sum', 'mul', 'ave', 'none']
 
@@ -28,12 +29,37 @@ export interface BidirectionalOptions extends LayerOptions {
   backwardLayer?: RecurrentLayer
 }
 
+/** What `apply` returns with `returnState: true`. */
+export interface BidirectionalOutputs {
+  readonly output: SymbolicTensor
+  /** The forward layer's final states, then the backward layer's. */
+  readonly states: readonly SymbolicTensor[]
+}
+
+/** What `apply` returns with `mergeMode: 'none'`. */
+export interface DirectionOutputs {
+  readonly forward: SymbolicTensor
+  readonly backward: SymbolicTensor
+}
+
+/** What `apply` returns, by `returnState` and whether the outputs stay apart. */
+export type BidirectionalResult<State, Apart> = Apart extends true
+  ? State extends true
+    ? DirectionOutputs & Pick<BidirectionalOutputs, 'states'>
+    : DirectionOutputs
+  : State extends true
+    ? BidirectionalOutputs
+    : SymbolicTensor
+
 /** The layer behind `bidirectional`. */
-export class Bidirectional extends Layer {
+export class Bidirectional<
+  State extends boolean = boolean,
+  Apart extends boolean = boolean,
+> extends Layer {
   readonly kind = 'bidirectional'
   readonly forward: RecurrentLayer
   readonly backward: RecurrentLayer
-  readonly mergeMode: MergeMode
+  readonly mergeMode: NonNullable<MergeMode>
   readonly #separate: boolean
 
   constructor(layer: RecurrentLayer, options: BidirectionalOptions) {
@@ -42,7 +68,8 @@ export class Bidirectional extends Layer {
     const { backwardLayer = layer } = options
     this.backward = backwardLayer.copy({ ...backwardLayer.rules, name: 'backward' })
     this.#separate = backwardLayer !== layer
-    this.mergeMode = options.mergeMode ?? 'concat'
+    const { mergeMode = 'concat' } = options
+    this.mergeMode = mergeMode ?? 'none'
     if (!mergeModes.includes(this.mergeMode)) {
       throw new RefrainError(
         'UNKNOWN_OPTION',
@@ -72,14 +99,18 @@ export class Bidirectional extends Layer {
   }
 
   override build(inputs: readonly Shape[]): void {
-    this.forward.build(inputs.slice(0, 1))
-    this.backward.build(inputs.slice(0, 1))
+    inside(this, () => {
+      this.forward.build(inputs.slice(0, 1))
+      this.backward.build(inputs.slice(0, 1))
+    })
     super.build(inputs)
   }
 
-  outputShapes([x]: readonly Shape[]): Shape[] {
-    const [one, ...states] = this.forward.outputShapes([x])
-    const [other, ...otherStates] = this.backward.outputShapes([x])
+  outputShapes([x, ...initial]: readonly Shape[]): Shape[] {
+    const both = [this.forward, this.backward]
+    const shapes = inside(this, () => both.map((layer) => layer.outputShapes([x])))
+    const [[one, ...states], [other, ...otherStates]] = shapes
+    checkStates(this, initial, this.#stateShapes(x))
     const [width, otherWidth] = [one, other].map((shape) => shape[shape.length - 1]!)
     const { mergeMode } = this
     if (width !== otherWidth && mergeMode !== 'concat' && mergeMode !== 'none') {
@@ -94,24 +125,31 @@ export class Bidirectional extends Layer {
     return [...(mergeMode === 'none' ? [one, other] : [merged]), ...states, ...otherStates]
   }
 
-  /**
-   * Joins the layer to a sequence [B,T,I]. Returns the merged output; with mergeMode 'none' or
-   * `returnState` see `applyAll`.
-   */
-  apply(x: SymbolicTensor): SymbolicTensor {
-    return connect(this, [x])[0]
+  /** The forward layer's states, then the backward layer's. */
+  #stateShapes(x: Shape): Shape[] {
+    return [...this.forward.stateShapes(x), ...this.backward.stateShapes(x)]
   }
 
   /**
-   * All outputs: the merged one (two with mergeMode 'none'), then with `returnState` the forward
-   * layer's states and the backward layer's. Initial states come in the same order.
+   * Joins the layer to a sequence [B,T,I] and, if given, initial states: the forward layer's, then the
+   * backward layer's. The result is the output; with `returnState: true` in the layer inside
+   * `{ output, states }`; with `mergeMode: 'none'` there are `forward` and `backward` for the output.
    */
-  applyAll(x: SymbolicTensor, initialState: readonly SymbolicTensor[] = []): SymbolicTensor[] {
-    return connect(this, [x, ...initialState])
+  apply(
+    x: SymbolicTensor,
+    { initialState = [] }: { initialState?: readonly SymbolicTensor[] } = {},
+  ): BidirectionalResult<State, Apart> {
+    const results = connect(this, [x, ...initialState])
+    const apart = this.mergeMode === 'none'
+    const [output, backward] = results
+    const outputs = apart ? { forward: output, backward } : { output }
+    const states = results.slice(apart ? 2 : 1)
+    const all = this.forward.returnState ? { ...outputs, states } : apart ? outputs : output
+    return all as BidirectionalResult<State, Apart>
   }
 
   call(ctx: Context, [x, ...initial]: readonly Tensor[]): Tensor[] {
-    checkStates(this, x, initial, [...this.forward.stateSizes, ...this.backward.stateSizes])
+    checkStates(this, shapesOf(initial), this.#stateShapes(x.shape))
     const half = initial.length === 0 ? 0 : this.forward.stateSizes.length
     // As Keras: masked steps of a bidirectional sequence are zeros.
     const zeroMasked = this.forward.returnSequences
@@ -145,10 +183,10 @@ export class Bidirectional extends Layer {
  * and joins their outputs. Weights: the forward layer's, then the backward layer's. Keras's
  * `Bidirectional`.
  */
-export function bidirectional(
-  layer: RecurrentLayer,
-  options: BidirectionalOptions = {},
-): Bidirectional {
+export function bidirectional<State extends boolean, const Mode extends MergeMode = 'concat'>(
+  layer: RecurrentLayer<State>,
+  options: BidirectionalOptions & { mergeMode?: Mode } = {},
+): Bidirectional<State, Mode extends 'none' | null ? true : false> {
   if (!(layer instanceof RecurrentLayer)) {
     throw new RefrainError(
       'BAD_ARGUMENT',

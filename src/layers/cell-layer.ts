@@ -63,7 +63,7 @@ export const cellOptionNames = [
 ]
 
 /** A recurrent layer of a kernel [I,G·U], a recurrent kernel [U,G·U] and a bias, for G gates. */
-export abstract class CellLayer<State extends boolean = boolean> extends RecurrentLayer {
+export abstract class CellLayer<State extends boolean = boolean> extends RecurrentLayer<State> {
   readonly stateNames = ['h']
   readonly units: number
   readonly activation: ActivationName

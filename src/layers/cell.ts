@@ -18,6 +18,7 @@ import {
   type RecurrentOptions,
   type SequenceResult,
   sequenceOptionNames,
+  shapesOf,
 } from './recurrent.ts'
 import { runSteps, type StepOutput } from './steps.ts'
 
@@ -46,8 +47,13 @@ export abstract class Cell extends Layer {
 
   outputShapes([x, ...states]: readonly Shape[]): Shape[] {
     checkRank(this, x, 2, '[batch, features]')
-    for (const state of states) checkRank(this, state, 2, '[batch, units] for a state')
-    return [this.outputSize, ...this.stateSizes].map((size) => [x[0], size])
+    const final = this.#stateShapes(x)
+    checkStates(this, states, final)
+    return [[x[0], this.outputSize], ...final]
+  }
+
+  #stateShapes([batch]: Shape): Shape[] {
+    return this.stateSizes.map((size) => [batch, size])
   }
 
   /** Joins the cell to x [B,I] and to states, zeros if there are none: its output, then its states. */
@@ -56,7 +62,7 @@ export abstract class Cell extends Layer {
   }
 
   call(ctx: Context, [x, ...given]: readonly Tensor[]): Tensor[] {
-    checkStates(this, x, given, this.stateSizes)
+    checkStates(this, shapesOf(given), this.#stateShapes(x.shape))
     const [rows] = x.shape
     const zeros = () => this.stateSizes.map((size) => ctx.zeros([rows, size]))
     const { output, states } = this.begin(ctx, rows)(x, given.length > 0 ? given : zeros())
@@ -77,8 +83,15 @@ const stepByStep = { fused: false, reason: 'rnn: cells run step by step' }
 /** Options of `rnn`: those of a recurrent layer that a cell has not. */
 export type RnnOptions = LayerOptions & Pick<RecurrentOptions, (typeof sequenceOptionNames)[number]>
 
+/** What `apply` returns with `returnState: true`. */
+export interface RnnOutputs {
+  readonly output: SymbolicTensor
+  /** The final states, [B,size] each, in the cell's order. */
+  readonly states: readonly SymbolicTensor[]
+}
+
 /** The layer behind `rnn`. */
-export class Rnn extends RecurrentLayer {
+export class Rnn<State extends boolean = boolean> extends RecurrentLayer<State> {
   readonly kind = 'rnn'
   readonly cell: Cell
 
@@ -126,17 +139,17 @@ export class Rnn extends RecurrentLayer {
     this.cell.build([[batch, features]])
   }
 
-  /** Joins the layer to a sequence [B,T,I]. With `returnState` see `applyAll`. */
-  apply(x: SymbolicTensor): SymbolicTensor {
-    return connect(this, [x])[0]
-  }
-
   /**
-   * The output and, with `returnState`, the final states, in the cell's order. Initial states [B,size]
-   * come in the same order.
+   * Joins the layer to a sequence [B,T,I] and, if given, initial states [B,size], in the cell's order.
+   * With `returnState: true` the result is `{ output, states }`, else the output alone.
    */
-  applyAll(x: SymbolicTensor, initialState: readonly SymbolicTensor[] = []): SymbolicTensor[] {
-    return connect(this, [x, ...initialState])
+  apply(
+    x: SymbolicTensor,
+    { initialState = [] }: { initialState?: readonly SymbolicTensor[] } = {},
+  ): State extends true ? RnnOutputs : SymbolicTensor {
+    const [output, ...states] = connect(this, [x, ...initialState])
+    const result = this.returnState ? { output, states } : output
+    return result as State extends true ? RnnOutputs : SymbolicTensor
   }
 
   run(
@@ -163,7 +176,10 @@ export class Rnn extends RecurrentLayer {
  * Steps are tensor operations, one after the other: where `lstm` computes the same, it is many times
  * faster.
  */
-export function rnn(cell: Cell, options: RnnOptions = {}): Rnn {
+export function rnn<const State extends boolean = false>(
+  cell: Cell,
+  options: RnnOptions & { returnState?: State } = {},
+): Rnn<State> {
   if (!(cell instanceof Cell)) {
     throw new RefrainError(
       'BAD_ARGUMENT',

@@ -42,6 +42,7 @@ import {
 } from './layer.ts'
 import { forgetBias, type LstmOutputs } from './lstm.ts'
 import {
+  checkStates,
   RecurrentLayer,
   type RecurrentOptions,
   recurrentOptionNames,
@@ -101,7 +102,7 @@ const optionNames = [
 ]
 
 /** The layer behind `convLstm2d`. */
-export class ConvLstm2d<State extends boolean = boolean> extends RecurrentLayer {
+export class ConvLstm2d<State extends boolean = boolean> extends RecurrentLayer<State> {
   readonly kind = 'convLstm2d'
   readonly stateNames = ['h', 'c']
   readonly filters: number
@@ -187,19 +188,16 @@ export class ConvLstm2d<State extends boolean = boolean> extends RecurrentLayer 
   override outputShapes([x, ...states]: readonly Shape[]): Shape[] {
     checkRank(this, x, 5, '[batch, time, height, width, channels]')
     featuresOf(this, x)
-    const frame = [...this.#lengths(x), this.filters]
-    const last: Shape = [x[0], ...frame]
-    for (const state of states) {
-      if (show(state.slice(1)) !== show(frame)) {
-        throw new RefrainError(
-          'BAD_SHAPE',
-          `${this.name || this.kind}: expected an initial state of shape ${show([...last])}, ` +
-            `got ${show([...state])}`,
-        )
-      }
-    }
-    const output = this.returnSequences ? [x[0], x[1], ...frame] : last
-    return this.returnState ? [output, last, last] : [output]
+    const final = this.stateShapes(x)
+    checkStates(this, states, final)
+    const [last] = final
+    const output = this.returnSequences ? [x[0], x[1], ...last.slice(1)] : last
+    return this.returnState ? [output, ...final] : [output]
+  }
+
+  override stateShapes(x: Shape): Shape[] {
+    const state = [x[0], ...this.#lengths(x), this.filters]
+    return [state, state]
   }
 
   /** Height and width of the outputs. */
@@ -247,9 +245,8 @@ export class ConvLstm2d<State extends boolean = boolean> extends RecurrentLayer 
     return result as State extends true ? LstmOutputs : SymbolicTensor
   }
 
-  override call(ctx: Context, [x, ...initial]: readonly Tensor[]): Tensor[] {
-    const flat = initial.map((state) => state.view([x.shape[0], this.outputSize]))
-    const results = super.call(ctx, [x, ...flat])
+  override call(ctx: Context, inputs: readonly Tensor[]): Tensor[] {
+    const results = super.call(ctx, inputs)
     // `output` has done so for whole sequences.
     return ctx.streaming ? results.map((result) => this.#asFrames(result)) : results
   }
@@ -260,7 +257,8 @@ export class ConvLstm2d<State extends boolean = boolean> extends RecurrentLayer 
     initial: readonly Tensor[],
     options: { reverse: boolean; zeroMasked: boolean },
   ) {
-    const { output, states } = super.output(ctx, x, initial, options)
+    const flat = initial.map((state) => state.view([x.shape[0], this.outputSize]))
+    const { output, states } = super.output(ctx, x, flat, options)
     return {
       output: this.#asFrames(output),
       states: states.map((state) => this.#asFrames(state)),
@@ -349,8 +347,8 @@ function convolveGates(
  * carry the state over. Weights: kernel [kh,kw,C,4F], recurrentKernel [kh,kw,F,4F], bias [4F], gates i,
  * f, g, o. Height and width must be known. Keras 3's `ConvLSTM2D`, names and defaults included.
  */
-export function convLstm2d<const O extends ConvLstm2dOptions>(
-  options: O,
-): ConvLstm2d<O extends { returnState: true } ? true : false> {
+export function convLstm2d<const State extends boolean = false>(
+  options: ConvLstm2dOptions & { returnState?: State },
+): ConvLstm2d<State> {
   return new ConvLstm2d(layerOptions('convLstm2d', options, optionNames))
 }

@@ -204,8 +204,8 @@ const optionNames = [...cellOptionNames, 'recurrentActivation', 'resetAfter']
  * carry the state over. Weights: kernel [I,3U], recurrentKernel [U,3U], bias [2,3U] ([3U] without
  * `resetAfter`), gates z, r, h. Keras 3's `GRU`, names and defaults included.
  */
-export function gru<const O extends GruOptions>(
-  options: O,
-): Gru<O extends { returnState: true } ? true : false> {
+export function gru<const State extends boolean = false>(
+  options: GruOptions & { returnState?: State },
+): Gru<State> {
   return new Gru(layerOptions('gru', options, optionNames))
 }

@@ -3,7 +3,7 @@
  * function from tensors to tensors. Layers are joined by `apply`, which calls nothing yet: it makes
  * the graph that a model runs.
  */
-import { RefrainError, show } from '../errors.ts'
+import { errorIn, RefrainError, show } from '../errors.ts'
 import type { Constraint } from '../tensor/constraints.ts'
 import type { Context } from '../tensor/context.ts'
 import type { Initializer } from '../tensor/initializers.ts'
@@ -382,13 +382,24 @@ export function layerOptions<O extends LayerOptions>(
   return { ...options, ...resolveRules(kind, options) }
 }
 
+/** What `run` gives, with the layer's name before errors of the layers inside it. */
+export function inside<Result>(layer: Layer, run: () => Result): Result {
+  try {
+    return run()
+  } catch (error) {
+    throw error instanceof RefrainError ? errorIn(layer.name || layer.kind, error) : error
+  }
+}
+
 /** Fails unless a shape has `rank` dimensions, the batch included. */
 export function checkRank(layer: Layer, shape: Shape, rank: number, meaning: string): void {
   if (shape.length !== rank) {
+    const lastStep = rank === 3 && shape.length === 2 && meaning.startsWith('[batch, time')
     throw new RefrainError(
       'BAD_SHAPE',
       `${layer.name || layer.kind}: expected an input of ${rank} dimensions ${meaning}, ` +
         `got shape ${show([...shape])}`,
+      lastStep ? 'a recurrent layer before this one would need returnSequences: true' : '',
     )
   }
 }

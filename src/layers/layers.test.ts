@@ -282,8 +282,8 @@ describe('errors', () => {
     expectError(
       shapes(globalAveragePooling1d(), [null, 3]),
       'BAD_SHAPE',
-      'globalAveragePooling1d: expected an input of 3 dimensions [batch, time, features], ' +
-        'got shape [null, 3]',
+      'globalAveragePooling1d: expected an input of 3 dimensions [batch, time, features], got shape ' +
+        '[null, 3]; a recurrent layer before this one would need returnSequences: true',
     )
     expectError(
       shapes(timeDistributed(dense({ units: 1 })), [null, 3]),

@@ -457,7 +457,8 @@ describe('errors', () => {
     expectError(
       () => lstm({ units: 2 }).outputShapes([[null, 3]]),
       'BAD_SHAPE',
-      'lstm: expected an input of 3 dimensions [batch, time, features], got shape [null, 3]',
+      'lstm: expected an input of 3 dimensions [batch, time, features], got shape [null, 3]; ' +
+        'a recurrent layer before this one would need returnSequences: true',
     )
     expectError(
       () => lstm({ units: 2 }).outputShapes([[null, 3, null]]),

@@ -152,7 +152,7 @@ export const lstmOptionNames = [
 ]
 
 /** The layer behind `lstm`. */
-export class Lstm<State extends boolean = boolean> extends RecurrentLayer {
+export class Lstm<State extends boolean = boolean> extends RecurrentLayer<State> {
   readonly kind = 'lstm'
   readonly units: number
   readonly stateNames = ['h', 'c']
@@ -450,8 +450,8 @@ export function forgetBias(bias: Initializer, coupled: boolean): Initializer {
  * state over. Weights: kernel [I,4U], recurrentKernel [U,4U], bias [4U], gates i, f, g, o, then those
  * of the variants. Keras 3's `LSTM`, names and defaults included; the variants are the papers'.
  */
-export function lstm<const O extends LstmOptions>(
-  options: O,
-): Lstm<O extends { returnState: true } ? true : false> {
+export function lstm<const State extends boolean = false>(
+  options: LstmOptions & { returnState?: State },
+): Lstm<State> {
   return new Lstm(layerOptions('lstm', options, lstmOptionNames))
 }

@@ -117,9 +117,9 @@ class LuongAttention<Scores extends boolean> extends AttentionLayer<Scores> {
  * outputs 0 and stays. The output is the paper's context vector; its attentional state is
  * `dense({ units, activation: 'tanh', useBias: false })` over the query beside it.
  */
-export function luongAttention<const O extends LuongAttentionOptions>(
-  options: O = {} as O,
-): LuongAttention<O extends { returnAttentionScores: true } ? true : false> {
+export function luongAttention<const Scores extends boolean = false>(
+  options: LuongAttentionOptions & { returnAttentionScores?: Scores } = {},
+): LuongAttention<Scores> {
   const names = [...attentionOptionNames, 'score', 'units', 'kernelInitializer']
   return new LuongAttention(layerOptions('luongAttention', options, names))
 }

@@ -75,9 +75,9 @@ export interface SequenceResult {
 }
 
 /** A layer that `bidirectional` can run both ways. */
-export abstract class RecurrentLayer extends Layer {
+export abstract class RecurrentLayer<State extends boolean = boolean> extends Layer {
   readonly returnSequences: boolean
-  readonly returnState: boolean
+  readonly returnState: State
   readonly goBackwards: boolean
   readonly learnInitialState: boolean
   override readonly stateful: boolean
@@ -92,7 +92,7 @@ export abstract class RecurrentLayer extends Layer {
   constructor(options: RecurrentOptions) {
     super(options)
     this.returnSequences = options.returnSequences ?? false
-    this.returnState = options.returnState ?? false
+    this.returnState = (options.returnState ?? false) as State
     this.goBackwards = options.goBackwards ?? false
     this.learnInitialState = options.learnInitialState ?? false
     this.stateful = options.stateful ?? false
@@ -149,11 +149,16 @@ export abstract class RecurrentLayer extends Layer {
   outputShapes([x, ...states]: readonly Shape[]): Shape[] {
     checkRank(this, x, 3, '[batch, time, features]')
     featuresOf(this, x)
-    for (const state of states) checkRank(this, state, 2, '[batch, units] for an initial state')
+    const final = this.stateShapes(x)
+    checkStates(this, states, final)
     const last: Shape = [x[0], this.outputSize]
     const output = this.returnSequences ? [x[0], x[1], this.outputSize] : last
-    const final = this.stateSizes.map((size): Shape => [x[0], size])
     return this.returnState ? [output, ...final] : [output]
+  }
+
+  /** The states' shapes for an input of this shape. */
+  stateShapes([batch]: Shape): Shape[] {
+    return this.stateSizes.map((size) => [batch, size])
   }
 
   override get wholeSequence() {
@@ -162,7 +167,7 @@ export abstract class RecurrentLayer extends Layer {
 
   call(ctx: Context, [x, ...initial]: readonly Tensor[]): Tensor[] {
     if (ctx.streaming) return this.#step(ctx, x)
-    checkStates(this, x, initial, this.stateSizes)
+    checkStates(this, shapesOf(initial), this.stateShapes(x.shape))
     const reverse = this.goBackwards
     const result = this.output(ctx, x, initial, { reverse, zeroMasked: false })
     const output =
@@ -269,30 +274,32 @@ function runStepwise(
   return { sequence: stackSteps(ctx, outputs), last: last!, states }
 }
 
-/** Fails unless there are no initial states or one [B,size] for each of `sizes`; kernels trust them. */
+/** Fails unless there are no initial states or one of each of these shapes; kernels trust them. */
 export function checkStates(
   layer: Layer,
-  x: Tensor,
-  initial: readonly Tensor[],
-  sizes: readonly number[],
+  states: readonly Shape[],
+  wanted: readonly Shape[],
 ): void {
-  if (initial.length !== 0 && initial.length !== sizes.length) {
+  const where = layer.name || layer.kind
+  if (states.length !== 0 && states.length !== wanted.length) {
     throw new RefrainError(
       'BAD_SHAPE',
-      `${layer.name || layer.kind}: expected ${sizes.length} initial states or none, got ${initial.length}`,
+      `${where}: expected ${wanted.length} initial states or none, got ${states.length}`,
     )
   }
-  initial.forEach(({ shape }, i) => {
-    const wanted = [x.shape[0], sizes[i]]
-    if (shape.length !== 2 || shape.some((length, axis) => length !== wanted[axis])) {
-      throw new RefrainError(
-        'BAD_SHAPE',
-        `${layer.name || layer.kind}: expected an initial state of shape ${show(wanted)}, ` +
-          `got ${show([...shape])}`,
-      )
-    }
+  states.forEach((shape, i) => {
+    const same = (length: number | null, axis: number) =>
+      length === wanted[i][axis] || length === null || wanted[i][axis] === null
+    if (shape.length === wanted[i].length && shape.every(same)) return
+    throw new RefrainError(
+      'BAD_SHAPE',
+      `${where}: expected an initial state of shape ${show([...wanted[i]])}, got ${show([...shape])}`,
+    )
   })
 }
+
+/** The shapes of tensors. */
+export const shapesOf = (tensors: readonly Tensor[]): Shape[] => tensors.map(({ shape }) => shape)
 
 /** beta · the mean of (h_{t+1} - h_t)² over neighbouring steps [B,T,U], and its gradient. */
 function differences(h: Tensor, beta: number, gradient: Tensor | null): number {

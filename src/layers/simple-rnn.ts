@@ -142,8 +142,8 @@ export class SimpleRnn<State extends boolean = boolean> extends CellLayer<State>
  * state over. Weights: kernel [I,U], recurrentKernel [U,U], bias [U]. Keras 3's `SimpleRNN`, names and
  * defaults included.
  */
-export function simpleRnn<const O extends SimpleRnnOptions>(
-  options: O,
-): SimpleRnn<O extends { returnState: true } ? true : false> {
+export function simpleRnn<const State extends boolean = false>(
+  options: SimpleRnnOptions & { returnState?: State },
+): SimpleRnn<State> {
   return new SimpleRnn(layerOptions('simpleRnn', options, cellOptionNames))
 }

@@ -2,6 +2,7 @@ import { RefrainError, show } from '../errors.ts'
 import type { Context } from '../tensor/context.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import {
+  inside,
   Layer,
   type LayerLike,
   type LayerOptions,
@@ -47,7 +48,7 @@ class TimeDistributed extends SimpleLayer {
           `got shape ${show([batch, time, ...rest])}`,
       )
     }
-    const outputs = this.layer.outputShapes([[null, ...rest]])
+    const outputs = inside(this, () => this.layer.outputShapes([[null, ...rest]]))
     if (outputs.length > 1) {
       throw new RefrainError(
         'BAD_ARGUMENT',
@@ -60,7 +61,7 @@ class TimeDistributed extends SimpleLayer {
   }
 
   protected override declare([[, , ...rest]]: readonly Shape[]) {
-    this.layer.build([[null, ...rest]])
+    inside(this, () => this.layer.build([[null, ...rest]]))
   }
 
   forward(ctx: Context, x: Tensor): Tensor {

@@ -116,7 +116,7 @@ describe('shapes', () => {
     const open = sequential([lstm({ units: 2 })], { backend })
     expect(await textOf(() => open.predict([[1, 2, 3]]))).toBe(
       'RefrainError: lstm: expected an input of 3 dimensions [batch, time, features], ' +
-        'got shape [null, 3]',
+        'got shape [null, 3]; a recurrent layer before this one would need returnSequences: true',
     )
   })
 

@@ -104,8 +104,10 @@ describe('initial states as inputs', () => {
     const x = input({ shape: [null, features] })
     const states = [3, 3, 2].map((width) => input({ shape: [width] }))
     const cell = stackedRnnCells([lstmCell({ units: 3 }), gruCell({ units: 2 })])
-    const [one] = rnn(cell).applyAll(x, states)
-    const [both] = bidirectional(gru({ units: 2 })).applyAll(x, [states[2], states[2]])
+    const one = rnn(cell).apply(x, { initialState: states })
+    const both = bidirectional(gru({ units: 2 })).apply(x, {
+      initialState: [states[2], states[2]],
+    })
     const model = makeModel({ inputs: [x, ...states], outputs: [one, both] })
     const given = [{ shape, data }, stateOf(3), stateOf(3), stateOf(2)]
     const [y, z] = await model.predict(given)

@@ -1,6 +1,7 @@
 /** A model as a layer of another one. */
 import { RefrainError, show } from '../errors.ts'
 import {
+  inside,
   Layer,
   type LayerConfig,
   type LayerOptions,
@@ -76,7 +77,10 @@ export class Nested extends Layer {
     if (!this.inner.graph) {
       // As a sequential model that has no shape yet does: each layer in turn.
       let shape = inputs[0]
-      for (const layer of this.layers) shape = layer.outputShapes([shape])[0]
+      nameLayers(this.layers)
+      inside(this, () => {
+        for (const layer of this.layers) shape = layer.outputShapes([shape])[0]
+      })
       return [shape]
     }
     const { graph } = this

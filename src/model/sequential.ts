@@ -3,6 +3,7 @@ import { checkInputShape } from '../layers/input.ts'
 import { connect, Layer, type LayerLike, type Shape, SymbolicTensor } from '../layers/layer.ts'
 import { type Graph, graphConfig, makeGraph } from './graph.ts'
 import { Model, type ModelOptions } from './model.ts'
+import { nameLayers } from './names.ts'
 import { Nested } from './nested.ts'
 
 /** Layers one after the other. */
@@ -42,6 +43,7 @@ export class Sequential extends Model {
   }
 
   makeGraph(inputShape: Shape): void {
+    nameLayers(this.#layers)
     const input = new SymbolicTensor(inputShape, this.#layers[0].inputType, null, 'input')
     // All shapes first: a layer that does not fit must leave no layer before it with weights.
     let shape = inputShape
