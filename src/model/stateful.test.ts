@@ -103,6 +103,17 @@ eachBackend((backend) => {
       }
     })
 
+    it('evaluates and validates in windows: the numbers of whole sequences', async () => {
+      const model = streams(backend, { learningRate: 0, rate: 0 })
+      const whole = await model.evaluate(x, y)
+      for (const bpttSteps of [1, 7, 50]) {
+        const { loss } = await model.evaluate(x, y, { bpttSteps, batchSize: 4 })
+        expect(loss).toBeCloseTo(whole.loss, 5)
+      }
+      const { history } = await model.fit(x, y, { bpttSteps: 7, validationData: [x, y] })
+      expect(history.valLoss[0]).toBeCloseTo(whole.loss, 5)
+    })
+
     it('of sequences of unequal length, too', async () => {
       const model = streams(backend, { learningRate: 0, rate: 0 })
       const lengths = [20, 3, 11, 8, 1, 16]
@@ -227,6 +238,9 @@ describe('errors', () => {
     const last = sequential([lstm({ units: 1 })], { backend })
     last.compile({ optimizer: 'sgd', loss: 'meanSquaredError' })
     const one = { shape: [rows, 1], data: random.uniform(rows) }
+    await expect(last.evaluate(x, one, { bpttSteps: 3 })).rejects.toThrow(
+      "evaluate 'bpttSteps': expected sequences with a target for each step",
+    )
     await expect(last.fit(x, one, { bpttSteps: 3 })).rejects.toThrow(
       "fit 'bpttSteps': expected sequences with a target for each step, " +
         'got rows of shape [20, 2] and [1]',

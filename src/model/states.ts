@@ -28,12 +28,12 @@ export class LayerStates implements CarriedStates {
   }
 
   /** Fails, naming the layer, if sequences cannot be cut into windows. */
-  checkWindows(): void {
+  checkWindows(where: string): void {
     for (const { name, wholeSequence } of this.#layers()) {
       if (!wholeSequence) continue
       throw new RefrainError(
         'UNSUPPORTED',
-        `fit 'bpttSteps': the layer '${name}' cannot run in windows: ${wholeSequence}`,
+        `${where} 'bpttSteps': the layer '${name}' cannot run in windows: ${wholeSequence}`,
       )
     }
   }

@@ -50,7 +50,7 @@ export interface FitOptions {
    * Train on long sequences in windows of so many steps, each from the states in which the one before
    * ended (truncated backpropagation through time); needs a target for each step. Every window is a
    * step of the optimizer; a batch's first starts from zeros, or, in stateful layers, where the batch
-   * before ended. Default: whole sequences.
+   * before ended. Validation runs in such windows, too. Default: whole sequences.
    */
   bpttSteps?: number
   /** Of shuffling and dropout; default the model's. */
@@ -82,6 +82,11 @@ const fitOptions = [
 export interface EvaluateOptions {
   /** Default 32. */
   batchSize?: number
+  /**
+   * Sequences are read in windows of so many steps that carry the states, which takes the memory of a
+   * window. Default: whole sequences.
+   */
+  bpttSteps?: number
   /** A factor for each row, or for each row and step; for several outputs also a list or by name. */
   sampleWeight?: ModelData
 }
@@ -198,8 +203,9 @@ export class Training {
     const { bpttSteps = null } = options
     if (bpttSteps !== null) {
       checkInteger("fit 'bpttSteps'", bpttSteps)
-      states.checkWindows()
-      checkWindows(data)
+      states.checkWindows('fit')
+      checkWindows('fit', data)
+      if (validation) checkWindows('validationData', validation)
     }
     const started = performance.now()
     const trainer = this.#makeTrainer()
@@ -232,10 +238,16 @@ export class Training {
 
   /** Loss and metrics on data; `batchSize` 32 by default. */
   async evaluate(x: ModelData, y: ModelData, options: EvaluateOptions): Promise<Logs> {
-    checkOptions('evaluate', options, ['batchSize', 'sampleWeight'])
+    checkOptions('evaluate', options, ['batchSize', 'bpttSteps', 'sampleWeight'])
     const batchSize = checkInteger("evaluate 'batchSize'", options.batchSize ?? 32)
     const data = this.#data('evaluate', x, y, options.sampleWeight)
-    return this.#makeTrainer().evaluate(data, batchSize)
+    const { bpttSteps = null } = options
+    if (bpttSteps !== null) {
+      checkInteger("evaluate 'bpttSteps'", bpttSteps)
+      this.#model.states.checkWindows('evaluate')
+      checkWindows('evaluate', data)
+    }
+    return this.#makeTrainer().evaluate(data, batchSize, bpttSteps)
   }
 
   #makeTrainer(): Trainer {

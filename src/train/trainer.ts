@@ -84,15 +84,7 @@ export class Trainer {
     const random = { seed, step: this.#iteration }
     const options = { training: true, random, penalties: true, carries: windows }
     const ctx = new this.#Context(backend, this.#arena, options)
-    const batch = ctx.within('batching', () =>
-      windows
-        ? makeBatch(
-            this.#arena,
-            windowData(data, piece),
-            piece.rows.map((_, i) => i),
-          )
-        : makeBatch(this.#arena, data, piece.rows),
-    )
+    const batch = ctx.within('batching', () => this.#batch(data, piece, windows))
     ctx.within('optimizer', () => this.#moving.begin())
     const predictions = this.#model.run(ctx, batch.inputs)
     const loss = ctx.within('loss', () => this.#losses(ctx, predictions, batch, this.#numbers))
@@ -102,6 +94,13 @@ export class Trainer {
     ctx.finishStep()
     this.#iteration++
     return { loss: total, clipped }
+  }
+
+  /** The rows of a piece, or its window of them. */
+  #batch(data: TrainingData, piece: Piece, windows: boolean): Batch {
+    if (!windows) return makeBatch(this.#arena, data, piece.rows)
+    const rows = piece.rows.map((_, i) => i)
+    return makeBatch(this.#arena, windowData(data, piece), rows)
   }
 
   /** As `#step`; null if numbers are not finite and a callback ends training for it. */
@@ -198,13 +197,21 @@ export class Trainer {
     )
   }
 
-  /** Loss and metrics of a data set, without training. */
-  async evaluate(data: TrainingData, batchSize: number): Promise<Logs> {
+  /**
+   * Loss and metrics of a data set, without training. In windows of `bpttSteps` that carry the states
+   * they are those of whole sequences, in the memory of a window.
+   */
+  async evaluate(
+    data: TrainingData,
+    batchSize: number,
+    bpttSteps: number | null = null,
+  ): Promise<Logs> {
     const numbers = new Numbers(this.#outputs)
     const pause = pauser()
     let total = 0
     let count = 0
-    const { backend, parameters } = this.#model
+    const { backend, parameters, states } = this.#model
+    const windows = bpttSteps !== null
     const ofWeights = weightPenalty(new Context(backend, this.#arena), parameters)
     // Rows of like length together need less padding, and a mean over rows does not show it. With
     // a target for each step it would: Keras weighs each batch's mean over steps by its rows.
@@ -213,16 +220,19 @@ export class Trainer {
       ragged && !data.targets.some((target) => target?.offsets) && !this.#model.states?.stateful
         ? lengthBatches(ragged, batchSize)
         : epochBatches(data.inputs[0], batchSize, null, 0)
-    for (const rows of batches) {
+    for (const piece of piecesOf(batches, ragged ?? data.inputs[0], bpttSteps)) {
+      if (windows && piece.from === 0) states?.reset(true)
       this.#arena.reset()
-      const ctx = new Context(this.#model.backend, this.#arena, { penalties: true })
-      const batch = makeBatch(this.#arena, data, rows)
+      const ctx = new Context(backend, this.#arena, { penalties: true, carries: windows })
+      const batch = this.#batch(data, piece, windows)
       const predictions = this.#model.run(ctx, batch.inputs)
       const value = this.#losses(ctx, predictions, batch, numbers)
-      total += (value + (ctx.penalty ?? 0) + ofWeights) * rows.length
-      count += rows.length
+      const weight = piece.rows.length * (piece.to - piece.from)
+      total += (value + (ctx.penalty ?? 0) + ofWeights) * weight
+      count += weight
       await pause()
     }
+    if (windows) states?.reset(true)
     this.#arena.reset()
     return { loss: count === 0 ? 0 : total / count, ...numbers.logs }
   }
@@ -231,14 +241,14 @@ export class Trainer {
    * With the average of the weights, if the optimizer keeps one for that; stateful layers start from
    * zeros, and training goes on where it was.
    */
-  async #validate(data: TrainingData, batchSize: number): Promise<Logs> {
+  async #validate(data: TrainingData, { batchSize, bpttSteps }: FitPlan): Promise<Logs> {
     const averaged = this.#optimizer.average?.validated
     const { states } = this.#model
     const kept = states?.read() ?? {}
     if (averaged) this.#moving.exchange()
     states?.reset()
     try {
-      return await this.evaluate(data, batchSize)
+      return await this.evaluate(data, batchSize, bpttSteps)
     } finally {
       if (averaged) this.#moving.exchange()
       states?.write(kept)
@@ -365,7 +375,7 @@ export class Trainer {
       if (step < pieces.length) break
       logs = this.#logs(loss)
       if (plan.validation) {
-        const values = await this.#validate(plan.validation, batchSize)
+        const values = await this.#validate(plan.validation, plan)
         for (const [name, value] of Object.entries(values)) {
           logs[this.#numbers.validationName(name)] = value
         }

@@ -33,7 +33,10 @@ export function piecesOf(
 }
 
 /** Fails unless inputs and targets are sequences of the same lengths; weights may be one a row. */
-export function checkWindows({ inputs: [x, ...more], targets, weights }: TrainingData): void {
+export function checkWindows(
+  where: string,
+  { inputs: [x, ...more], targets, weights }: TrainingData,
+): void {
   const steps = x.offsets ? null : (x.shape[0] ?? 0)
   const fits = ({ offsets, shape }: Column) =>
     offsets ? steps === null : steps !== null && steps > 0 && shape[0] === steps
@@ -42,7 +45,7 @@ export function checkWindows({ inputs: [x, ...more], targets, weights }: Trainin
     if (!column || fits(column)) continue
     throw new RefrainError(
       'BAD_SHAPE',
-      "fit 'bpttSteps': expected sequences with a target for each step, " +
+      `${where} 'bpttSteps': expected sequences with a target for each step, ` +
         `got rows of shape ${show([...x.shape])} and ${show([...column.shape])}`,
     )
   }
