@@ -1,10 +1,13 @@
 /** Reading and preparing data: the entry `refrain/data`. Node only; the browser has the parts of it
  * that read no files in the main entry. */
+
+export type { TagScheme } from '../util/tags.ts'
 export * from './examples.ts'
 export * from './labels.ts'
 export { locate, type Place, type TableRow } from './row.ts'
 export type { Source } from './source.ts'
 export * from './split.ts'
 export * from './table.ts'
+export * from './tagged.ts'
 export { type TokenizeOptions, tokenize } from './tokenize.ts'
 export * from './vocabulary.ts'

@@ -1,7 +1,7 @@
 /** Which labels may follow which in a CRF's paths. */
 import { RefrainError, show } from '../errors.ts'
 import { suggest } from '../util/check.ts'
-import { parseTag, type Tag, type TagScheme, tagSchemes } from '../util/tags.ts'
+import { mayFollow, parseTag, type Tag, type TagScheme, tagSchemes } from '../util/tags.ts'
 
 /** Plain JSON for K labels, so that it stands in files. */
 export interface CrfConstraints {
@@ -40,18 +40,8 @@ export function bioConstraints(labels: readonly string[], scheme?: TagScheme): C
   }
   const edge: Tag = { place: 'O', type: '' }
   return {
-    transitions: tags.map((from) => tags.map((to) => follows[used](from, to))),
-    start: tags.map((tag) => follows[used](edge, tag)),
-    end: tags.map((tag) => follows[used](tag, edge)),
+    transitions: tags.map((from) => tags.map((to) => mayFollow[used](from, to))),
+    start: tags.map((tag) => mayFollow[used](edge, tag)),
+    end: tags.map((tag) => mayFollow[used](tag, edge)),
   }
-}
-
-const isSpan = ({ place }: Tag) => place !== 'O'
-const begins = ({ place }: Tag) => place === 'B' || place === 'S' || place === 'O'
-const goesOn = ({ place }: Tag) => place === 'B' || place === 'I'
-
-const follows: Record<TagScheme, (from: Tag, to: Tag) => boolean> = {
-  IOB1: (from, to) => to.place !== 'B' || (isSpan(from) && from.type === to.type),
-  BIO: (from, to) => to.place !== 'I' || (isSpan(from) && from.type === to.type),
-  BIOES: (from, to) => (goesOn(from) ? !begins(to) && from.type === to.type : begins(to)),
 }

@@ -41,6 +41,17 @@ export function parseTag(where: string, tag: string): Tag {
   return { place: places[letter], type: letter === 'O' ? '' : type }
 }
 
+const isSpan = ({ place }: Tag) => place !== 'O'
+const begins = ({ place }: Tag) => place === 'B' || place === 'S' || place === 'O'
+const isOpen = ({ place }: Tag) => place === 'B' || place === 'I'
+
+/** Whether a tag may follow another in a scheme; a sentence's ends count as O. */
+export const mayFollow: Record<TagScheme, (from: Tag, to: Tag) => boolean> = {
+  IOB1: (from, to) => to.place !== 'B' || (isSpan(from) && from.type === to.type),
+  BIO: (from, to) => to.place !== 'I' || (isSpan(from) && from.type === to.type),
+  BIOES: (from, to) => (isOpen(from) ? !begins(to) && from.type === to.type : begins(to)),
+}
+
 /** A span of words of one type: from word `start` to word `end` - 1. */
 export interface Span {
   readonly type: string
@@ -69,6 +80,54 @@ export function spansOf(tags: readonly Tag[]): Span[] {
 const outside: Tag = { place: 'O', type: '' }
 
 const goesOn = (before: Tag, tag: Tag) =>
-  (before.place === 'B' || before.place === 'I') &&
-  (tag.place === 'I' || tag.place === 'E') &&
-  before.type === tag.type
+  isOpen(before) && (tag.place === 'I' || tag.place === 'E') && before.type === tag.type
+
+/** The tags of a sentence of `length` words in which these spans lie. */
+export function tagsOf(
+  spans: readonly Span[],
+  length: number,
+  scheme: TagScheme = 'BIO',
+): string[] {
+  const tags = new Array<string>(length).fill('O')
+  let before: Span | null = null
+  for (const span of spans) {
+    const { type, start, end } = span
+    const tag = (letter: string) => (type === '' ? letter : `${letter}-${type}`)
+    for (let i = start; i < end; i++) tags[i] = tag('I')
+    const touches = before?.end === start && before.type === type
+    if (scheme !== 'IOB1' || touches) tags[start] = tag('B')
+    if (scheme === 'BIOES') {
+      tags[end - 1] = tag('E')
+      if (end - start === 1) tags[start] = tag('S')
+    }
+    before = span
+  }
+  return tags
+}
+
+const spanTag = /^(?:O|([BIMELSU])(?:-.+)?)$/
+
+/**
+ * The scheme of sentences' tags; null if they are no tags of spans, such as parts of speech. Of tags
+ * that break both IOB1 and BIO, the one that they break less often; of tags that break neither, BIO.
+ */
+export function schemeOf(sentences: Iterable<readonly string[]>): TagScheme | null {
+  const letters = new Set<string>()
+  const broken = { IOB1: 0, BIO: 0 }
+  for (const tags of sentences) {
+    let before = outside
+    for (const text of tags) {
+      const [found, letter] = spanTag.exec(text) ?? []
+      if (found === undefined) return null
+      if (letter) letters.add(letter)
+      const tag = parseTag('schemeOf', text)
+      for (const scheme of ['IOB1', 'BIO'] as const) {
+        if (!mayFollow[scheme](before, tag)) broken[scheme]++
+      }
+      before = tag
+    }
+  }
+  if (letters.size === 0) return null
+  if ([...letters].some((letter) => letter !== 'B' && letter !== 'I')) return 'BIOES'
+  return broken.IOB1 < broken.BIO ? 'IOB1' : 'BIO'
+}
