@@ -176,7 +176,7 @@ export function allContestants(threads, { compile }) {
   const counts = [...new Set(threads)].sort((a, b) => b - a)
   // More would only make the run longer: the jobs in which these would not win, or take minutes.
   const wasm = (/** @type {number} */ count) => (/** @type {Workload} */ workload) =>
-    count === counts.at(-1) || flopsOf(workload, 'train') > 1e9
+    count === counts.at(-1) || flopsOf(workload, 'train') > 1e8
   const trained = (/** @type {Workload} */ workload) =>
     layersOnly(workload) && !workload.predictOnly
   const tiny = (/** @type {Workload} */ workload) =>
