@@ -1,14 +1,14 @@
 /**
  * The figures that Refrain is to reach, computed from one run: what is missing in the run is left out.
  *
- * Beside a ratio that falls short stands what it would be if Refrain did its multiply-adds as fast as the
- * run's one large product of matrices, and nothing else: no gate function, no optimizer, no memory.
+ * Beside a ratio that falls short stands what it would be if Refrain did its multiply-adds at the peak
+ * that the run measured in registers, and nothing else: no program that does as many can do better.
  */
 import { executedFlops } from './workloads.mjs'
 
 /**
  * @typedef {import('./tables.mjs').Measured} Measured
- * @typedef {{ workload: string, ratio: number, limit?: number }} Ratio `limit`: as fast as one product
+ * @typedef {{ workload: string, ratio: number, limit?: number }} Ratio `limit`: at the peak
  * @typedef {{ what: string, against: string, target: string, measured: string, limit?: string,
  *   met?: boolean, beyond?: boolean }} Figure
  *   `met` is missing where there is nothing to reach; `beyond`: `limit` is below the target
@@ -29,8 +29,8 @@ export function figures(measured, bundle) {
       const same =
         row.contestant === name ||
         (name.endsWith('*') && row.contestant.startsWith(name.slice(0, -1)))
-      const { workload, threads, product } = row
-      const least = product && executedFlops(workload, task) / product / 1e6
+      const { workload, threads, peak } = row
+      const least = peak && executedFlops(workload, task) / peak / 1e6
       return same && median ? [{ workload: workload.name, threads, median, least }] : []
     })
   /** The rival's fastest with at most as many threads, or with exactly as many, over ours. */

@@ -18,7 +18,7 @@ function spread(samples) {
  * @param {import('./workloads.mjs').Workload} workload
  * @param {import('./contestants.mjs').Contestant} contestant
  * @param {import('./race.mjs').Sample[]} samples
- * @param {{ gflops: number, product: number }} [peak] GFLOP/s that its backend reaches with its threads
+ * @param {{ gflops: number }} [peak] GFLOP/s that its backend reaches with its threads
  */
 export function summarize(workload, { name, rival, threads }, samples, peak) {
   /** @param {'train' | 'predict'} task */
@@ -45,7 +45,6 @@ export function summarize(workload, { name, rival, threads }, samples, peak) {
           }
         : undefined,
     peak: peak && round(peak.gflops),
-    product: peak && round(peak.product),
     predict: timing('predict'),
     peakMegabytes: Math.round(Math.max(...samples.map(({ peakMegabytes }) => peakMegabytes))),
     othersUsed: round(Math.max(...samples.map(({ others }) => others))),
@@ -120,7 +119,7 @@ export function printFigures(figures) {
   console.log('\nFigures to reach, where this run holds what they need\n')
   table(
     [
-      ['what', 'against', 'to reach', 'measured', 'as fast as one product', 'met'],
+      ['what', 'against', 'to reach', 'measured', 'at the peak', 'met'],
       ...figures.map(({ what, against, target, measured, limit = '', met, beyond }) => [
         what,
         against,
