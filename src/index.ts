@@ -1,6 +1,6 @@
 /** The whole public surface of the library. */
 
-export type { ArrayData } from './data/column.ts'
+export type { ArrayData, FlatData } from './data/column.ts'
 export { type ErrorCode, errorCodes, RefrainError } from './errors.ts'
 export {
   availableBackends,

@@ -49,6 +49,27 @@ describe('what comes in', () => {
     expect(column(Float64Array.of(1, 2)).data).toBeInstanceOf(Float64Array)
   })
 
+  it('rows that are flat, each with its shape', () => {
+    const rows = [
+      { shape: [2, 2], data: [1, 2, 3, 4] },
+      { shape: [0, 2], data: [] },
+      { shape: [1, 2], data: Float32Array.of(5, 6) },
+    ]
+    const nested = [[[1, 2], [3, 4]], [], [[5, 6]]] // biome-ignore format: as the rows above
+    expect(column(rows)).toEqual(column(nested))
+    expect(column([rows[0], rows[0]])).toEqual(column([nested[0], nested[0]]))
+    const video = { shape: [3, 1, 2, 1], data: new Float32Array(6) }
+    expect(column([video, { shape: [1, 1, 2, 1], data: [0, 0] }]).shape).toEqual([null, 1, 2, 1])
+    expect(textOf([rows[0], { shape: [2, 3], data: [1, 2, 3, 4, 5, 6] }])).toBe(
+      'RefrainError: x: expected { shape: [T, 2], data } with as many numbers in row 1, got ' +
+        'shape [2, 3] and 6 numbers; only the first dimension of a row may differ',
+    )
+    expect(textOf([rows[0], { shape: [2, 2], data: Float32Array.of(1, 2, Number.NaN, 4) }])).toBe(
+      'RefrainError: x: expected finite numbers, got NaN at row 1, position 1, 0; remove or fill ' +
+        'missing values before training',
+    )
+  })
+
   it('numbers and booleans, one for each row', () => {
     expect(column([1, 2.5]).data).toEqual(Float32Array.of(1, 2.5))
     expect(column([true, false], 'int32').data).toEqual(Int32Array.of(1, 0))

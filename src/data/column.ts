@@ -12,16 +12,24 @@ import { sizeOf } from '../util/check.ts'
 /** A row or an element of nested data. */
 export type NestedData = number | boolean | ArrayLike<number> | readonly NestedData[]
 
+/** A flat array with its shape, in row-major order. */
+export interface FlatData {
+  readonly shape: readonly number[]
+  readonly data: ArrayLike<number>
+}
+
 /**
  * What `fit` and `predict` take: nested arrays (ragged in the second dimension if you like), a typed
- * array for one number a row, `{ shape, data }` with a flat array, or a `Tensor`.
+ * array for one number a row, `{ shape, data }` with a flat array, a list of such, one a row, which may
+ * differ in their first dimension, or a `Tensor`.
  */
 export type ArrayData =
   | readonly NestedData[]
+  | readonly FlatData[]
   | Float32Array
   | Float64Array
   | Int32Array
-  | { readonly shape: readonly number[]; readonly data: ArrayLike<number> }
+  | FlatData
   | Tensor
 
 /** Rows of equal shape, or sequences of unequal length. */
@@ -88,7 +96,54 @@ export function toColumn(
     }
     return denseColumn(where, data.data, data.shape, dtype, backend)
   }
-  return nestedColumn(where, data, dtype)
+  if (isFlat(data[0])) return columnOfRows(where, data as readonly FlatData[], dtype)
+  return nestedColumn(where, data as readonly NestedData[], dtype)
+}
+
+const isFlat = (value: unknown): value is FlatData =>
+  typeof value === 'object' &&
+  value !== null &&
+  'shape' in value &&
+  'data' in value &&
+  typeof value.data === 'object'
+
+/** Rows that are sequences, each flat: their steps end to end. */
+function columnOfRows(where: string, rows: readonly FlatData[], dtype: DType): Column {
+  const [, ...inner] = rows[0].shape
+  const width = sizeOf(inner)
+  const offsets = new Int32Array(rows.length + 1)
+  rows.forEach((row, r) => {
+    const [steps, ...rest] = isFlat(row) ? row.shape : []
+    const fits = Number.isInteger(steps) && steps >= 0 && rest.join() === inner.join()
+    if (!fits || row.data.length !== steps * width) {
+      throw new RefrainError(
+        'BAD_SHAPE',
+        `${where}: expected { shape: ${show(['T', ...inner]).replaceAll("'", '')}, data } with as many numbers in row ` +
+          `${r}, got ${isFlat(row) ? `shape ${show([...row.shape])} and ${row.data.length} numbers` : show(row)}`,
+        'only the first dimension of a row may differ',
+      )
+    }
+    offsets[r + 1] = offsets[r] + steps
+  })
+  const flat = makeArray(dtype, offsets[rows.length] * width, rows[0].data)
+  rows.forEach(({ data }, r) => {
+    const from = offsets[r] * width
+    const floats = dtype === 'float' && isFloats(data)
+    if (floats) flat.set(data, from)
+    if (floats && allFinite(data, null)) return
+    let i = 0
+    const place = () => [r, Math.floor(i / width), i % width]
+    for (; i < data.length; i++) flat[from + i] = checked(where, data[i], flat, place)
+  })
+  const steps = offsets[1]
+  const even = steps > 0 && offsets.every((offset, r) => offset === r * steps)
+  return {
+    rows: rows.length,
+    dtype,
+    shape: [even ? steps : null, ...inner],
+    data: flat,
+    offsets: even ? null : offsets,
+  }
 }
 
 function denseColumn(
