@@ -118,8 +118,11 @@ export {
   stackedRnnCells,
   subtract,
   type TiedDenseOptions,
+  type TimeDistributedOptions,
+  type TokenDropoutOptions,
   tiedDense,
   timeDistributed,
+  tokenDropout,
   type WeightDefinition,
 } from './layers/index.ts'
 export * from './model/index.ts'

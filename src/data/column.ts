@@ -291,6 +291,7 @@ function nestedColumn(where: string, rows: readonly NestedData[], dtype: DType):
       put(value[i], depth + 1)
     }
   }
+  const fits = ({ length }: Int32Array) => inner.length === 1 && length === inner[0]
   rows.forEach((row, r) => {
     if (row instanceof Int32Array && data instanceof Int32Array && inner.length === 0) {
       data.set(row, at)
@@ -300,8 +301,14 @@ function nestedColumn(where: string, rows: readonly NestedData[], dtype: DType):
     const items = row as ArrayLike<NestedData>
     place[0] = r
     for (let i = 0; i < items.length; i++) {
+      const item = items[i]
+      if (item instanceof Int32Array && data instanceof Int32Array && fits(item)) {
+        data.set(item, at)
+        at += item.length
+        continue
+      }
       place[1] = i
-      put(items[i], 0)
+      put(item, 0)
     }
   })
   return {

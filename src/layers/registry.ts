@@ -34,6 +34,7 @@ import { permute, repeatVector, reshape } from './reshape.ts'
 import { simpleRnn } from './simple-rnn.ts'
 import { tiedDenseByName } from './tied-dense.ts'
 import { timeDistributed } from './time-distributed.ts'
+import { tokenDropout } from './token-dropout.ts'
 import { averagePooling1d, averagePooling2d, maxPooling1d, maxPooling2d } from './window-pooling.ts'
 
 type Options = Record<string, unknown>
@@ -91,6 +92,7 @@ const makers: Record<string, (options: never, make: Make) => Layer> = {
   simpleRnnCell,
   spatialDropout1d,
   subtract,
+  tokenDropout,
   bidirectional: (options: Options, make) => {
     const [layer, { backwardLayer, ...rest }] = wrapped(options, make)
     const other = backwardLayer && { backwardLayer: make(backwardLayer as LayerConfig) }

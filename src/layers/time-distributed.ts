@@ -1,6 +1,8 @@
 import { RefrainError, show } from '../errors.ts'
 import type { Context } from '../tensor/context.ts'
+import { gather } from '../tensor/ops.ts'
 import type { Tensor } from '../tensor/tensor.ts'
+import { sizeOf } from '../util/check.ts'
 import {
   inside,
   Layer,
@@ -12,12 +14,31 @@ import {
 } from './layer.ts'
 import { RecurrentLayer } from './recurrent.ts'
 
+/** Options of {@link timeDistributed}. */
+export interface TimeDistributedOptions extends LayerOptions {
+  /**
+   * Run the inner layer once for all equal steps of a batch: for a layer of ids, such as the characters
+   * of words, most of which occur again and again. Its dropout then is that of all of them. Default
+   * false.
+   */
+  distinct?: boolean
+}
+
 class TimeDistributed extends SimpleLayer {
   readonly kind = 'timeDistributed'
   readonly layer: Layer
+  readonly distinct: boolean
 
-  constructor(layer: Layer, options: LayerOptions) {
+  constructor(layer: Layer, options: TimeDistributedOptions) {
     super(options)
+    this.distinct = options.distinct ?? false
+    if (this.distinct && layer.inputType !== 'int32') {
+      throw new RefrainError(
+        'BAD_ARGUMENT',
+        `timeDistributed 'distinct': expected a layer of ids, ${layer.kind} takes numbers`,
+        'put an embedding first, or leave it out',
+      )
+    }
     this.layer = layer
     this.layer.name ||= layer.kind
   }
@@ -33,11 +54,12 @@ class TimeDistributed extends SimpleLayer {
   override get wholeSequence() {
     const recurrent = (layer: Layer): boolean =>
       layer instanceof RecurrentLayer || layer.children.some((child) => recurrent(child.layer))
+    if (this.distinct) return 'it looks for equal steps in the whole batch'
     return recurrent(this.layer) ? 'each of its steps is a sequence of its own' : ''
   }
 
   options() {
-    return { layer: this.layer.config }
+    return { layer: this.layer.config, ...(this.distinct && { distinct: true }) }
   }
 
   outputShape([batch, time, ...rest]: Shape): Shape {
@@ -67,6 +89,7 @@ class TimeDistributed extends SimpleLayer {
   forward(ctx: Context, x: Tensor): Tensor {
     const [batch, time, ...rest] = x.shape
     const rows = x.view([batch * time, ...rest])
+    if (this.distinct) return this.#distinct(ctx, rows, x)
     const [inner] = ctx.within(this.layer, () => this.layer.call(ctx, [rows]))
     const y = inner.view([batch, time, ...inner.shape.slice(1)])
     if (inner.logits) {
@@ -76,13 +99,59 @@ class TimeDistributed extends SimpleLayer {
     y.mask = x.mask
     return y
   }
+
+  #distinct(ctx: Context, rows: Tensor, { shape, mask }: Tensor): Tensor {
+    const index = ctx.empty([rows.shape[0]], 'int32')
+    const different = distinctRows(ctx, rows, index.ints)
+    const [inner] = ctx.within(this.layer, () => this.layer.call(ctx, [different]))
+    const [count, ...each] = inner.shape
+    const y = gather(ctx, inner.view([count, sizeOf(each)]), index)
+    const spread = y.view([shape[0], shape[1], ...each])
+    spread.mask = mask
+    return spread
+  }
+}
+
+/** The rows of int32 x [N,…] that differ, in their order; `index` [N] gets each row's number there. */
+function distinctRows(ctx: Context, x: Tensor, index: Int32Array): Tensor {
+  const [rows, ...each] = x.shape
+  const size = sizeOf(each)
+  const ids = x.ints
+  // A hash table of rows' numbers + 1, twice as large as it need be.
+  const slots = new Int32Array(2 ** Math.ceil(Math.log2(2 * rows + 1)))
+  const first: number[] = []
+  for (let row = 0; row < rows; row++) {
+    const start = row * size
+    let hash = 0
+    for (let i = start; i < start + size; i++) hash = Math.imul(hash ^ ids[i], 0x01000193)
+    let slot = (hash ^ (hash >>> 15)) & (slots.length - 1)
+    while (slots[slot] !== 0 && !sameRow(ids, start, first[slots[slot] - 1] * size, size)) {
+      slot = (slot + 1) & (slots.length - 1)
+    }
+    if (slots[slot] === 0) slots[slot] = first.push(row)
+    index[row] = slots[slot] - 1
+  }
+  const different = ctx.empty([first.length, ...each], 'int32')
+  const out = different.ints
+  first.forEach((row, i) => {
+    out.set(x.ints.subarray(row * size, (row + 1) * size), i * size)
+  })
+  return different
+}
+
+function sameRow(ids: Int32Array, a: number, b: number, size: number): boolean {
+  for (let i = 0; i < size; i++) if (ids[a + i] !== ids[b + i]) return false
+  return true
 }
 
 /**
  * The same layer, or model, at every step: [B,T,…] → [B,T,…]; frames of any number of dimensions. Masks
  * of steps pass; the inner layer runs on masked steps, too, and sees no mask. Keras's `TimeDistributed`.
  */
-export function timeDistributed(layer: LayerLike, options: LayerOptions = {}): TimeDistributed {
+export function timeDistributed(
+  layer: LayerLike,
+  options: TimeDistributedOptions = {},
+): TimeDistributed {
   const inner = layer?.asLayer?.()
   if (!(inner instanceof Layer)) {
     throw new RefrainError(
@@ -90,5 +159,5 @@ export function timeDistributed(layer: LayerLike, options: LayerOptions = {}): T
       `timeDistributed: expected a layer such as dense({ units: 8 }), got ${show(layer)}`,
     )
   }
-  return new TimeDistributed(inner, layerOptions('timeDistributed', options, []))
+  return new TimeDistributed(inner, layerOptions('timeDistributed', options, ['distinct']))
 }

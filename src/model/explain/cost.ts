@@ -65,6 +65,7 @@ export function layerCost(call: Call, floatBytes: number): LayerCost {
     case 'flatten':
     case 'reshape':
     case 'timeDistributed':
+    case 'tokenDropout':
     case 'model':
     case 'sequential':
       return nothing
