@@ -1,8 +1,8 @@
 /** Reads labelled texts and checks them. Node only. */
 import { RefrainError, show } from '../errors.ts'
-import { checkOptions, nearest } from '../util/check.ts'
+import { checkOptions } from '../util/check.ts'
 import { parseRow } from './json.ts'
-import { isOfFolder, locate, type Place, type TableRow } from './row.ts'
+import { checkColumn, isOfFolder, locate, type Place, type TableRow } from './row.ts'
 import { lines, openText, type Source } from './source.ts'
 import { readTable, type TableFormat } from './table.ts'
 
@@ -163,28 +163,6 @@ function jsonString(content: string): string | undefined {
   } catch {
     return undefined
   }
-}
-
-function checkColumn(
-  what: 'text' | 'label',
-  column: string,
-  values: Record<string, unknown>,
-  file: string,
-  format: TableFormat | undefined,
-): void {
-  if (Object.hasOwn(values, column)) return
-  const columns = Object.keys(values)
-  const close = nearest(column, columns)
-  const known = columns.slice(0, 20).join(', ') + (columns.length > 20 ? ', …' : '')
-  const hasHeader = /^[ct]sv$/.test(format ?? '') || /\.[ct]sv(\.gz)?$/i.test(file)
-  throw new RefrainError(
-    'BAD_DATA',
-    `${file}: there is no column '${column}'`,
-    close
-      ? `did you mean '${close}'?`
-      : `Name the column with --${what}; known: ${known}` +
-          `${hasHeader ? '. Or is the first line no header?' : ''}`,
-  )
 }
 
 /** In which way a cell holds nothing, if it does. */

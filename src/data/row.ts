@@ -1,5 +1,6 @@
 /** A row of a table, and how an error message says where it is. */
 import { RefrainError, show } from '../errors.ts'
+import { nearest } from '../util/check.ts'
 
 /** Where a row comes from. */
 export interface Place {
@@ -39,4 +40,27 @@ export function checkRow(value: unknown, where: string): Record<string, unknown>
     )
   }
   return value as Record<string, unknown>
+}
+
+/** Fails if the first row lacks a column; `what` is the option that names it. */
+export function checkColumn(
+  what: string,
+  column: string,
+  values: Record<string, unknown>,
+  file: string,
+  format: string | undefined,
+): void {
+  if (Object.hasOwn(values, column)) return
+  const columns = Object.keys(values)
+  const close = nearest(column, columns)
+  const known = columns.slice(0, 20).join(', ') + (columns.length > 20 ? ', …' : '')
+  const hasHeader = /^[ct]sv$/.test(format ?? '') || /\.[ct]sv(\.gz)?$/i.test(file)
+  throw new RefrainError(
+    'BAD_DATA',
+    `${file}: there is no column '${column}'`,
+    close
+      ? `did you mean '${close}'?`
+      : `Name the column with --${what}; known: ${known}` +
+          `${hasHeader ? '. Or is the first line no header?' : ''}`,
+  )
 }
