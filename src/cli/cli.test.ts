@@ -1,12 +1,11 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { Workplace } from '../../test/cli/harness.ts'
 import { decodeSafetensors } from '../util/safetensors.ts'
-import { run, version } from './run.ts'
+import { version } from './run.ts'
 
-let folder: string
-let model: string
+const { folder, at, file, refrain, failure, remove } = new Workplace()
+const model = at('reviews.refrain')
 
 /** Sentences whose label a model of a few units learns in seconds. */
 const good = ['a fine film', 'what a lovely, fine story', 'lovely acting', 'I liked it']
@@ -16,62 +15,6 @@ const table = `id,review,sentiment\n${Array.from({ length: 10 }, (_, i) =>
     .map(([text, label], j) => `${i * 8 + j},"${text}",${label}\n`)
     .join(''),
 ).join('')}`
-
-const at = (name: string) => join(folder, name)
-
-function file(name: string, content: string | Uint8Array): string {
-  writeFileSync(at(name), content)
-  return at(name)
-}
-
-interface Result {
-  status: number
-  stdout: string
-  stderr: string
-}
-
-interface Call {
-  stdin?: string
-  terminal?: boolean
-  /** Called with what was printed so far; true interrupts. */
-  interruptWhen?: (stdout: string) => boolean
-}
-
-/** Runs `refrain` in this process. The test's folder is cut out of what it prints. */
-async function refrain(args: string[], call: Call = {}): Promise<Result> {
-  let stdout = ''
-  let stderr = ''
-  const controller = new AbortController()
-  const stdin = (async function* () {
-    if (call.stdin) yield Buffer.from(call.stdin)
-  })()
-  const status = await run(args, {
-    stdin: Object.assign(stdin, { isTTY: call.terminal ?? false }),
-    stdout: {
-      write(text) {
-        stdout += text
-        if (call.interruptWhen?.(stdout)) controller.abort()
-      },
-    },
-    stderr: {
-      write(text) {
-        stderr += text
-      },
-    },
-    interruptible: () => controller.signal,
-  })
-  const cut = (text: string) => text.replaceAll(`${folder}/`, '')
-  return { status, stdout: cut(stdout), stderr: cut(stderr) }
-}
-
-/** Expects exit status 1 and one line on standard error; returns the line. */
-async function failure(args: string[], call?: Call): Promise<string> {
-  const { status, stderr, stdout } = await refrain(args, call)
-  expect(status).toBe(1)
-  expect(stdout).toBe('')
-  expect(stderr).toMatch(/^refrain: [^\n]+\n$/)
-  return stderr.slice('refrain: '.length, -1)
-}
 
 const columns = ['--text', 'review', '--label', 'sentiment']
 const small = ['--units', '4', '--embedding', '8', '--min-count', '1', '--seed', '3']
@@ -86,15 +29,13 @@ const train = (name: string, out: string, ...more: string[]) => [
 ]
 
 beforeAll(async () => {
-  folder = mkdtempSync(join(tmpdir(), 'refrain-cli-'))
   file('reviews.csv', table)
   const more = ['--epochs', '12', '--learning-rate', '0.05', '--json']
   const result = await refrain(train('reviews.csv', 'reviews.refrain', ...small, ...more))
   expect(result.stderr).toBe('')
   expect(result.status).toBe(0)
-  model = at('reviews.refrain')
 })
-afterAll(() => rmSync(folder, { recursive: true }))
+afterAll(remove)
 
 describe('train', () => {
   test('prints JSON lines for machines', async () => {

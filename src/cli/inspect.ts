@@ -2,11 +2,11 @@
 import type { Command } from 'commander'
 import { type LoadedFile, loadFile, type Model } from '../model/index.ts'
 import { waysOf } from '../model/ways.ts'
-import * as classify from '../tasks/classify.ts'
 import { duration, formatNumber } from '../train/progress.ts'
-import { columnsOf } from './classifier.ts'
-import { count, type Io, list, Printer, percent, plural, table } from './io.ts'
+import { count, type Io, Printer, plural, table } from './io.ts'
+import { taskOf } from './model.ts'
 import { addCommon } from './options.ts'
+import type { Task } from './task.ts'
 
 /** Adds `inspect`. */
 export function addInspect(program: Command, io: Io): void {
@@ -30,10 +30,10 @@ async function inspect(path: string, options: { json?: boolean }, io: Io): Promi
   const file = await loadFile(path)
   const { model, encoders, training, checkpoint } = file
   const parts = [model.summary(), describePaths(model)]
-  const isClassifier = (encoders as { task?: unknown } | null)?.task === 'classify'
-  if (isClassifier) parts.push(describeClassifier(classify.fromFile(file, path)))
+  const task = taskOf(file)
+  if (task) parts.push(task.inspect(task.fromFile(file, path)))
   if (checkpoint) parts.push(describeCheckpoint(checkpoint))
-  else parts.push(training ? describeTraining(training) : 'Not trained.')
+  else parts.push(training ? describeTraining(training, task) : 'Not trained.')
   new Printer(io, options).print(parts.join('\n\n'), {
     architecture: model.architecture,
     weights: model.parameters.parameters.map(({ path, shape }) => ({ name: path, shape })),
@@ -65,20 +65,9 @@ function describePaths(model: Model): string {
   return [`Runs on ${backend}`, ...lines.map((line) => `  ${line}`)].join('\n')
 }
 
-function describeClassifier({ vocabulary, labels, maxLength }: classify.Classifier): string {
-  const shown = Math.min(12, vocabulary.size - 2)
-  const words = vocabulary.decode(Array.from({ length: shown }, (_, i) => i + 2))
-  const names = list(labels.labels.slice(0, 20))
-  return [
-    `Classifies texts into ${plural(labels.size, 'label')}: ${names}${labels.size > 20 ? ', …' : ''}`,
-    `Vocabulary: ${count(vocabulary.size)} ids, the most frequent: ${words.join(' ')}`,
-    `Reads the first ${plural(maxLength, 'word')} of a text`,
-  ].join('\n')
-}
-
 type Training = NonNullable<Awaited<ReturnType<typeof loadFile>>['training']>
 
-function describeTraining(training: Training): string {
+function describeTraining(training: Training, task?: Task): string {
   const { rows, validationRows, epochs, batchSize, seed, seconds, backend, history } = training
   const lines: string[] = []
   if (rows !== undefined && history) {
@@ -99,11 +88,7 @@ function describeTraining(training: Training): string {
     )
     if (history.stopped) lines.push(`Stopped: ${history.stopped}`)
   }
-  const { validationAccuracy, bestEpoch } = training
-  if (typeof validationAccuracy === 'number') {
-    lines.push(`Kept epoch ${bestEpoch}, validation accuracy ${percent(validationAccuracy)}`)
-  }
-  const columns = columnsOf(training)
-  if (columns) lines.push(`Columns: texts '${columns.text}', labels '${columns.label}'`)
+  const facts = task?.inspectRecord?.(training)
+  if (facts) lines.push(facts)
   return lines.join('\n')
 }

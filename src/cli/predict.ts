@@ -1,157 +1,86 @@
-/** `refrain predict`: labels for texts from arguments, files or standard input. */
-import { stat } from 'node:fs/promises'
-import type { Command } from 'commander'
-import { readTextLines, readTexts } from '../data/examples.ts'
-import type { TableFormat } from '../data/table.ts'
+/** `refrain predict`: a model's answers to arguments, files or standard input. */
 import { RefrainError } from '../errors.ts'
-import type { Classifier } from '../tasks/classify.ts'
-import { loadClassifier } from './classifier.ts'
 import { type Io, Printer } from './io.ts'
-import { addCommon, formatOption, threadsOption, useThreads } from './options.ts'
+import type { InputSource, Task } from './task.ts'
+import type { ModelOptions, ModelVerb } from './verbs.ts'
 
-interface PredictOptions {
+interface PredictOptions extends ModelOptions {
   file?: string[]
-  text?: string
-  format?: TableFormat
-  threads?: number
-  json?: boolean
 }
 
-/** A text to classify, and the columns to print with it. */
-interface Item {
-  text: string
-  values: Record<string, unknown>
-}
-
-/** Texts given to the model at once. */
+/** Inputs given to the model at once. */
 const mostAtOnce = 512
 
-/** Adds `predict`. */
-export function addPredict(program: Command, io: Io): void {
-  const command = program
-    .command('predict')
-    .description('classify texts: arguments, files, or lines on standard input')
-    .argument('<model>', 'a .refrain file')
-    .argument('[texts...]', 'texts to classify')
-    .option('--file <files...>', 'tables with texts')
-    .option('--text <column>', 'column with the texts (default: as in training)')
-    .addOption(formatOption())
-    .addOption(threadsOption())
-    .option('--json', 'print JSON lines; always so for texts from standard input')
-    .addHelpText(
-      'after',
-      `
-Prints the label, its probability and the text, separated by tabs. JSON lines have the columns of
-the input and predicted, probability and probabilities; an input's column with one of these names is
-kept as input_predicted and so on. An empty text gets the label of a text of unknown words.
-
-Standard input: each line is a JSON object with the column of the texts if it begins with {, a text in
-JSON if it is a quoted string, else a text as it stands; blank lines are skipped. With --format, a
-table of that format.
-
-Examples:
-  $ refrain predict reviews.refrain "a fine film" "two hours too long"
-  $ refrain predict reviews.refrain --file new.csv --text review > labelled.tsv
-  $ echo '{"text":"a fine film"}' | refrain predict reviews.refrain
-  $ cat lines.txt | refrain predict reviews.refrain`,
-    )
-    .action((model: string, texts: string[], options: PredictOptions) =>
-      predict(model, texts, options, io),
-    )
-  addCommon(command)
+export const predictVerb: ModelVerb = {
+  name: 'predict',
+  description: "print a model's answers to inputs: arguments, files, or lines on standard input",
+  inputs(task) {
+    const [name, description] = task?.predict?.inputs ?? ['inputs', 'what to answer']
+    return [`[${name}...]`, description]
+  },
+  options: (command, task) =>
+    command
+      .option('--file <files...>', task?.predict?.files ?? 'files with inputs')
+      .option('--json', `print JSON lines${jsonForStdin(task) ? stdinToo : ''}`),
+  async run({ task, trained, file }, inputs, options: PredictOptions, io) {
+    const verb = task.predict!
+    const { training } = file
+    const source = sourceOf(task, inputs, options.file, io.stdin)
+    if (source.kind === 'stdin' && io.stdin.isTTY) throw nothingTo(task)
+    const json = options.json || (source.kind === 'stdin' && jsonForStdin(task))
+    const printer = new Printer(io, { json })
+    const items = verb.read({ trained, training, source, options, io })
+    let any = false
+    for await (const batch of inBatches(items, mostAtOnce)) {
+      any = true
+      const answers = await verb.answer({ trained, items: batch, options })
+      for (const { text, json } of answers) printer.print(text, json)
+    }
+    if (!any) throw nothingTo(task)
+  },
 }
 
-async function predict(path: string, texts: string[], options: PredictOptions, io: Io) {
-  useThreads(options.threads)
-  const { file, format } = options
-  if (texts.length > 0 && file) {
+const jsonForStdin = (task?: Task) => task?.predict?.jsonForStdin ?? true
+
+const stdinToo = '; always so for inputs from standard input'
+
+/** Standard input, unless there are arguments or files. */
+function sourceOf(
+  { predict }: Task,
+  inputs: string[],
+  files: string[] | undefined,
+  stdin: Io['stdin'],
+): InputSource {
+  if (inputs.length > 0 && files) {
     throw new RefrainError(
       'BAD_ARGUMENT',
-      'predict: got texts and --file',
+      `predict: got ${predict!.inputs[0]} and --file`,
       'Give one of them; several files go behind --file, after the model',
     )
   }
-  const fromStdin = texts.length === 0 && !file
-  if (fromStdin && io.stdin.isTTY) throw nothingToClassify()
-  const { classifier, columns } = await loadClassifier(path)
-  const text = options.text ?? columns?.text
-  const printer = new Printer(io, { json: options.json || fromStdin })
-  if (texts.length > 0) {
-    await remarkOnFiles(texts, io)
-    await predictAll(
-      classifier,
-      texts.map((given) => ({ text: given, values: { text: given } })),
-      printer,
-    )
-    return
-  }
-  const stdin = { name: 'standard input', stream: io.stdin }
-  const items =
-    fromStdin && !format
-      ? readTextLines(stdin, { text })
-      : readTexts(file ?? stdin, { text, format })
-  let any = false
-  for await (const batch of inBatches(items, mostAtOnce)) {
-    any = true
-    await predictAll(
-      classifier,
-      batch.map(({ text, row }) => ({ text, values: row.values })),
-      printer,
-    )
-  }
-  if (!any) throw nothingToClassify()
+  if (files) return { kind: 'files', files }
+  if (inputs.length > 0) return { kind: 'arguments', inputs }
+  return { kind: 'stdin', stdin: { name: 'standard input', stream: stdin } }
 }
 
-const nothingToClassify = () =>
+const nothingTo = ({ name, predict }: Task) =>
   new RefrainError(
     'BAD_ARGUMENT',
-    'predict: there is nothing to classify',
-    'Give texts, --file, or lines on standard input; see: refrain predict --help',
+    `predict: there is nothing to ${name}`,
+    `Give ${predict!.inputs[0]}, --file, or lines on standard input; see: refrain predict --help`,
   )
-
-/** Says so where a text is the name of a file: `predict model.refrain a.csv`. */
-async function remarkOnFiles(texts: readonly string[], io: Io): Promise<void> {
-  for (const text of texts.slice(0, 10)) {
-    const found = /^\S{1,255}$/.test(text) && (await stat(text).catch(() => undefined))
-    if (!found) continue
-    io.stderr.write(
-      `refrain: '${text}' is a ${found.isDirectory() ? 'folder' : 'file'}, here taken as a text; ` +
-        `to classify what is in it: --file ${text}\n`,
-    )
-  }
-}
-
-/** The input's columns and the result's. An input's column with a result's name gets another one. */
-function withResult(values: Record<string, unknown>, result: Record<string, unknown>) {
-  const columns: Record<string, unknown> = {}
-  for (const [name, value] of Object.entries(values)) {
-    let own = name
-    while (own in result || (own !== name && own in values)) own = `input_${own}`
-    columns[own] = value
-  }
-  return { ...columns, ...result }
-}
-
-async function predictAll(classifier: Classifier, items: Item[], printer: Printer): Promise<void> {
-  const predictions = await classifier.predict(items.map(({ text }) => text))
-  for (const [i, { label, probability, probabilities }] of predictions.entries()) {
-    const { text, values } = items[i]
-    printer.print(`${label}\t${probability.toFixed(4)}\t${text.replace(/\s+/g, ' ')}`, {
-      ...withResult(values, { predicted: label, probability, probabilities }),
-    })
-  }
-}
 
 /**
  * Items in arrays of at most `size`; fewer as soon as the next one is slow to come, so that a
  * program that waits for each answer gets it. Those before an error come before it.
  */
-async function* inBatches<Value>(items: AsyncGenerator<Value>, size: number) {
+async function* inBatches<Value>(items: AsyncIterable<Value>, size: number) {
+  const source = items[Symbol.asyncIterator]()
   const waiting = Symbol('waiting')
   const turn = () => new Promise<typeof waiting>((resolve) => setImmediate(resolve, waiting))
   let batch: Value[] = []
   const ask = () => {
-    const answer = items.next()
+    const answer = source.next()
     // An error that comes while the batch before is in work is raised when it is its turn.
     answer.catch(() => {})
     return answer

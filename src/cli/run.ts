@@ -3,18 +3,23 @@ import { createRequire } from 'node:module'
 import { Command, CommanderError } from 'commander'
 import { RefrainError, withHint } from '../errors.ts'
 import { addDoctor } from './doctor.ts'
-import { addEvaluate } from './evaluate.ts'
+import { evaluateVerb } from './evaluate.ts'
 import { addExplain } from './explain.ts'
+import { generateVerb } from './generate.ts'
 import { addInspect } from './inspect.ts'
 import type { Io } from './io.ts'
+import type { Opened } from './model.ts'
 import { addCommon } from './options.ts'
-import { addPredict } from './predict.ts'
+import { predictVerb } from './predict.ts'
 import { addTrain } from './train.ts'
+import { addVerb, openNamed } from './verbs.ts'
 
 /** The version in package.json, seen from src/cli/ and from dist/cli/ alike. */
 export const version: string = createRequire(import.meta.url)('../../package.json').version
 
-function makeProgram(io: Io): Command {
+const verbs = [evaluateVerb, predictVerb, generateVerb]
+
+function makeProgram(io: Io, opened?: Opened): Command {
   const program = new Command('refrain')
     .description('Trains and runs LSTM networks.')
     .version(version, '-V, --version', 'print the version')
@@ -35,8 +40,7 @@ refrain <command> --help shows a command's options and examples.`,
     )
   addCommon(program)
   addTrain(program, io)
-  addEvaluate(program, io)
-  addPredict(program, io)
+  for (const verb of verbs) addVerb(program, verb, io, opened)
   addInspect(program, io)
   addExplain(program, io)
   addDoctor(program, io)
@@ -48,8 +52,10 @@ refrain <command> --help shows a command's options and examples.`,
  * standard error (and the stack below it with --debug).
  */
 export async function run(args: readonly string[], io: Io): Promise<number> {
-  const program = makeProgram(io)
+  let program = makeProgram(io)
   try {
+    const opened = await openNamed(program, verbs, args)
+    if (opened) program = makeProgram(io, opened)
     if (args.length === 0) program.outputHelp()
     else await program.parseAsync(args, { from: 'user' })
     return 0

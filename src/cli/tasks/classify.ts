@@ -1,0 +1,267 @@
+/** `classify` in the command: texts and their labels. */
+import type { Command } from 'commander'
+import { type Examples, readExamples } from '../../data/examples.ts'
+import type { TableFormat } from '../../data/table.ts'
+import * as classify from '../../tasks/classify.ts'
+import { count, list, percent, plural, table } from '../io.ts'
+import {
+  describeSkipped,
+  filesHelp,
+  formatOption,
+  numberFrom,
+  skipMissingOption,
+  wholeNumber,
+} from '../options.ts'
+import type { Fact, Task, TrainingRecord } from '../task.ts'
+import { readTextItems, type TextItem, textLinesHelp, withResult } from '../texts.ts'
+
+const { defaults } = classify
+
+interface TrainOptions {
+  text: string
+  label: string
+  skipMissing?: boolean
+  format?: TableFormat
+}
+
+interface Types {
+  trainOptions: TrainOptions
+  evaluateOptions: Partial<TrainOptions>
+  predictOptions: { text?: string; format?: TableFormat }
+  data: Examples
+  item: TextItem
+}
+
+export const classifyTask: Task<classify.Classifier, Types> = {
+  name: 'classify',
+  fromFile: classify.fromFile,
+  inspect: describeClassifier,
+  inspectRecord: describeRecord,
+
+  train: {
+    description: 'train a text classifier: a bidirectional LSTM',
+    files: 'tables, or folders with a sub-folder for each label',
+    defaults,
+    unit: 'examples',
+    options: addTrainOptions,
+    help: filesHelp,
+    examples: [
+      'refrain train classify reviews.csv --text review --label sentiment --out reviews.refrain',
+      'refrain train classify aclImdb/train --out imdb.refrain --epochs 5',
+      'refrain train classify a.jsonl b.jsonl --out tickets.refrain --units 128 --json',
+    ],
+    async read({ files, options: { text, label, format, skipMissing } }) {
+      const data = await readExamples(files, { text, label, format, skipMissing })
+      const counts = countLabels(data.labels)
+      return {
+        data,
+        fact: describeExamples(data, counts),
+        warning: doubtsAbout(counts, data.labels.length),
+        record: { columns: { text, label } },
+      }
+    },
+    train: classify.train,
+    kept: describeKept,
+    size: ({ vocabulary: { size } }) => ({
+      text: `${count(size)} words`,
+      json: { vocabulary: size },
+    }),
+  },
+
+  evaluate: {
+    description: 'compare a classifier with labelled data',
+    files: 'tables, or folders with a sub-folder for each label',
+    options: (command) =>
+      command
+        .option('--text <column>', 'column with the texts (default: as in training)')
+        .option('--label <column>', 'column with the labels (default: as in training)')
+        .addOption(skipMissingOption())
+        .addOption(formatOption()),
+    help: filesHelp,
+    examples: [
+      'refrain evaluate reviews.refrain test.csv',
+      'refrain evaluate imdb.refrain aclImdb/test --json',
+    ],
+    async run({ trained, training, files, options }) {
+      const columns = columnsOf(training)
+      const data = await readExamples(files, {
+        text: options.text ?? columns?.text,
+        label: options.label ?? columns?.label,
+        format: options.format,
+        minLabels: 1,
+        skipMissing: options.skipMissing,
+      })
+      const result = await trained.evaluate(data)
+      const left = data.skipped > 0 ? `\n${describeSkipped(data.skipped)}` : ''
+      return { text: describe(result) + left, json: { ...result, skipped: data.skipped } }
+    },
+  },
+
+  predict: {
+    description: 'classify texts: arguments, files, or lines on standard input',
+    inputs: ['texts', 'texts to classify'],
+    files: 'tables with texts',
+    options: (command) =>
+      command
+        .option('--text <column>', 'column with the texts (default: as in training)')
+        .addOption(formatOption()),
+    help: `
+Prints the label, its probability and the text, separated by tabs. JSON lines have the columns of
+the input and predicted, probability and probabilities; an input's column with one of these names is
+kept as input_predicted and so on. An empty text gets the label of a text of unknown words.
+
+${textLinesHelp}`,
+    examples: [
+      'refrain predict reviews.refrain "a fine film" "two hours too long"',
+      'refrain predict reviews.refrain --file new.csv --text review > labelled.tsv',
+      `echo '{"text":"a fine film"}' | refrain predict reviews.refrain`,
+      'cat lines.txt | refrain predict reviews.refrain',
+    ],
+    read: ({ training, source, options: { text = columnsOf(training)?.text, format }, io }) =>
+      readTextItems(source, { text, format, purpose: 'classify', io }),
+    async answer({ trained, items }) {
+      const predictions = await trained.predict(items.map(({ text }) => text))
+      return predictions.map(({ label, probability, probabilities }, i) => {
+        const { text, values } = items[i]
+        return {
+          text: `${label}\t${probability.toFixed(4)}\t${text.replace(/\s+/g, ' ')}`,
+          json: withResult(values, { predicted: label, probability, probabilities }),
+        }
+      })
+    },
+  },
+}
+
+function addTrainOptions(command: Command): void {
+  command
+    .option('--text <column>', 'column with the texts', 'text')
+    .option('--label <column>', 'column with the labels', 'label')
+    .option('--units <n>', 'LSTM units in each direction', wholeNumber(1), defaults.units)
+    .option('--embedding <n>', 'width of the word vectors', wholeNumber(1), defaults.embedding)
+    .option(
+      '--dropout <share>',
+      'share of the numbers dropped in training',
+      numberFrom(0, 0.99),
+      defaults.dropout,
+    )
+    .option(
+      '--vocabulary <n>',
+      'most words, the frequent ones',
+      wholeNumber(3),
+      defaults.vocabulary,
+    )
+    .option('--min-count <n>', 'how often a word must occur', wholeNumber(1), defaults.minCount)
+    .option(
+      '--max-length <n>',
+      'words of a text that are read, from its start',
+      wholeNumber(1),
+      defaults.maxLength,
+    )
+    .option('--balance', 'make rare labels count as much as frequent ones')
+    .addOption(skipMissingOption())
+    .addOption(formatOption())
+}
+
+/** The columns in a training record, if `refrain train` made it. */
+function columnsOf(training: TrainingRecord): { text: string; label: string } | undefined {
+  const { text, label } = (training?.columns ?? {}) as { text?: unknown; label?: unknown }
+  return typeof text === 'string' && typeof label === 'string' ? { text, label } : undefined
+}
+
+type Counts = readonly (readonly [label: string, rows: number])[]
+
+/** The rows of each label, most frequent first. */
+function countLabels(labels: readonly string[]): Counts {
+  const counts = new Map<string, number>()
+  for (const label of labels) counts.set(label, (counts.get(label) ?? 0) + 1)
+  return [...counts].sort(([a, x], [b, y]) => y - x || (a < b ? -1 : 1))
+}
+
+function describeExamples({ labels, skipped }: Examples, counts: Counts): Fact {
+  const shown = counts.slice(0, 6).map(([name, rows]) => `${list([name])} ${count(rows)}`)
+  if (counts.length > 6) shown.push(`${counts.length - 6} more`)
+  return {
+    text:
+      `${plural(labels.length, 'row')} with ${counts.length} labels: ${shown.join(', ')}` +
+      (skipped > 0 ? `\n${describeSkipped(skipped)}` : ''),
+    json: { rows: labels.length, skipped, labels: Object.fromEntries(counts) },
+  }
+}
+
+/** What looks wrong in the rows of each label. */
+function doubtsAbout(counts: Counts, rows: number): string {
+  const single = counts.filter(([, n]) => n === 1).map(([name]) => name)
+  if (counts.length > 100 || counts.length > rows / 2) {
+    return (
+      `there are ${count(counts.length)} different labels in ${plural(rows, 'row')}; ` +
+      'did you mean --text and --label the other way round?'
+    )
+  }
+  if (single.length === 0) return ''
+  const names = list(single.slice(0, 5)) + (single.length > 5 ? ', …' : '')
+  return `too few to learn from: only one row has the label ${names}`
+}
+
+function describeKept({ history }: classify.Classifier): Fact | undefined {
+  const { valLoss, valAccuracy } = history!.history
+  if (!valLoss?.length) return undefined
+  const best = classify.bestEpoch(history!)
+  return {
+    text: `kept epoch ${best + 1}: validation accuracy ${percent(valAccuracy[best])}`,
+    json: {
+      bestEpoch: best + 1,
+      validationLoss: valLoss[best],
+      validationAccuracy: valAccuracy[best],
+    },
+  }
+}
+
+function describeClassifier({ vocabulary, labels, maxLength }: classify.Classifier): string {
+  const shown = Math.min(12, vocabulary.size - 2)
+  const words = vocabulary.decode(Array.from({ length: shown }, (_, i) => i + 2))
+  const names = list(labels.labels.slice(0, 20))
+  return [
+    `Classifies texts into ${plural(labels.size, 'label')}: ${names}${labels.size > 20 ? ', …' : ''}`,
+    `Vocabulary: ${count(vocabulary.size)} ids, the most frequent: ${words.join(' ')}`,
+    `Reads the first ${plural(maxLength, 'word')} of a text`,
+  ].join('\n')
+}
+
+function describeRecord(training: NonNullable<TrainingRecord>): string {
+  const { validationAccuracy, bestEpoch } = training
+  const columns = columnsOf(training)
+  return [
+    ...(typeof validationAccuracy === 'number'
+      ? [`Kept epoch ${bestEpoch}, validation accuracy ${percent(validationAccuracy)}`]
+      : []),
+    ...(columns ? [`Columns: texts '${columns.text}', labels '${columns.label}'`] : []),
+  ].join('\n')
+}
+
+const share = (value: number) => (value * 100).toFixed(1)
+
+function describe({ examples, accuracy, loss, labels, confusion }: classify.Evaluation) {
+  const most = labels.reduce((a, b) => (b.examples > a.examples ? b : a))
+  const lines = [
+    `accuracy ${percent(accuracy)} on ${plural(examples, 'row')}, loss ${loss.toFixed(4)}`,
+    `always answering '${most.label}' would be right in ${percent(most.examples / examples)}`,
+    '',
+    table([
+      ['label', 'rows', 'precision %', 'recall %', 'F1 %'],
+      ...labels.map(({ label, examples, precision, recall, f1 }) => [
+        label,
+        count(examples),
+        share(precision),
+        share(recall),
+        share(f1),
+      ]),
+    ]),
+  ]
+  // A matrix of more labels than a screen is wide helps nobody; --json has it.
+  if (labels.length <= 10) {
+    const names = labels.map(({ label }) => label)
+    const matrix = names.map((name, i) => [name, ...confusion[i].map(count)])
+    lines.push('', table([['is \\ predicted', ...names], ...matrix]))
+  }
+  return lines.join('\n')
+}

@@ -1,0 +1,5 @@
+/** The tasks, in the order in which help shows them. */
+import type { Task } from '../task.ts'
+import { classifyTask } from './classify.ts'
+
+export const tasks: readonly Task[] = [classifyTask]
