@@ -91,6 +91,7 @@ const options: Record<string, RecurrentOptions> = {
   'the last output': {},
   'all outputs and states': { returnSequences: true, returnState: true },
   goBackwards: { returnSequences: true, returnState: true, goBackwards: true },
+  zeroOutputForMask: { returnSequences: true, zeroOutputForMask: true },
 }
 
 const cells: Record<string, () => Cell> = {

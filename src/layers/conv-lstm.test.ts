@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { inputsOf, optionsOf, toleranceOf } from '../../test/fixtures/cases.ts'
 import { loadFixture } from '../../test/fixtures/load.ts'
+import { bidirectionalNames, expectCase } from '../../test/fixtures/recurrent.ts'
 import {
   callAll,
   expectError,
@@ -55,6 +56,31 @@ describe(`${fixture.made_by.program} ${fixture.made_by.version}`, () => {
   eachBackend(suite)
 })
 
+const bothWays = loadFixture('keras/conv-lstm-bidirectional.json')
+
+describe(`${bothWays.made_by.program} ${bothWays.made_by.version}, Bidirectional`, () => {
+  const states = ['forwardH0', 'forwardC0', 'backwardH0', 'backwardC0']
+  const names = {
+    ...bidirectionalNames,
+    states,
+    outputs: ['y', ...states.map((name) => name.replace('0', 'T'))],
+  }
+  const suite = (backend: Backend) => {
+    it('has its cases', () => expect(bothWays.cases.length).toBe(2))
+    it.each(bothWays.cases.map((found) => [found.name, found] as const))('$0', (_name, found) => {
+      const { returnSequences = false, mergeMode } = found.options as {
+        returnSequences?: boolean
+        mergeMode: MergeMode
+      }
+      const inner = convLstm2d({ filters: 2, kernelSize: 2, returnSequences, returnState: true })
+      const layer = bidirectional(inner, { mergeMode })
+      expectCase(backend, found, [layer], names, (ctx, inputs) => layer.call(ctx, inputs))
+    })
+  }
+  describe('reference float64', () => suite(truth))
+  eachBackend(suite)
+})
+
 const random = new Random(3)
 const floats = (...shape: number[]): Values => ({
   shape,
@@ -73,10 +99,10 @@ describe('gradients', () => {
       random: { seed: 8, step: 2 },
     })
   const all = { ...small, returnSequences: true, returnState: true }
+  const states = (count: number) => Array.from({ length: count }, () => floats(2, 2, 2, 2))
 
   it('states, mask, backwards', () => {
-    const states = [floats(2, 2, 2, 2), floats(2, 2, 2, 2)]
-    check(convLstm2d({ ...all, goBackwards: true }), ...states)
+    check(convLstm2d({ ...all, goBackwards: true }), ...states(2))
     check(convLstm2d({ ...small, learnInitialState: true }))
   })
 
@@ -86,7 +112,7 @@ describe('gradients', () => {
   })
 
   it('in both directions', () => {
-    check(bidirectional(convLstm2d(all)))
+    check(bidirectional(convLstm2d(all)), ...states(4))
     check(bidirectional(convLstm2d(small), { mergeMode: 'mul' }))
   })
 })

@@ -29,6 +29,11 @@ export interface RecurrentOptions
   /** Read the sequence from its end; outputs come in the order of processing. Default false. */
   goBackwards?: boolean
   /**
+   * Masked steps show zeros instead of the output before them, as they do in `bidirectional` anyway; needs
+   * `returnSequences`. Default false.
+   */
+  zeroOutputForMask?: boolean
+  /**
    * States that no input gives start from weights, initialH and initialC of an LSTM, [size] each and
    * zeros at first, instead of from zeros. Where a stream's first steps are masked, they show this
    * state, where a sequence has zeros. Default false.
@@ -52,6 +57,7 @@ export const sequenceOptionNames = [
   'returnSequences',
   'returnState',
   'goBackwards',
+  'zeroOutputForMask',
   'learnInitialState',
   'stateful',
   'activityRegularizer',
@@ -79,6 +85,7 @@ export abstract class RecurrentLayer<State extends boolean = boolean> extends La
   readonly returnSequences: boolean
   readonly returnState: State
   readonly goBackwards: boolean
+  readonly zeroOutputForMask: boolean
   readonly learnInitialState: boolean
   override readonly stateful: boolean
   #initial: readonly Parameter[] = []
@@ -94,13 +101,20 @@ export abstract class RecurrentLayer<State extends boolean = boolean> extends La
     this.returnSequences = options.returnSequences ?? false
     this.returnState = (options.returnState ?? false) as State
     this.goBackwards = options.goBackwards ?? false
+    this.zeroOutputForMask = options.zeroOutputForMask ?? false
     this.learnInitialState = options.learnInitialState ?? false
     this.stateful = options.stateful ?? false
-    if (this.rules.temporalActivityRegularizer && !this.returnSequences) {
-      throw new RefrainError(
-        'BAD_ARGUMENT',
-        "'temporalActivityRegularizer' compares the outputs of neighbouring steps",
-        'add returnSequences: true',
+    const needsSteps = (option: string, what: string) => {
+      if (this.returnSequences) return
+      throw new RefrainError('BAD_ARGUMENT', `'${option}' ${what}`, 'add returnSequences: true')
+    }
+    if (this.rules.temporalActivityRegularizer) {
+      needsSteps('temporalActivityRegularizer', 'compares the outputs of neighbouring steps')
+    }
+    if (this.zeroOutputForMask) {
+      needsSteps(
+        'zeroOutputForMask',
+        'is about the outputs of masked steps: the last output is of a step that counts',
       )
     }
   }
@@ -126,11 +140,13 @@ export abstract class RecurrentLayer<State extends boolean = boolean> extends La
 
   /** The options that this class reads, as they stand in files. */
   protected recurrentOptions() {
-    const { returnSequences, returnState, goBackwards, learnInitialState, stateful } = this
+    const { returnSequences, returnState, goBackwards } = this
+    const { zeroOutputForMask, learnInitialState, stateful } = this
     return {
       returnSequences,
       returnState,
       goBackwards,
+      ...(zeroOutputForMask && { zeroOutputForMask }),
       ...(learnInitialState && { learnInitialState }),
       ...(stateful && { stateful }),
     }
@@ -169,7 +185,8 @@ export abstract class RecurrentLayer<State extends boolean = boolean> extends La
     if (ctx.streaming) return this.#step(ctx, x)
     checkStates(this, shapesOf(initial), this.stateShapes(x.shape))
     const reverse = this.goBackwards
-    const result = this.output(ctx, x, initial, { reverse, zeroMasked: false })
+    const zeroMasked = this.zeroOutputForMask
+    const result = this.output(ctx, x, initial, { reverse, zeroMasked })
     const output =
       reverse && this.returnSequences ? toProcessingOrder(ctx, result.output) : result.output
     return this.returnState ? [output, ...result.states] : [output]
@@ -193,7 +210,9 @@ export abstract class RecurrentLayer<State extends boolean = boolean> extends La
     })
     const states = carried.slice(0, count)
     if (!this.returnSequences) return this.returnState ? [last, ...states] : [last]
-    const output = last.view([rows, 1, this.outputSize])
+    const zeros = this.zeroOutputForMask && x.mask?.lengths
+    const shown = zeros ? zeroRows(ctx, last, zeros) : last
+    const output = shown.view([rows, 1, this.outputSize])
     output.mask = x.mask
     return this.returnState ? [output, ...states] : [output]
   }
@@ -328,12 +347,18 @@ function differences(h: Tensor, beta: number, gradient: Tensor | null): number {
 
 /** Keras gives 0, not the initial state, as the output of a row whose steps are all masked. */
 function zeroEmptyRows(ctx: Context, x: Tensor, last: Tensor, initial: readonly Tensor[]): Tensor {
-  const lengths = x.mask?.lengths?.ints
-  if (initial.length === 0 || !lengths?.includes(0)) return last
-  const [rows, units] = last.shape
+  const lengths = x.mask?.lengths
+  return initial.length > 0 && lengths?.ints.includes(0) ? zeroRows(ctx, last, lengths) : last
+}
+
+/** y [B,U] with zeros in rows of length 0. */
+function zeroRows(ctx: Context, y: Tensor, lengths: Tensor): Tensor {
+  const [rows, units] = y.shape
   const flags = ctx.empty([rows, 1])
-  flags.values.set(x.mask!.lengths!.ints.map((length) => (length === 0 ? 0 : 1)))
-  return scaleRepeated(ctx, last, flags, [rows, units, 1])
+  ctx.perform(() => {
+    for (let r = 0; r < rows; r++) flags.values[r] = lengths.ints[r] === 0 ? 0 : 1
+  })
+  return scaleRepeated(ctx, y, flags, [rows, units, 1])
 }
 
 /** Gives masked steps their output; works in place, `sequence` belongs to the layer. */

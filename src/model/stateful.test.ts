@@ -10,13 +10,16 @@ import type { Backend } from '../kernels/kernels.ts'
 import { referenceBackend } from '../kernels/reference.ts'
 import {
   bidirectional,
+  convLstm2d,
   dense,
   dropout,
   embedding,
+  flatten,
   globalAveragePooling1d,
   gru,
   lstm,
   simpleRnn,
+  timeDistributed,
 } from '../layers/index.ts'
 import { type Callback, checkpoint } from '../train/callbacks.ts'
 import { adam, sgd } from '../train/optimizers.ts'
@@ -28,10 +31,15 @@ const near: Tolerance = { relative: 1e-5, ofLargest: 1e-5 }
 
 describe(`stateful layers of ${fixture.made_by.program} ${fixture.made_by.version}`, () => {
   const check = async (backend: Backend, { options, arrays }: FixtureCase) => {
+    const [units, shared] = [options.units as number, { returnSequences: true, stateful: true }]
+    const frames = options.layer === 'ConvLSTM2D'
     const make = { LSTM: lstm, GRU: gru, SimpleRNN: simpleRnn }[options.layer as 'LSTM']
-    const inner = make({ units: options.units as number, returnSequences: true, stateful: true })
+    const inner = frames
+      ? convLstm2d({ filters: units, kernelSize: [2, 1], ...shared })
+      : make({ units, ...shared })
     const layer = options.bidirectional ? bidirectional(inner) : inner
-    const model = sequential([layer, dense({ units: 1 })], { backend })
+    const flat = frames ? [timeDistributed(flatten())] : []
+    const model = sequential([layer, ...flat, dense({ units: 1 })], { backend })
     model.build([null, ...arrays.x.shape.slice(1)])
     const weights = (prefix: string) =>
       Object.keys(arrays)
@@ -39,7 +47,7 @@ describe(`stateful layers of ${fixture.made_by.program} ${fixture.made_by.versio
         .map((name) => arrays[name])
     const initial = weights('initial')
     layer.setWeights(initial.slice(0, -2))
-    model.layers[1].setWeights(initial.slice(-2))
+    model.layers.at(-1)!.setWeights(initial.slice(-2))
     model.compile({ optimizer: sgd({ learningRate: 0.2 }), loss: 'meanSquaredError' })
     const batchSize = options.rows as number
     const predict = async () => (await model.predict(arrays.x, { batchSize })).data()
