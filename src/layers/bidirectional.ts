@@ -154,7 +154,7 @@ export class Bidirectional<
     // As Keras: masked steps of a bidirectional sequence are zeros.
     const zeroMasked = this.forward.returnSequences
     const run = (layer: RecurrentLayer, states: readonly Tensor[], reverse: boolean) =>
-      ctx.within(layer, () => layer.output(ctx, x, states, { reverse, zeroMasked }))
+      layer.output(ctx, x, states, { reverse, zeroMasked })
     const forward = run(this.forward, initial.slice(0, half), false)
     const backward = run(this.backward, initial.slice(half), true)
     const outputs = this.#merge(ctx, [forward.output, backward.output])

@@ -169,7 +169,7 @@ export abstract class CellLayer<State extends boolean = boolean> extends Recurre
   }
 
   run(ctx: Context, x: Tensor, initial: readonly Tensor[], reverse: boolean): SequenceResult {
-    if (this.path(ctx.training).fused) {
+    if (this.path(ctx.training).fused && !ctx.onStep) {
       return this.fused(ctx, dropInputs(ctx, x, this.dropout), initial[0] ?? null, reverse)
     }
     const start = initial.length > 0 ? initial : [ctx.zeros([x.shape[0], this.units])]

@@ -163,7 +163,7 @@ export class Rnn<State extends boolean = boolean> extends RecurrentLayer<State> 
     const step = this.cell.begin(ctx, rows)
     const start = initial.length > 0 ? initial : this.stateSizes.map((n) => ctx.zeros([rows, n]))
     const at = (time: number, states: readonly Tensor[]) => step(stepOf(ctx, x, time), states)
-    return runSteps(ctx, x, start, reverse, at, before)
+    return runSteps(this, ctx, x, start, reverse, at, before)
   }
 }
 

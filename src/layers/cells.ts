@@ -1,6 +1,7 @@
 /** Keras's cells: those of the recurrent layers, and several as one. */
 import { RefrainError, show } from '../errors.ts'
 import type { Context } from '../tensor/context.ts'
+import type { Tensor } from '../tensor/tensor.ts'
 import { Cell, type CellStep } from './cell.ts'
 import { cellOptionNames } from './cell-layer.ts'
 import { Gru, type GruOptions } from './gru.ts'
@@ -64,8 +65,8 @@ class LayerCell extends Cell {
     const again = ctx.sameDraws()
     return (x, states) => {
       const sequence = x.view([rows, 1, x.shape[1]])
-      const { last, states: after } = again(() => this.layer.run(ctx, sequence, states, false))
-      return { output: last, states: after }
+      const result = again(() => this.layer.run(ctx, sequence, states, false))
+      return { ...result, output: result.last }
     }
   }
 }
@@ -172,14 +173,16 @@ class StackedCells extends Cell {
     return (x, states) => {
       let output = x
       let start = 0
+      const gates: Record<string, Tensor> = {}
       const after = steps.flatMap((step, i) => {
         const { length } = this.cells[i].stateSizes
         const result = step(output, states.slice(start, start + length))
         start += length
         output = result.output
+        for (const name in result.gates) gates[`${name}.${i}`] = result.gates[name]
         return result.states
       })
-      return { output, states: after }
+      return { output, states: after, gates }
     }
   }
 }

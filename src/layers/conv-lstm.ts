@@ -279,7 +279,7 @@ export class ConvLstm2d<State extends boolean = boolean> extends RecurrentLayer<
     const start = initial.length > 0 ? initial : [zeros(), zeros()]
     const fromInput = this.#fromInput(ctx, x)
     const fromState = this.#fromState(ctx, b)
-    return runSteps(ctx, x, start, reverse, (time, [h, c]) => {
+    return runSteps(this, ctx, x, start, reverse, (time, [h, c]) => {
       const sums = stepOf(ctx, fromInput, time).view([b, 4 * outputSize])
       const z = add(ctx, sums, fromState(h)).view([b * (outputSize / filters), 4 * filters])
       const part = (gate: number, name: ActivationName) =>
@@ -290,7 +290,7 @@ export class ConvLstm2d<State extends boolean = boolean> extends RecurrentLayer<
       const o = part(3, this.recurrentActivation)
       const cell = add(ctx, multiply(ctx, f, c), multiply(ctx, i, g))
       const shown = multiply(ctx, o, activate(ctx, this.activation, cell))
-      return { output: shown, states: [shown, cell] }
+      return { output: shown, states: [shown, cell], gates: { i, f, g, o } }
     })
   }
 

@@ -170,7 +170,7 @@ export class Gru<State extends boolean = boolean> extends CellLayer<State> {
       ? gateProduct(ctx, recurrent, stateBias, stateMasks)
       : gateProduct(ctx, part(recurrent, 0, 2), null, stateMasks?.slice(0, 2) ?? null)
     const toCandidate = resetAfter ? null : gateProduct(ctx, part(recurrent, 2), null, null)
-    return runSteps(ctx, x, initial, reverse, (time, [h]) => {
+    return runSteps(this, ctx, x, initial, reverse, (time, [h]) => {
       const ofX = stepOf(ctx, fromInput, time)
       const ofH = fromState(h)
       const gate = (i: number) =>
@@ -184,7 +184,7 @@ export class Gru<State extends boolean = boolean> extends CellLayer<State> {
       const candidate = activate(ctx, activation, add(ctx, part(ofX, 2), recalled))
       const kept = multiply(ctx, z, weightedSum(ctx, [h, candidate], [1, -1]))
       const output = add(ctx, candidate, kept)
-      return { output, states: [output] }
+      return { output, states: [output], gates: { z, r, candidate } }
     })
   }
 

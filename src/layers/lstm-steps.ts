@@ -65,25 +65,25 @@ export interface LstmMath {
   readonly zoneout: { readonly h: number; readonly c: number }
 }
 
-/** All steps of x [B,T,I] from the initial states h [B,H] and c [B,U]. */
+/** All steps of a layer over x [B,T,I] from the initial states h [B,H] and c [B,U]. */
 export function lstmSteps(
+  layer: LstmMath,
   ctx: Context,
   x: Tensor,
   initial: readonly Tensor[],
   reverse: boolean,
   weights: LstmWeights,
-  math: LstmMath,
 ): SequenceResult {
-  const { units, activation, recurrentActivation, coupledGates, cellClip, zoneout } = math
+  const { units, activation, recurrentActivation, coupledGates, cellClip, zoneout } = layer
   const { cellGain, cellBias, projectionKernel } = weights
   const [b] = x.shape
-  const sums = gateSums(ctx, x, weights, math)
+  const sums = gateSums(ctx, x, weights, layer)
   const [i_, f_, g_, o_] = coupledGates ? [0, -1, 1, 2] : [0, 1, 2, 3]
   const peephole = peepholes(ctx, weights, units, b)
   const ones = coupledGates ? ctx.empty([b, units]) : null
   if (ones) ctx.kernels.fill(ones.values, 1, ones.size)
 
-  return runSteps(ctx, x, initial, reverse, (time, [h, c]) => {
+  return runSteps(layer, ctx, x, initial, reverse, (time, [h, c]) => {
     const z = sums(time, h)
     const part = (gate: number) => columns(ctx, z, gate * units, units)
     const gate = (sum: Tensor) => activate(ctx, recurrentActivation, sum)
@@ -97,7 +97,8 @@ export function lstmSteps(
     const wide = multiply(ctx, o, activate(ctx, activation, seen))
     const shown = projectionKernel ? linear(ctx, wide, projectionKernel, null) : wide
     const output = zoneOut(ctx, shown, h, zoneout.h)
-    return { output, states: [output, zoneOut(ctx, cell, c, zoneout.c)] }
+    const states = [output, zoneOut(ctx, cell, c, zoneout.c)]
+    return { output, states, gates: { i, f, g, o } }
   })
 }
 

@@ -297,7 +297,7 @@ export class Lstm<State extends boolean = boolean> extends RecurrentLayer<State>
     const kernel = this.#kernel.value
     const recurrentKernel = this.#dropWeights(ctx, this.#recurrent.value)
     const bias = this.#bias?.value ?? null
-    if (this.path(ctx.training).fused) {
+    if (this.path(ctx.training).fused && !ctx.onStep) {
       const source = dropInputs(ctx, x, this.dropout)
       return this.#fused(ctx, source, initial, reverse, [kernel, recurrentKernel, bias])
     }
@@ -305,7 +305,7 @@ export class Lstm<State extends boolean = boolean> extends RecurrentLayer<State>
     const weights = { kernel, recurrentKernel, bias, ...Object.fromEntries(extra) }
     const start =
       initial.length > 0 ? initial : this.stateSizes.map((size) => ctx.zeros([x.shape[0], size]))
-    return lstmSteps(ctx, x, start, reverse, weights, this)
+    return lstmSteps(this, ctx, x, start, reverse, weights)
   }
 
   /** The recurrent kernel under its mask in training, itself otherwise. */

@@ -2,12 +2,11 @@
 import { RefrainError, show } from '../errors.ts'
 import type { Context, StateSlot } from '../tensor/context.ts'
 import { zeros } from '../tensor/initializers.ts'
-import { maskOfStep, reverseMask } from '../tensor/mask.ts'
-import { reverseTime, scaleRepeated, stackSteps, stepOf } from '../tensor/ops.ts'
+import { reverseMask } from '../tensor/mask.ts'
+import { reverseTime, scaleRepeated } from '../tensor/ops.ts'
 import type { Parameter } from '../tensor/parameter.ts'
 import { repeatRows } from '../tensor/row-ops.ts'
 import type { Tensor } from '../tensor/tensor.ts'
-import { sizeOf } from '../util/check.ts'
 import {
   type CarriedState,
   checkRank,
@@ -78,6 +77,8 @@ export interface SequenceResult {
   readonly last: Tensor
   /** The final states, [B,size] each. */
   readonly states: Tensor[]
+  /** Of layers that run step by step: the gates of the last step. */
+  readonly gates?: Readonly<Record<string, Tensor>>
 }
 
 /** A layer that `bidirectional` can run both ways. */
@@ -229,13 +230,13 @@ export abstract class RecurrentLayer<State extends boolean = boolean> extends La
   ): { output: Tensor; states: Tensor[] } {
     const [rows] = x.shape
     const learned = () => this.#initial.map(({ value }) => repeatRows(ctx, value, rows))
-    const carries = (this.stateful || ctx.carries) && !ctx.onStates
+    const carries = ctx.carries || (this.stateful && !ctx.onStep)
     const begin = () => (carries && this.carried ? this.#goOn(ctx, rows, this.carried) : learned())
     const start = initial.length > 0 ? initial : begin()
-    const { sequence, last, states } = ctx.onStates
-      ? runStepwise(this, ctx, x, start, options.reverse)
-      : this.run(ctx, x, start, options.reverse)
-    if (carries) {
+    const { sequence, last, states } = ctx.within(this, () =>
+      this.run(ctx, x, start, options.reverse),
+    )
+    if (carries && !ctx.onStep) {
       this.carried = states.map(({ shape, values }) => ({ shape, values: values.slice() }))
     }
     const output = this.returnSequences
@@ -265,32 +266,6 @@ export abstract class RecurrentLayer<State extends boolean = boolean> extends La
       return state
     })
   }
-}
-
-/** All steps as passes of their own, each shown to `ctx.onStates`. */
-function runStepwise(
-  layer: RecurrentLayer,
-  ctx: Context,
-  x: Tensor,
-  initial: readonly Tensor[],
-  reverse: boolean,
-): SequenceResult {
-  const [b, steps, ...frame] = x.shape
-  const rows = x.view([b, steps, sizeOf(frame)])
-  const outputs: Tensor[] = []
-  let states = [...initial]
-  let last: Tensor | null = null
-  for (let s = 0; s < steps; s++) {
-    const t = reverse ? steps - 1 - s : s
-    const step = stepOf(ctx, rows, t).view([b, 1, ...frame])
-    step.mask = x.mask && maskOfStep(ctx.arena, x.mask, t)
-    const result: SequenceResult = layer.run(ctx, step, states, false, last)
-    states = result.states
-    last = result.last
-    ctx.onStates?.(layer, t, states)
-    outputs[t] = last
-  }
-  return { sequence: stackSteps(ctx, outputs), last: last!, states }
 }
 
 /** Fails unless there are no initial states or one of each of these shapes; kernels trust them. */

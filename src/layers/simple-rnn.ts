@@ -129,7 +129,7 @@ export class SimpleRnn<State extends boolean = boolean> extends CellLayer<State>
     const fromInput = gateProduct(ctx, kernel, bias, null)(dropInputs(ctx, x, this.dropout))
     const masks = gateMasks(ctx, 1, [b, this.units], this.recurrentDropout)
     const fromState = gateProduct(ctx, recurrent, null, masks)
-    return runSteps(ctx, x, initial, reverse, (time, [h]) => {
+    return runSteps(this, ctx, x, initial, reverse, (time, [h]) => {
       const sum = add(ctx, stepOf(ctx, fromInput, time), fromState(h))
       const output = activate(ctx, this.activation, sum)
       return { output, states: [output] }

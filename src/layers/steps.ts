@@ -20,14 +20,17 @@ import type { SequenceResult } from './recurrent.ts'
 export interface StepOutput {
   readonly output: Tensor
   readonly states: readonly Tensor[]
+  /** Gates [B,U] by name, in the order in which they are computed, for who looks on. */
+  readonly gates?: Readonly<Record<string, Tensor>>
 }
 
 /**
- * Runs `step` for each time index of x [B,T,…], from the last with `reverse`. Where a step is masked,
+ * Runs `step` of a layer for each time index of x [B,T,…], from the last with `reverse`. Where a step is masked,
  * states stay as they were and the output is the one before; `before` is that of the first step's, zeros
  * if null.
  */
 export function runSteps(
+  layer: object,
   ctx: Context,
   x: Tensor,
   initial: readonly Tensor[],
@@ -39,6 +42,7 @@ export function runSteps(
   const outputs: Tensor[] = new Array(steps)
   let states = initial
   let last = before
+  let gates: StepOutput['gates'] = {}
   for (let s = 0; s < steps; s++) {
     const time = reverse ? steps - 1 - s : s
     const now = step(time, states)
@@ -47,8 +51,10 @@ export function runSteps(
     states = now.states.map((state, i) => keep(state, states[i]))
     last = same >= 0 ? states[same] : keep(now.output, last)
     outputs[time] = last
+    gates = now.gates
+    ctx.onStep?.(layer, time, { states, gates: gates ?? {}, mask: x.mask })
   }
-  return { sequence: stackSteps(ctx, outputs), last: last!, states: [...states] }
+  return { sequence: stackSteps(ctx, outputs), last: last!, states: [...states], gates }
 }
 
 /** Gives new values where step `time` counts, old ones (zeros if null) where it is masked. */

@@ -5,9 +5,8 @@ import { truth } from '../kernels/backends.case.ts'
 import { expectClose } from '../kernels/kernels.case.ts'
 import { bidirectional, dense, gru, lstm } from '../layers/index.ts'
 import { Arena } from '../tensor/arena.ts'
-import { Context } from '../tensor/context.ts'
+import { Context, type RecurrentStep } from '../tensor/context.ts'
 import { Random } from '../tensor/random.ts'
-import type { Tensor } from '../tensor/tensor.ts'
 import { computeLoss } from '../train/losses.ts'
 import { gradientFlow } from './gradient-flow.ts'
 import type { Model } from './model.ts'
@@ -24,8 +23,8 @@ class MovingContext extends Context {
   readonly #seen: object[] = []
   move = { pass: 0, t: 0, which: 0, i: 0, by: 0 }
 
-  override get onStates() {
-    return (layer: object, t: number, states: readonly Tensor[]) => {
+  override get onStep() {
+    return (layer: object, t: number, { states }: RecurrentStep) => {
       if (!this.#seen.includes(layer)) this.#seen.push(layer)
       const { pass, which, i, by } = this.move
       if (this.#seen.indexOf(layer) !== pass || t !== this.move.t) return

@@ -20,6 +20,7 @@ export { type PlotOptions, plotModel } from './plot.ts'
 export { sequential } from './sequential.ts'
 export type { SavedState, StepResult, StreamState } from './step.ts'
 export type { SummaryOptions } from './summary.ts'
+export { type LayerTrace, type Saturation, type Trace, trace } from './trace.ts'
 export type {
   CompileOptions,
   EvaluateOptions,

@@ -23,6 +23,8 @@ import { inputColumns } from './prepare.ts'
 import { LayerStates } from './states.ts'
 import { type SavedState, Stepper, type StepResult, type StreamState } from './step.ts'
 import { type SummaryOptions, summarize } from './summary.ts'
+import type { Trace } from './trace.ts'
+import { tracerFor } from './tracer.ts'
 import {
   type CompileOptions,
   type EvaluateOptions,
@@ -344,6 +346,19 @@ export abstract class Model<Output extends Tensor | Tensor[] = Tensor> {
    */
   step(x: ArrayLike<number>, state: StreamState = this.initialState()): StepResult {
     return this.#steps().step(x, state)
+  }
+
+  /**
+   * What the recurrent layers do on some rows: every gate, state and, with targets, the gradient's norm
+   * at every time step; see the function {@link trace}. In a page it takes an import of that function,
+   * else it throws `UNSUPPORTED`.
+   */
+  async trace(
+    x: ModelData,
+    y?: ModelData,
+    options: { sampleWeight?: ModelData } = {},
+  ): Promise<Trace> {
+    return tracerFor('model.trace').trace(this, x, y, options)
   }
 
   #steps(): Stepper {

@@ -1,5 +1,6 @@
 import type { Backend, Kernels } from '../kernels/kernels.ts'
 import type { Arena } from './arena.ts'
+import type { Mask } from './mask.ts'
 import type { DType, Tensor } from './tensor.ts'
 
 /** The random numbers of one training step: a seed, and a counter that is the step's number. */
@@ -14,6 +15,16 @@ export interface StateSlot {
   readonly width: number
   /** What a stream starts from, [width]; zeros without it. */
   readonly start?: () => ArrayLike<number>
+}
+
+/** One step of a recurrent layer. */
+export interface RecurrentStep {
+  /** After the step, [B,U] each. */
+  readonly states: readonly Tensor[]
+  /** [B,U] by name, in the order in which they are computed. */
+  readonly gates: Readonly<Record<string, Tensor>>
+  /** Of the layer's input. */
+  readonly mask: Mask | null
 }
 
 /**
@@ -107,10 +118,11 @@ export class Context {
   }
 
   /**
-   * Wants to see a recurrent layer's states, each [B,U], as soon as step t has made them: layers then
-   * run one step at a time, in the order in which they process them. Null: nobody does.
+   * Looks on at recurrent layers: gets each step as soon as it is done, in the order of processing.
+   * Layers then compute from tensor operations, step by step, and leave the states that they carry from
+   * batch to batch as they are. Null: nobody looks on, and fused kernels run.
    */
-  get onStates(): ((layer: object, t: number, states: readonly Tensor[]) => void) | null {
+  get onStep(): ((layer: object, t: number, step: RecurrentStep) => void) | null {
     return null
   }
 

@@ -45,13 +45,6 @@ export function makeMask(arena: Arena, valid: Tensor, renewable = false): Mask {
   }
 }
 
-/** The mask of step t alone, [B,1]. */
-export function maskOfStep(arena: Arena, { rows, steps, valid }: Mask, t: number): Mask {
-  const flags = arena.tensor([rows, 1], 'int32')
-  for (let b = 0; b < rows; b++) flags.ints[b] = valid.ints[b * steps + t]
-  return makeMask(arena, flags)
-}
-
 /** Sets the lengths and the order of a mask of one step, whose `valid` has changed. */
 export function renewMask({ steps, valid, lengths, order }: Mask): void {
   lengths!.ints.set(valid.ints)

@@ -6,8 +6,6 @@ import { epochBatches, lengthBatches } from '../data/batches.ts'
 import { RefrainError } from '../errors.ts'
 import { Arena } from '../tensor/arena.ts'
 import { Context } from '../tensor/context.ts'
-import type { ParameterSet } from '../tensor/parameter.ts'
-import { regularize } from '../tensor/regularizers.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { type Batch, makeBatch, rowWeights } from './batch.ts'
 import type { Logs, Run } from './callbacks.ts'
@@ -16,6 +14,7 @@ import { computeLoss } from './losses.ts'
 import { Numbers } from './numbers.ts'
 import type { Optimizer } from './optimizer.ts'
 import { pauser } from './pause.ts'
+import { weightPenalty } from './penalty.ts'
 import type {
   FitPlan,
   History,
@@ -490,16 +489,4 @@ export class Trainer {
     this.#averagingSince = json.averagingSince
     this.#numbers.state = json
   }
-}
-
-/** What regularizers of the weights add to the loss; while `ctx` records, their gradients too. */
-function weightPenalty(ctx: Context, { trainable }: ParameterSet): number {
-  let sum = 0
-  for (const { parameter } of trainable) {
-    const { regularizer } = parameter
-    if (!regularizer) continue
-    const { value } = parameter
-    sum += regularize(ctx.kernels, regularizer, value, ctx.recording ? ctx.gradientOf(value) : null)
-  }
-  return sum
 }

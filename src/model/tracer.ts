@@ -1,0 +1,27 @@
+/**
+ * Where `model.trace` and `debugNumerics` find their code. Pages that use neither do without it: it is
+ * in a bundle only if something imports `trace`, as the library as a whole does in Node.
+ */
+import { RefrainError } from '../errors.ts'
+import type { trace } from './trace.ts'
+
+interface Tracer {
+  readonly trace: typeof trace
+}
+
+let known: Tracer | null = null
+
+/** Makes the code known. */
+export function addTracer(tracer: Tracer): void {
+  known = tracer
+}
+
+/** The code; throws `UNSUPPORTED` in a bundle without it. */
+export function tracerFor(what: string): Tracer {
+  if (known) return known
+  throw new RefrainError(
+    'UNSUPPORTED',
+    `${what}: its code is not in this bundle`,
+    "import { trace } from 'refrain', and call trace(model, x, y)",
+  )
+}
