@@ -2,10 +2,24 @@
  * that read no files in the main entry. */
 
 export type { TagScheme } from '../util/tags.ts'
+export * from './abc.ts'
+export * from './abc-music.ts'
+export * from './documents.ts'
 export * from './examples.ts'
 export * from './labels.ts'
+export { midiBytes, parseMidi, type ReadMidiOptions, readMidi, writeMidi } from './midi.ts'
+export {
+  fromRoll,
+  type Note,
+  type Piece,
+  type Roll,
+  toRoll,
+  transpose,
+  transposeRoll,
+} from './music.ts'
 export * from './pairs.ts'
 export * from './read-series.ts'
+export { type RollRow, readRolls } from './rolls.ts'
 export { locate, type Place, type TableRow } from './row.ts'
 export * from './series.ts'
 export type { Source } from './source.ts'
