@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { jsonLines, Workplace } from '../../test/cli/harness.ts'
 import { dense } from '../layers/dense.ts'
 import { sequential } from '../model/sequential.ts'
-import * as classify from '../tasks/classify.ts'
+import * as classify from '../tasks/classify/index.ts'
 
 const { at, refrain, prints, failure, remove } = new Workplace()
 const model = at('reviews.refrain')

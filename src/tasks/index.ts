@@ -6,4 +6,4 @@ export {
   bagOfWords,
   majorityClass,
 } from './baselines.ts'
-export * as classify from './classify.ts'
+export * as classify from './classify/index.ts'

@@ -109,3 +109,17 @@ export function checkTexts(where: string, texts: readonly string[]): void {
     }
   })
 }
+
+/** Fails unless `value` is one of these names, naming the nearest. */
+export function checkOneOf<Name extends string>(
+  where: string,
+  value: Name,
+  names: readonly string[],
+): Name {
+  if (names.includes(value)) return value
+  throw new RefrainError(
+    'UNKNOWN_OPTION',
+    `${where}: unknown ${show(value)}`,
+    suggest(String(value), names),
+  )
+}

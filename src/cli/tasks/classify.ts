@@ -2,7 +2,7 @@
 import type { Command } from 'commander'
 import { type Examples, readExamples } from '../../data/examples.ts'
 import type { TableFormat } from '../../data/table.ts'
-import * as classify from '../../tasks/classify.ts'
+import * as classify from '../../tasks/classify/index.ts'
 import { count, list, percent, plural, table } from '../io.ts'
 import {
   describeSkipped,

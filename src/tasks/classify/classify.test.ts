@@ -2,10 +2,10 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { dense } from '../layers/dense.ts'
-import { sequential } from '../model/index.ts'
-import { decodeSafetensors, encodeSafetensors } from '../util/safetensors.ts'
-import * as classify from './classify.ts'
+import { dense } from '../../layers/dense.ts'
+import { sequential } from '../../model/index.ts'
+import { decodeSafetensors, encodeSafetensors } from '../../util/safetensors.ts'
+import * as classify from './index.ts'
 
 let folder: string
 beforeAll(() => {
@@ -166,7 +166,7 @@ describe('errors', () => {
         'give examples of each label that the model shall tell apart',
     )
     expect(await failure({ texts: ['a'], labels: [] })).toBe(
-      'BAD_SHAPE classify: expected a label for each text, got 1 texts and 0 labels',
+      'BAD_SHAPE classify: expected a label for each example, got 1 examples and 0 labels',
     )
     expect(await failure({ texts: [], labels: [] })).toBe(
       'BAD_DATA classify: expected at least one example, got none',
@@ -190,7 +190,7 @@ describe('errors', () => {
     const model = sequential([dense({ units: 1, inputShape: [2] })])
     await model.save(path)
     await expect(classify.load(path)).rejects.toThrow(
-      `${path}: expected a text classifier, got a model for 'no task'; ` +
+      `${path}: expected a classifier, got a model for 'no task'; ` +
         'refrain train classify makes one',
     )
 
@@ -210,7 +210,7 @@ describe('errors', () => {
         encoders.labels = { labels: ['a', 'b', 'c'] }
       }),
     ).rejects.toThrow(
-      `${path}: its vocabulary of ${words} words and its 3 labels do not fit its weights, which ` +
+      `${path}: its ${words} words and its 3 labels do not fit its weights, which ` +
         `are for ${words} words and 2 labels`,
     )
     await expect(

@@ -1,0 +1,274 @@
+/** A trained classifier: a model with what turns items into its inputs and its outputs into labels. */
+import { LabelEncoder } from '../../data/labels.ts'
+import { tokenize } from '../../data/tokenize.ts'
+import { Vocabulary } from '../../data/vocabulary.ts'
+import { RefrainError, show } from '../../errors.ts'
+import { type LoadedFile, loadFile } from '../../model/load.ts'
+import type { Model } from '../../model/model.ts'
+import type { History } from '../../train/plan.ts'
+import { checkNumber, suggest } from '../../util/check.ts'
+import { encodersOfTask } from '../training.ts'
+import { attribute } from './attributions.ts'
+import { cool, likeliest, type Probabilities } from './calibration.ts'
+import type { Encoder } from './encoder.ts'
+import { type Examples, type InputKind, inputs, itemsOf } from './inputs.ts'
+import { chosen, type Evaluation, evaluate } from './scores.ts'
+import { checkThresholds, type Labels, Targets } from './targets.ts'
+
+/** The likeliest label, and the probability of every label. */
+export interface Prediction {
+  readonly label: string
+  readonly probability: number
+  readonly probabilities: Readonly<Record<string, number>>
+  /** The label or, where an example may have several, all that are likely enough: perhaps none. */
+  readonly labels: readonly string[]
+}
+
+/** Why a text has a label: what each of its words adds to the label's score. */
+export interface TextExplanation {
+  readonly label: string
+  readonly probability: number
+  /** log p / (1 - p) of the label, in nats. */
+  readonly score: number
+  /** The same of a text of as many unknown words. */
+  readonly baseline: number
+  /** The words that were read, with contributions whose sum is `score - baseline`. */
+  readonly tokens: readonly { readonly token: string; readonly contribution: number }[]
+}
+
+export const task = 'classify'
+
+/** The parts of a classifier. */
+export interface Parts<Kind extends InputKind = InputKind> {
+  readonly model: Model
+  readonly encoder: EncoderOf<Kind>
+  readonly targets: Targets
+  /** By which logits are divided. */
+  readonly temperature: number
+  /** The probability from which on an example has each label, where it may have several. */
+  readonly thresholds: readonly number[]
+  readonly history?: History | null
+}
+
+type EncoderOf<Kind extends InputKind> = ReturnType<(typeof inputs)[Kind]['fromJSON']>
+type Item<Kind extends InputKind> = Parameters<(typeof inputs)[Kind]['check']>[1][number]
+
+/** A trained classifier of texts, series, sounds or clips. */
+export class Classifier<Kind extends InputKind = InputKind> {
+  readonly model: Model
+  /** What turns items into the model's inputs; its `kind` says which items. */
+  readonly encoder: EncoderOf<Kind>
+  readonly labels: LabelEncoder
+  /** Whether an example may have several labels, or none. */
+  readonly several: boolean
+  readonly temperature: number
+  readonly thresholds: readonly number[]
+  /** Epoch by epoch; null for a loaded classifier. */
+  readonly history: History | null
+  readonly #targets: Targets
+
+  constructor({ model, encoder, targets, temperature, thresholds, history }: Parts<Kind>) {
+    this.model = model
+    this.encoder = encoder
+    this.#targets = targets
+    this.labels = targets.encoder
+    this.several = targets.several
+    this.temperature = temperature
+    this.thresholds = thresholds
+    this.history = history ?? null
+  }
+
+  /** The words of a classifier of texts. */
+  get vocabulary(): Vocabulary {
+    return (this.encoder as EncoderOf<'text'>).vocabulary
+  }
+
+  /** How many words of a text a classifier of texts reads. */
+  get maxLength(): number {
+    return (this.encoder as EncoderOf<'text'>).maxLength
+  }
+
+  /** Labels of items, with probabilities, in the order of the items. */
+  async predict(items: readonly Item<Kind>[]): Promise<Prediction[]> {
+    this.#check('predict', items)
+    if (items.length === 0) return []
+    const probabilities = await this.#probabilities(items)
+    const { values, size } = probabilities
+    const { labels } = this.labels
+    return items.map((_, row) => {
+      const own = values.subarray(row * size, (row + 1) * size)
+      const best = likeliest(own, 0, size)
+      return {
+        label: labels[best],
+        probability: own[best],
+        probabilities: Object.fromEntries(labels.map((label, i) => [label, own[i]])),
+        labels: chosen(probabilities, row, this.thresholds).map((i) => labels[i]),
+      }
+    })
+  }
+
+  /** Scores on labelled examples. Throws `BAD_DATA` on a label that training never saw. */
+  async evaluate(examples: Examples): Promise<Evaluation> {
+    const items = itemsOf(task, examples, this.encoder.kind) as readonly Item<Kind>[]
+    this.#check(task, items)
+    checkLengths(items, examples.labels)
+    const truth = this.#targets.numbers(examples.labels, examples.where?.bind(examples))
+    const probabilities = await this.#probabilities(items)
+    return evaluate(probabilities, truth, this.labels.labels, this.thresholds)
+  }
+
+  /**
+   * What each word of a text adds to a label's score, by integrated gradients: the contributions'
+   * sum is the score less that of a text of as many unknown words.
+   *
+   * @param label default: the likeliest
+   *
+   * Throws `UNSUPPORTED` for other inputs than texts, `UNKNOWN_OPTION` for an unknown label.
+   */
+  async explain(text: string, label?: string): Promise<TextExplanation> {
+    const { encoder } = this
+    if (encoder.kind !== 'text') {
+      throw new RefrainError(
+        'UNSUPPORTED',
+        `explain: expected a classifier of texts, this one is of ${encoder.kind}`,
+      )
+    }
+    const [prediction] = await this.predict([text])
+    const name = label ?? prediction.label
+    if (!this.labels.labels.includes(name)) {
+      throw new RefrainError(
+        'UNKNOWN_OPTION',
+        `explain: unknown label ${show(name)}`,
+        suggest(String(name), this.labels.labels),
+      )
+    }
+    const [ids] = encoder.encode([text])
+    const { graph } = this.model
+    const vectors = graph!.calls.find(({ layer }) => layer.kind === 'embedding')!.outputs[0]
+    const { score, baseline, contributions } = await attribute(
+      this.model,
+      vectors,
+      ids,
+      new Int32Array(ids.length).fill(Vocabulary.unknown),
+      {
+        label: this.labels.labels.indexOf(name),
+        temperature: this.temperature,
+        several: this.several,
+      },
+    )
+    const words = tokenize(text)
+    return {
+      label: name,
+      probability: prediction.probabilities[name],
+      score,
+      baseline,
+      tokens: Array.from(contributions, (contribution, i) => ({
+        token: words[i] ?? '',
+        contribution,
+      })),
+    }
+  }
+
+  /** Writes the classifier to a `.refrain` file, with further facts for its training record. */
+  async save(path: string, training: Record<string, unknown> = {}): Promise<void> {
+    const { temperature, thresholds } = this
+    const encoders = encodersOf(this.encoder, this.#targets, temperature, thresholds)
+    await this.model.save(path, { encoders, training })
+  }
+
+  #check(where: string, items: readonly Item<Kind>[]): void {
+    inputs[this.encoder.kind].check(where, items as never)
+  }
+
+  async #probabilities(items: readonly Item<Kind>[]) {
+    const rows = (this.encoder as Encoder<unknown>).encode(items)
+    return probabilitiesOf(this.model, rows, this.#targets, this.temperature)
+  }
+}
+
+/** The probabilities of every label for encoded items. */
+export async function probabilitiesOf(
+  model: Model,
+  rows: ReturnType<Encoder<never>['encode']>,
+  { size, several }: Targets,
+  temperature = 1,
+): Promise<Probabilities & { values: Float64Array }> {
+  const values = (await (await model.predict(rows)).data()) as Float32Array
+  return { values: cool({ values, size, several }, temperature), size, several }
+}
+
+/** Fails unless there is a label, or a list of labels, for each item. */
+export function checkLengths(items: readonly unknown[], labels: Labels): void {
+  if (items.length === 0) {
+    throw new RefrainError('BAD_DATA', 'classify: expected at least one example, got none')
+  }
+  if (items.length === labels?.length) return
+  throw new RefrainError(
+    'BAD_SHAPE',
+    'classify: expected a label for each example, ' +
+      `got ${items.length} examples and ${labels?.length ?? 'no'} labels`,
+  )
+}
+
+/** What the file holds beside the model. */
+export function encodersOf(
+  encoder: Encoder<never>,
+  { encoder: labels, several }: Targets,
+  temperature: number,
+  thresholds: readonly number[],
+) {
+  return {
+    task,
+    input: encoder.kind,
+    ...encoder.toJSON(),
+    labels: labels.toJSON(),
+    several,
+    temperature,
+    ...(several && { thresholds: [...thresholds] }),
+  }
+}
+
+/** Reads a classifier that `save` wrote. Throws `BAD_FILE` if the file holds another kind of model. */
+export async function load(path: string): Promise<Classifier> {
+  return fromFile(await loadFile(path), path)
+}
+
+/** The classifier in a file that is already read; `path` is for error messages. */
+export function fromFile(file: LoadedFile, path: string): Classifier {
+  const { model } = file
+  const json = encodersOfTask(file, path, task, 'a classifier')
+  let parts: Omit<Parts, 'model'>
+  try {
+    // The first files were of texts and did not say so.
+    const { input = 'text', several = false, temperature = 1 } = json
+    if (!Object.hasOwn(inputs, input as string)) {
+      throw new RefrainError('BAD_FILE', `expected a known kind of inputs, got ${show(input)}`)
+    }
+    const targets = new Targets(LabelEncoder.fromJSON(json.labels), several === true)
+    parts = {
+      encoder: inputs[input as InputKind].fromJSON(json),
+      targets,
+      temperature: checkNumber('temperature', temperature, 0.01, 100),
+      thresholds: targets.several ? checkThresholds(json.thresholds, targets) : [],
+    }
+  } catch (cause) {
+    throw new RefrainError('BAD_FILE', `${path}: ${(cause as Error).message}`, '', { cause })
+  }
+  const { encoder, targets } = parts
+  const [x] = model.graph!.inputs
+  const found = encoder.kind === 'text' ? model.parameters.parameters[0].shape[0] : x.shape.at(-1)
+  const outputs = model.graph!.outputs[0].shape
+  const fits =
+    x.dtype === encoder.input.dtype &&
+    x.shape.slice(1).join() === encoder.input.shape.join() &&
+    model.graph!.outputs.length === 1 &&
+    outputs.length === 2
+  if (!fits || found !== encoder.size || outputs[1] !== targets.size) {
+    throw new RefrainError(
+      'BAD_FILE',
+      `${path}: its ${encoder.size} ${encoder.unit} and its ${targets.size} labels do not fit its ` +
+        `weights, which are for ${found} ${encoder.unit} and ${outputs.at(-1)} labels`,
+    )
+  }
+  return new Classifier({ model, ...parts })
+}

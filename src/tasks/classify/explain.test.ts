@@ -1,0 +1,50 @@
+import { beforeAll, describe, expect, test } from 'vitest'
+import * as classify from './index.ts'
+
+const good = ['fine', 'great', 'lovely']
+const bad = ['dull', 'awful', 'poor']
+const frames = ['a % film', 'the film is %', '% , really', 'so % again', 'it was %']
+const texts = frames.flatMap((frame) => [...good, ...bad].map((word) => frame.replace('%', word)))
+const labels = frames.flatMap(() => [...good.map(() => 'good'), ...bad.map(() => 'bad')])
+const small = { units: 8, embedding: 8, learningRate: 0.03, epochs: 15, validation: 0, dropout: 0 }
+const logOdds = (p: number) => Math.log(p / (1 - p))
+
+describe.each(['max', 'mean+max', 'last', 'attention'] as const)('pooling %s', (pooling) => {
+  let classifier: classify.Classifier<'text'>
+  beforeAll(async () => {
+    classifier = await classify.train({ texts, labels }, { ...small, pooling, seed: 3 })
+  })
+
+  test('learns', async () => {
+    expect((await classifier.evaluate({ texts, labels })).accuracy).toBe(1)
+  })
+
+  test("contributions' sum is the score less the baseline's, and the word that decides leads", async () => {
+    const text = 'the film was great , really'
+    const result = await classifier.explain(text)
+    expect(result.label).toBe('good')
+    expect(result.tokens.map(({ token }) => token)).toEqual(text.split(' '))
+    const [own, unknown] = await classifier.predict([text, 'xx xx xx xx xx xx'])
+    expect(result.probability).toBe(own.probability)
+    expect(result.score).toBeCloseTo(logOdds(own.probabilities.good), 2)
+    expect(result.baseline).toBeCloseTo(logOdds(unknown.probabilities.good), 3)
+    const total = result.tokens.reduce((sum, { contribution }) => sum + contribution, 0)
+    expect(total).toBeCloseTo(result.score - result.baseline, 10)
+    const sizes = result.tokens.map(({ contribution }) => contribution)
+    expect(sizes.indexOf(Math.max(...sizes))).toBe(3)
+    // Of two labels the other's log-odds are the negative.
+    const other = await classifier.explain(text, 'bad')
+    expect(other.score).toBeCloseTo(-result.score, 5)
+    expect(other.tokens[3].contribution).toBeLessThan(0)
+  })
+})
+
+test('explanations of texts without words, and of unknown labels', async () => {
+  const classifier = await classify.train({ texts, labels }, { ...small, epochs: 1 })
+  const { tokens, score, baseline } = await classifier.explain('')
+  expect(tokens).toEqual([{ token: '', contribution: 0 }])
+  expect(score).toBe(baseline)
+  await expect(classifier.explain('a film', 'goood')).rejects.toThrow(
+    "explain: unknown label 'goood'; did you mean 'good'?",
+  )
+})
