@@ -7,3 +7,4 @@ export {
   majorityClass,
 } from './baselines.ts'
 export * as classify from './classify/index.ts'
+export * as tag from './tag/index.ts'

@@ -45,13 +45,23 @@ export function encodersOfTask(
 }
 
 /**
- * Keeps the epoch of the best validation accuracy, of equal ones that of the lowest loss; stops when
- * neither number has improved for some epochs. The loss alone would not do: of a few hundred examples
- * it rises as soon as the model is sure of itself, often well before the accuracy is at its best.
- * Nor would the accuracy alone: of 18 examples it stands still for epochs while the model learns.
+ * Keeps the epoch of the best validation accuracy, or of another `score` of which more is better, of
+ * equal ones that of the lowest loss; stops when neither number has improved for some epochs. The loss
+ * alone would not do: of a few hundred examples it rises as soon as the model is sure of itself, often
+ * well before the accuracy is at its best. Nor would the accuracy alone: of 18 examples it stands still
+ * for epochs while the model learns.
  */
-export function stoppingByAccuracy(patience: number, rows: number): Callback {
-  const accuracy = earlyStopping({ monitor: 'valAccuracy', patience, restoreBestWeights: true })
+export function stoppingByAccuracy(
+  patience: number,
+  rows: number,
+  score = 'valAccuracy',
+): Callback {
+  const accuracy = earlyStopping({
+    monitor: score,
+    patience,
+    mode: 'max',
+    restoreBestWeights: true,
+  })
   const loss = earlyStopping({ monitor: 'valLoss', patience })
   const epochs = Math.max(1, patience)
   /** Lets both speak, and stops the run if both want to. */
@@ -65,8 +75,8 @@ export function stoppingByAccuracy(patience: number, rows: number): Callback {
     onTrainBegin: (run) => ask(run, (own) => [accuracy, loss].map((by) => by.onTrainBegin!(own))),
     onEpochEnd: (run, logs) =>
       ask(run, (own) => {
-        const valAccuracy = validationScore(logs.valAccuracy, logs.valLoss, rows)
-        accuracy.onEpochEnd!(own, { ...logs, valAccuracy })
+        const value = validationScore(logs[score], logs.valLoss, rows)
+        accuracy.onEpochEnd!(own, { ...logs, [score]: value })
         loss.onEpochEnd!(own, logs)
       }),
     onTrainEnd: (run, logs) => accuracy.onTrainEnd!(run, logs),
@@ -87,11 +97,12 @@ const validationScore = (accuracy: number, loss: number, rows: number) =>
   accuracy + 1 / (2 * rows * (1 + loss))
 
 /** The epoch, from 0, whose weights `train` kept; -1 without validation. */
-export function bestEpoch({ history: { valAccuracy, valLoss } }: History): number {
+export function bestEpoch({ history }: History, score = 'valAccuracy'): number {
+  const { [score]: scores, valLoss } = history
   let best = -1
-  valAccuracy?.forEach((accuracy, i) => {
-    const better = best < 0 || accuracy > valAccuracy[best]
-    if (better || (accuracy === valAccuracy[best] && valLoss[i] < valLoss[best])) best = i
+  scores?.forEach((value, i) => {
+    const better = best < 0 || value > scores[best]
+    if (better || (value === scores[best] && valLoss[i] < valLoss[best])) best = i
   })
   return best
 }
