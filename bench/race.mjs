@@ -11,8 +11,12 @@ import { progress, stop, work } from './programs.mjs'
 
 /** Share of the machine that others may use while something is timed. */
 export const calm = 0.1
-/** A rival that takes so many times as long as the slowest of ours in the first round is done. */
+/**
+ * A rival that takes so many times as long as the slowest of ours in the first round is done, if it takes
+ * more than so many milliseconds.
+ */
 const farBehind = 2
+const long = 1000
 /** How often to time again if it did not last, as long as patience lasts. */
 const retries = 3
 
@@ -35,7 +39,8 @@ export async function race(workload, field, { rounds, seconds }, patience) {
     const ours = results.filter((our) => !our.contestant.rival)
     if (round === 1 || !contestant.rival || ours.length === 0) return true
     if (round > (contestant.rounds ?? rounds)) return false
-    return first(samples) < farBehind * Math.max(...ours.map((our) => first(our.samples)))
+    const slowest = Math.max(...ours.map((our) => first(our.samples)))
+    return first(samples) < Math.max(long, farBehind * slowest)
   }
   for (let round = 1; round <= rounds; round++) {
     for (const entry of results) {
