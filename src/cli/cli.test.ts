@@ -472,7 +472,7 @@ describe('usage', () => {
 
   test.each([
     [['predct', 'x'], "unknown command 'predct'; did you mean 'predict'?"],
-    [['train'], 'train: expected a command after it: classify. See: refrain train --help'],
+    [['train'], 'train: expected a command after it: classify, tag. See: refrain train --help'],
     [['train', 'clasify'], "unknown command 'clasify'; did you mean 'classify'?"],
     [
       ['train', 'classify', 'x', '--epohcs', '3'],

@@ -1,5 +1,6 @@
 /** The tasks, in the order in which help shows them. */
 import type { Task } from '../task.ts'
 import { classifyTask } from './classify.ts'
+import { tagTask } from './tag.ts'
 
-export const tasks: readonly Task[] = [classifyTask]
+export const tasks: readonly Task[] = [classifyTask, tagTask]
