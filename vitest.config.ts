@@ -7,7 +7,7 @@ export default defineConfig({
   resolve: {
     alias: [
       { find: '#platform', replacement: at('./src/platform/node.ts') },
-      { find: '#reference', replacement: at('./src/kernels/reference.ts') },
+      { find: '#backends', replacement: at('./src/kernels/node-backends.ts') },
       { find: /^refrain$/, replacement: at('./src/index.ts') },
       { find: /^refrain\/(\w+)$/, replacement: at('./src/$1/index.ts') },
     ],

@@ -36,7 +36,7 @@ const nodePlatform = 'src/platform/node.ts'
 /** What the imports that package.json decides by condition lead to in Node. */
 const conditional = {
   '#platform': nodePlatform,
-  '#reference': 'src/kernels/reference.ts',
+  '#backends': 'src/kernels/node-backends.ts',
 }
 
 const allowed = {}

@@ -3,12 +3,12 @@
  * REFRAIN_BACKEND and `setBackend` override: native, wasm, reference, or with the instruction set,
  * as native:avx2, wasm:simd128, reference:float64.
  */
+
+import { nativeBackend, nativeVariants, referenceBackend, whyNoReference } from '#backends'
 import { platform } from '#platform'
-import { referenceBackend, whyNoReference } from '#reference'
 import { RefrainError, show } from '../errors.ts'
 import { checkOptions, suggest } from '../util/check.ts'
 import type { Backend, BackendName } from './kernels.ts'
-import { nativeBackend, nativeVariants } from './native/native.ts'
 import { checkThreads } from './threads.ts'
 import { type WasmVariant, wasmVariants } from './wasm/module.ts'
 import { wasmBackend, whyNoWasm } from './wasm/wasm.ts'

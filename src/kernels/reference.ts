@@ -86,9 +86,6 @@ const kernels: Kernels = {
   ...peakKernels,
 }
 
-/** Why the loops are not there: see reference.browser.ts, which `#reference` is in pages. */
-export const whyNoReference: string | undefined = undefined
-
 /**
  * The reference backend: plain loops, with floats of 4 bytes or, for checking, of 8. Always one thread.
  * Bundles for pages leave it out unless they ask for it: `setBackend(referenceBackend())` makes a model

@@ -404,7 +404,7 @@ describe('a process that is killed', () => {
       format: 'esm',
       alias: {
         '#platform': join(root, 'src/platform/node.ts'),
-        '#reference': join(root, 'src/kernels/reference.ts'),
+        '#backends': join(root, 'src/kernels/node-backends.ts'),
       },
       logLevel: 'silent',
       // The bundle lies elsewhere: without this, import.meta.url would not lead to the addon.

@@ -22,7 +22,7 @@ beforeAll(async () => {
     packages: 'external',
     alias: {
       '#platform': join(root, 'src/platform/node.ts'),
-      '#reference': join(root, 'src/kernels/reference.ts'),
+      '#backends': join(root, 'src/kernels/node-backends.ts'),
     },
     platform: 'node',
     format: 'esm',
