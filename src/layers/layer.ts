@@ -202,7 +202,7 @@ export abstract class Layer {
     const regularizer = this.rules.activityRegularizer as Regularizer | undefined
     if (!regularizer) return
     // Keras: for each row of the batch.
-    const share = 1 / Math.max(1, y.shape[0])
+    const share = 1 / Math.max(1, ctx.unfolded?.rows ?? y.shape[0])
     const { l1, l2 } = regularizer
     const each = { ...regularizer, l1: l1 * share, l2: l2 * share }
     ctx.penalize(y, (dy) => regularize(ctx.kernels, each, y, dy))

@@ -263,9 +263,10 @@ class BatchNormalization extends Normalization {
   #counted(ctx: Context, x: Tensor): Counted {
     const [axis] = this.axesOf(x.shape)
     const rows = x.size / x.shape[axis]
-    const { mask } = x
+    const outer = ctx.unfolded?.mask
+    const mask = x.mask ?? (outer && rows % outer.valid.size === 0 ? outer : null)
     if (!mask?.lengths) return { weights: null, count: rows }
-    if (axis === 1) {
+    if (axis === 1 && mask === x.mask) {
       throw new RefrainError(
         'BAD_ARGUMENT',
         `${this.name} 'axis': statistics of each time step cannot leave out masked steps`,

@@ -207,6 +207,10 @@ describe('gradients against central differences', () => {
   ])('timeDistributed %s', (_name, layer, shape) => {
     check(timeDistributed(layer), [floats(shape)], true)
   })
+
+  it('timeDistributed batchNormalization of frames, mask', () => {
+    check(timeDistributed(batchNormalization()), [floats([3, 3, 2, 2], gaps)], true)
+  })
 })
 
 describe('noise', () => {
@@ -240,6 +244,15 @@ describe('noise', () => {
     })
     expect(run(layer, x, 1, false).outputs).toEqual([x.data])
   })
+})
+
+it('batchNormalization inside timeDistributed sees no masked steps', () => {
+  const x = floats([3, 3, 2], gaps)
+  const run = (layer: Layer) =>
+    runLayers(truth, layer, { inputs: [x], training: true, seeds: [random.uniform(18)] })
+  const [found, expected] = [timeDistributed(batchNormalization()), batchNormalization()].map(run)
+  expect(found.outputs).toEqual(expected.outputs)
+  expect(found.masks).toEqual(expected.masks)
 })
 
 describe('moving statistics', () => {

@@ -1,6 +1,8 @@
 import { RefrainError, show } from '../errors.ts'
 import type { Context } from '../tensor/context.ts'
+import type { Mask } from '../tensor/mask.ts'
 import { gather } from '../tensor/ops.ts'
+import type { RegularizerLike } from '../tensor/regularizers.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { sizeOf } from '../util/check.ts'
 import {
@@ -22,6 +24,8 @@ export interface TimeDistributedOptions extends LayerOptions {
    * false.
    */
   distinct?: boolean
+  /** Of the output of all steps. */
+  activityRegularizer?: RegularizerLike
 }
 
 class TimeDistributed extends SimpleLayer {
@@ -90,24 +94,31 @@ class TimeDistributed extends SimpleLayer {
     const [batch, time, ...rest] = x.shape
     const rows = x.view([batch * time, ...rest])
     if (this.distinct) return this.#distinct(ctx, rows, x)
-    const [inner] = ctx.within(this.layer, () => this.layer.call(ctx, [rows]))
+    const inner = this.#run(ctx, x, rows)
     const y = inner.view([batch, time, ...inner.shape.slice(1)])
     if (inner.logits) {
       const { tensor, activation } = inner.logits
       y.logits = { tensor: tensor.view(y.shape), activation }
     }
     y.mask = x.mask
+    this.regularize(ctx, y)
     return y
+  }
+
+  /** The inner layer's output of `rows`, steps of x. */
+  #run(ctx: Context, x: { shape: readonly number[]; mask: Mask | null }, rows: Tensor): Tensor {
+    return ctx.asRows(x, () => ctx.within(this.layer, () => this.layer.call(ctx, [rows])[0]))
   }
 
   #distinct(ctx: Context, rows: Tensor, { shape, mask }: Tensor): Tensor {
     const index = ctx.empty([rows.shape[0]], 'int32')
     const different = distinctRows(ctx, rows, index.ints)
-    const [inner] = ctx.within(this.layer, () => this.layer.call(ctx, [different]))
+    const inner = this.#run(ctx, { shape, mask: null }, different)
     const [count, ...each] = inner.shape
     const y = gather(ctx, inner.view([count, sizeOf(each)]), index)
     const spread = y.view([shape[0], shape[1], ...each])
     spread.mask = mask
+    this.regularize(ctx, spread)
     return spread
   }
 }
@@ -146,7 +157,10 @@ function sameRow(ids: Int32Array, a: number, b: number, size: number): boolean {
 
 /**
  * The same layer, or model, at every step: [B,T,…] → [B,T,…]; frames of any number of dimensions. Masks
- * of steps pass; the inner layer runs on masked steps, too, and sees no mask. Keras's `TimeDistributed`.
+ * of steps pass; the inner layer runs on masked steps, too, and sees no mask, but `batchNormalization`
+ * inside leaves them out of its statistics. Those are of all steps together, where Keras 3 normalizes each
+ * step by itself. An `activityRegularizer` inside counts for each row of the batch, as one of the wrapper
+ * does; Keras leaves it out unless it is inside a model. Keras's `TimeDistributed`.
  */
 export function timeDistributed(
   layer: LayerLike,
@@ -159,5 +173,8 @@ export function timeDistributed(
       `timeDistributed: expected a layer such as dense({ units: 8 }), got ${show(layer)}`,
     )
   }
-  return new TimeDistributed(inner, layerOptions('timeDistributed', options, ['distinct']))
+  return new TimeDistributed(
+    inner,
+    layerOptions('timeDistributed', options, ['distinct', 'activityRegularizer']),
+  )
 }

@@ -1,12 +1,20 @@
 /** Regularizers and constraints of layers, in training: Keras's weights and losses. */
 import { describe, expect, it } from 'vitest'
 import { type FixtureCase, loadFixture } from '../../test/fixtures/load.ts'
-import { callAll, expectGradients, weightsOf } from '../../test/harness.ts'
+import { callAll, expectGradients, runLayers, weightsOf } from '../../test/harness.ts'
 import { eachBackend, truth } from '../kernels/backends.case.ts'
 import { expectClose, Random, type Tolerance } from '../kernels/kernels.case.ts'
 import type { Backend } from '../kernels/kernels.ts'
 import { referenceBackend } from '../kernels/reference.ts'
-import { bidirectional, dense, embedding, gru, type Layer, lstm } from '../layers/index.ts'
+import {
+  bidirectional,
+  dense,
+  embedding,
+  gru,
+  type Layer,
+  lstm,
+  timeDistributed,
+} from '../layers/index.ts'
 import { maxNorm, unitNorm } from '../tensor/constraints.ts'
 import { l1, l1l2, l2 } from '../tensor/regularizers.ts'
 import { adam, sgd } from '../train/optimizers.ts'
@@ -83,6 +91,10 @@ describe('gradients of what outputs add to the loss', () => {
     'bidirectional lstm': () =>
       bidirectional(lstm({ units: 2, returnSequences: true, activityRegularizer: 'l2' })),
     dense: () => dense({ units: 2, activation: 'tanh', activityRegularizer: l2({ l2: 0.5 }) }),
+    timeDistributed: () =>
+      timeDistributed(dense({ units: 2, activityRegularizer: 'l2' }), {
+        activityRegularizer: 'l1',
+      }),
   }
   for (const [name, mask] of Object.entries(masks)) {
     it.each(Object.entries(layers))(`%s, ${name}`, (_, make) => {
@@ -96,6 +108,27 @@ describe('gradients of what outputs add to the loss', () => {
         random: { seed: 8, step: 2 },
       })
     })
+  }
+})
+
+it('the activity regularizer of steps counts for each row, inside timeDistributed or around it', () => {
+  const input = { shape: [2, 4, 3], data: new Random(3).uniform(24) }
+  const activityRegularizer = l1l2({ l1: 0.3, l2: 0.7 })
+  const rule = { activityRegularizer }
+  const penalty = (make: (inside: object) => Layer) =>
+    runLayers(truth, make(rule), { inputs: [input], training: true }).objective
+  const plain = runLayers(truth, dense({ units: 2 }), { inputs: [input], training: true })
+  const [y] = plain.outputs
+  // Keras 3.15 for TimeDistributed(model) and TimeDistributed(…, activity_regularizer): Σ / B.
+  const added = y.reduce((sum, value) => sum + 0.3 * Math.abs(value) + 0.7 * value * value, 0) / 2
+  for (const make of [
+    (inside: object) => dense({ units: 2, ...inside }),
+    (inside: object) => timeDistributed(dense({ units: 2, ...inside })),
+    (inside: object) =>
+      timeDistributed(sequential([dense({ units: 2, ...inside, inputShape: [3] })])),
+    (inside: object) => timeDistributed(dense({ units: 2 }), inside),
+  ]) {
+    expect(penalty(make)).toBeCloseTo(plain.objective + added, 10)
   }
 })
 

@@ -44,6 +44,8 @@ export class Context {
   readonly carries: boolean
   readonly #tape: (() => void)[] | null
   readonly #afterStep: (() => void)[] = []
+  /** Where steps stand as rows of a batch, for `timeDistributed`: the batch's rows, and its mask. */
+  unfolded: { readonly rows: number; readonly mask: Mask | null } | null = null
   #stream = 0
   #room: ((shape: readonly number[]) => Tensor | null) | null = null
 
@@ -82,6 +84,17 @@ export class Context {
    */
   within<T>(_owner: object | string, work: () => T): T {
     return work()
+  }
+
+  /** Runs `work` on steps of a sequence x [B,T,…] as rows; the outermost sequence counts. */
+  asRows<T>(x: { shape: readonly number[]; mask: Mask | null }, work: () => T): T {
+    const before = this.unfolded
+    this.unfolded ??= { rows: x.shape[0], mask: x.mask }
+    try {
+      return work()
+    } finally {
+      this.unfolded = before
+    }
   }
 
   /** Does work on tensors' values beside the kernels; a step that is repeated does it again. */
