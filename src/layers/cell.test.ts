@@ -259,6 +259,16 @@ describe('lstmCell', () => {
     expect(kept[0]).not.toEqual(kept[1])
   })
 
+  it('draws zoneout anew at each step, as lstm does', () => {
+    const x = floats(rows, steps, features)
+    const zoneout = { h: 0.3, c: 0.6 }
+    const run = (layer: Layer) => runLayers(truth, layer, { inputs: [x], training: true })
+    const layer = run(lstm({ units, zoneout, returnSequences: true }))
+    const cell = run(rnn(lstmCell({ units, zoneout }), { returnSequences: true }))
+    expectSame(truth, cell, layer)
+    expect(cell.outputs).not.toEqual(run(lstm({ units, returnSequences: true })).outputs)
+  })
+
   it('as a layer of its own takes states and gives them', () => {
     const cell = lstmCell({ units })
     const [x, h, c] = [floats(rows, features), floats(rows, units), floats(rows, units)]
@@ -341,9 +351,9 @@ describe('errors', () => {
       'stackedRnnCells: a cell stands there twice',
     )
     expectError(
-      () => lstmCell({ units: 2, zoneout: 0.1 } as never),
+      () => lstmCell({ units: 2, stateful: true } as never),
       'UNKNOWN_OPTION',
-      expect.stringContaining("lstmCell: unknown option 'zoneout'") as never,
+      expect.stringContaining("lstmCell: unknown option 'stateful'") as never,
     )
   })
 

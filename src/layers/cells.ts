@@ -75,7 +75,7 @@ class LayerCell extends Cell {
 type WithoutSequence<Options> = Omit<Options, SequenceOption>
 
 /** Options of `lstmCell`: `lstm`'s that one step has. */
-export type LstmCellOptions = Omit<WithoutSequence<LstmOptions>, 'zoneout'>
+export type LstmCellOptions = WithoutSequence<LstmOptions>
 
 /** Options of `gruCell`: `gru`'s that one step has. */
 export type GruCellOptions = WithoutSequence<GruOptions>
@@ -84,13 +84,12 @@ export type GruCellOptions = WithoutSequence<GruOptions>
 export type SimpleRnnCellOptions = WithoutSequence<SimpleRnnOptions>
 
 /**
- * The step of `lstm`, for `rnn` and `stackedRnnCells`: states h and c. One dropout mask serves all steps.
- * Without zoneout, which draws anew at each step. Keras's `LSTMCell`.
+ * The step of `lstm`, for `rnn` and `stackedRnnCells`: states h and c. One dropout mask serves all steps;
+ * zoneout draws anew at each. Keras's `LSTMCell`, with the variants of `lstm`.
  */
 export function lstmCell(options: LstmCellOptions): Cell {
-  return layerCell('lstmCell', (given: LstmCellOptions) => new Lstm(given), options, [
-    ...lstmOptionNames.filter((name) => name !== 'zoneout'),
-  ])
+  const make = (given: LstmCellOptions) => new Lstm(given)
+  return layerCell('lstmCell', make, options, lstmOptionNames)
 }
 
 /** The step of `gru`, for `rnn` and `stackedRnnCells`: state h. Keras's `GRUCell`. */

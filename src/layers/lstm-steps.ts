@@ -4,6 +4,7 @@
  *
  *   peephole            z_i += p_i ⊙ c_{t-1},  z_f += p_f ⊙ c_{t-1},  z_o += p_o ⊙ c_t
  *   coupledGates        f_t = 1 - i_t
+ *   gateClip            z = min(max(z, -limit), limit) where it goes into (1) to (4)
  *   cellClip            c_t = min(max(c_t, -limit), limit), at the end of (5)
  *   layerNormalization  z = α_x ⊙ LN(x_t·W) + α_h ⊙ LN(h_{t-1}·R) + b, each LN over all gates' columns;
  *                       in (6) α_c ⊙ LN(c_t) + β_c for c_t, which itself stays as it is
@@ -62,6 +63,7 @@ export interface LstmMath {
   readonly recurrentDropout: number
   readonly coupledGates: boolean
   readonly cellClip: number | null
+  readonly gateClip: number | null
   readonly zoneout: { readonly h: number; readonly c: number }
 }
 
@@ -74,7 +76,7 @@ export function lstmSteps(
   reverse: boolean,
   weights: LstmWeights,
 ): SequenceResult {
-  const { units, activation, recurrentActivation, coupledGates, cellClip, zoneout } = layer
+  const { units, activation, recurrentActivation, coupledGates, zoneout } = layer
   const { cellGain, cellBias, projectionKernel } = weights
   const [b] = x.shape
   const sums = gateSums(ctx, x, weights, layer)
@@ -83,15 +85,17 @@ export function lstmSteps(
   const ones = coupledGates ? ctx.empty([b, units]) : null
   if (ones) ctx.kernels.fill(ones.values, 1, ones.size)
 
+  const limit = (v: Tensor, most: number | null) => (most === null ? v : clip(ctx, v, -most, most))
+
   return runSteps(layer, ctx, x, initial, reverse, (time, [h, c]) => {
     const z = sums(time, h)
     const part = (gate: number) => columns(ctx, z, gate * units, units)
-    const gate = (sum: Tensor) => activate(ctx, recurrentActivation, sum)
+    const gate = (sum: Tensor) => activate(ctx, recurrentActivation, limit(sum, layer.gateClip))
     const i = gate(peephole(part(i_), c, 0))
     const f = ones ? weightedSum(ctx, [ones, i], [1, -1]) : gate(peephole(part(f_), c, 1))
-    const g = activate(ctx, activation, part(g_))
+    const g = activate(ctx, activation, limit(part(g_), layer.gateClip))
     const sum = add(ctx, multiply(ctx, f, c), multiply(ctx, i, g))
-    const cell = cellClip === null ? sum : clip(ctx, sum, -cellClip, cellClip)
+    const cell = limit(sum, layer.cellClip)
     const o = gate(peephole(part(o_), cell, ones ? 1 : 2))
     const seen = cellGain ? normalizeRows(ctx, cell, cellGain, cellBias ?? null, epsilon) : cell
     const wide = multiply(ctx, o, activate(ctx, activation, seen))
@@ -149,6 +153,7 @@ function zoneOut(ctx: Context, now: Tensor, before: Tensor, rate: number): Tenso
   if (rate === 0) return now
   if (!ctx.training) return weightedSum(ctx, [before, now], [rate, 1 - rate])
   // The mask is 0 or 1 / (1 - rate).
+  const mask = dropoutMask(ctx, now.shape, rate, ctx.nextFreshStream())
   const change = weightedSum(ctx, [now, before], [1 - rate, rate - 1])
-  return add(ctx, before, multiply(ctx, change, dropoutMask(ctx, now.shape, rate)))
+  return add(ctx, before, multiply(ctx, change, mask))
 }

@@ -36,6 +36,7 @@ const variants: Record<string, Omit<LstmOptions, 'units'>> = {
   projection: { projection: 2 },
   coupledGates: { coupledGates: true },
   cellClip: { cellClip: 0.2 },
+  gateClip: { gateClip: 0.4 },
   layerNormalization: { layerNormalization: true },
   'layerNormalization, no bias': { layerNormalization: true, useBias: false },
   zoneout: { zoneout: { h: 0.3, c: 0.2 } },
@@ -44,6 +45,7 @@ const variants: Record<string, Omit<LstmOptions, 'units'>> = {
     projection: 2,
     coupledGates: true,
     cellClip: 0.3,
+    gateClip: 0.8,
     layerNormalization: true,
     zoneout: 0.25,
   },
@@ -77,7 +79,8 @@ function plainRow(
   }
   const row = (name: string, length: number, otherwise: number) =>
     weights[name] ? Array.from(weights[name].data) : new Array(length).fill(otherwise)
-  const limit = options.cellClip ?? Infinity
+  const within = (v: number, limit = Infinity) => Math.max(-limit, Math.min(limit, v))
+  const { cellClip, gateClip } = options
   const width = (options.coupledGates ? 3 : 4) * units
   const p = row('peepholeKernel', width, 0)
   return x.map((xt) => {
@@ -92,11 +95,12 @@ function plainRow(
     const cell: number[] = []
     const open: number[] = []
     for (let u = 0; u < units; u++) {
-      const i = sigmoid(z[u] + p[u] * c[u])
-      const f = options.coupledGates ? 1 - i : sigmoid(z[units + u] + p[units + u] * c[u])
-      const g = Math.tanh(z[width - 2 * units + u])
-      cell[u] = Math.max(-limit, Math.min(limit, f * c[u] + i * g))
-      open[u] = sigmoid(z[width - units + u] + p[width - 2 * units + u] * cell[u])
+      const gate = (sum: number) => sigmoid(within(sum, gateClip))
+      const i = gate(z[u] + p[u] * c[u])
+      const f = options.coupledGates ? 1 - i : gate(z[units + u] + p[units + u] * c[u])
+      const g = Math.tanh(within(z[width - 2 * units + u], gateClip))
+      cell[u] = within(f * c[u] + i * g, cellClip)
+      open[u] = gate(z[width - units + u] + p[width - 2 * units + u] * cell[u])
     }
     const seen = options.layerNormalization
       ? normalized(cell, row('cellGain', units, 1), row('cellBias', units, 0))

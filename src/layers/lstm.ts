@@ -103,6 +103,11 @@ export interface LstmOptions extends RecurrentOptions {
   /** Limits the cell to ± this at each step; by default there is no limit. */
   cellClip?: number
   /**
+   * Limits what goes into the gates' activations to ± this, after bias and peepholes: ONNX's `clip`. By
+   * default there is no limit.
+   */
+  gateClip?: number
+  /**
    * Layer normalisation (Ba et al. 2016) of x·kernel and of h·recurrentKernel, each over all gates'
    * columns together, and of the cell where h is made from it, with ε = 0.001. Weights: inputGain and
    * recurrentGain [4U], cellGain and, with a bias, cellBias [U]. Default false.
@@ -130,6 +135,7 @@ const variantNames = [
   'projection',
   'coupledGates',
   'cellClip',
+  'gateClip',
   'layerNormalization',
   'zoneout',
 ] as const
@@ -167,6 +173,7 @@ export class Lstm<State extends boolean = boolean> extends RecurrentLayer<State>
   readonly projection: number | null
   readonly coupledGates: boolean
   readonly cellClip: number | null
+  readonly gateClip: number | null
   readonly layerNormalization: boolean
   readonly zoneout: { readonly h: number; readonly c: number }
   readonly #initializers: Record<'kernel' | 'recurrent' | 'bias', Initializer>
@@ -194,10 +201,11 @@ export class Lstm<State extends boolean = boolean> extends RecurrentLayer<State>
       options.recurrentKernelDropout ?? 0,
     )
     this.peephole = options.peephole ?? false
-    const { projection = null, cellClip = null } = options
+    const { projection = null, cellClip = null, gateClip = null } = options
     this.projection = projection === null ? null : checkInteger("lstm 'projection'", projection)
     this.coupledGates = options.coupledGates ?? false
     this.cellClip = cellClip === null ? null : checkNumber("lstm 'cellClip'", cellClip, 0)
+    this.gateClip = gateClip === null ? null : checkNumber("lstm 'gateClip'", gateClip, 0)
     this.layerNormalization = options.layerNormalization ?? false
     this.zoneout = zoneoutRates(options.zoneout ?? 0)
     this.#initializers = {

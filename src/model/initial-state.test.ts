@@ -129,6 +129,7 @@ describe.each([
   { projection: 2 },
   { coupledGates: true },
   { cellClip: 0.1 },
+  { gateClip: 0.2 },
   { layerNormalization: true },
   { zoneout: { h: 0.2, c: 0.1 } },
   { recurrentKernelDropout: 0.3, dropout: 0.1, recurrentDropout: 0.2 },

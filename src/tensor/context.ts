@@ -47,6 +47,8 @@ export class Context {
   /** Where steps stand as rows of a batch, for `timeDistributed`: the batch's rows, and its mask. */
   unfolded: { readonly rows: number; readonly mask: Mask | null } | null = null
   #stream = 0
+  /** Above those of `nextStream`. */
+  #freshStream = 2 ** 30
   #room: ((shape: readonly number[]) => Tensor | null) | null = null
 
   constructor(
@@ -142,6 +144,11 @@ export class Context {
   /** A number for each use of randomness within the step, so that no two share their draws. */
   nextStream(): number {
     return this.#stream++
+  }
+
+  /** As `nextStream`, and another one even where `sameDraws` repeats work. */
+  nextFreshStream(): number {
+    return this.#freshStream++
   }
 
   /** A function that does work with the same draws each time it is called. */

@@ -190,10 +190,14 @@ export function dropout(ctx: Context, x: Tensor, rate: number): Tensor {
 }
 
 /** A dropout mask, 0 or 1 / (1 - rate), to be applied by `multiply` or `scaleRepeated`. */
-export function dropoutMask(ctx: Context, shape: readonly number[], rate: number): Tensor {
+export function dropoutMask(
+  ctx: Context,
+  shape: readonly number[],
+  rate: number,
+  stream = ctx.nextStream(),
+): Tensor {
   const mask = ctx.empty(shape)
   const { seed, step } = ctx.random
-  const stream = ctx.nextStream()
   ctx.kernels.dropout(null, mask.values, mask.size, rate, seed | 0, dropoutKey, step | 0, stream, 0)
   return mask
 }
