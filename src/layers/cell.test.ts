@@ -340,6 +340,11 @@ describe('errors', () => {
       expect.stringContaining('rnn: expected a cell such as lstmCell({ units: 64 }), got') as never,
     )
     expectError(
+      () => rnn([lstmCell({ units: 2 })] as never),
+      'BAD_ARGUMENT',
+      expect.stringContaining('; write rnn(stackedRnnCells([…]))') as never,
+    )
+    expectError(
       () => stackedRnnCells([]),
       'BAD_ARGUMENT',
       'stackedRnnCells: expected an array of cells such as [lstmCell({ units: 64 })], got []',

@@ -184,6 +184,7 @@ export function rnn<const State extends boolean = false>(
     throw new RefrainError(
       'BAD_ARGUMENT',
       `rnn: expected a cell such as lstmCell({ units: 64 }), got ${show(cell)}`,
+      Array.isArray(cell) ? 'write rnn(stackedRnnCells([…]))' : '',
     )
   }
   return new Rnn(cell, layerOptions('rnn', options, sequenceOptionNames))

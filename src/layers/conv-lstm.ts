@@ -40,7 +40,7 @@ import {
   type Shape,
   type SymbolicTensor,
 } from './layer.ts'
-import { forgetBias, type LstmOutputs } from './lstm.ts'
+import { forgetBias, type LstmOptions, type LstmOutputs } from './lstm.ts'
 import {
   checkStates,
   RecurrentLayer,
@@ -51,8 +51,20 @@ import {
 import { gateMasks, runSteps } from './steps.ts'
 import { checkPadding, checkSize, type Size2d } from './windows.ts'
 
+/** Options that mean what they mean for `lstm`. */
+const sharedOptions = [
+  'activation',
+  'recurrentActivation',
+  'useBias',
+  'kernelInitializer',
+  'recurrentInitializer',
+  'biasInitializer',
+  'unitForgetBias',
+] as const
+type SharedOption = (typeof sharedOptions)[number]
+
 /** Keras 3's options for `ConvLSTM2D`, with its defaults. A size is one number or [height, width]. */
-export interface ConvLstm2dOptions extends RecurrentOptions {
+export interface ConvLstm2dOptions extends RecurrentOptions, Pick<LstmOptions, SharedOption> {
   /** Channels of the output and of the cell, F. */
   filters: number
   /** Size of the windows over inputs and states. */
@@ -63,20 +75,6 @@ export interface ConvLstm2dOptions extends RecurrentOptions {
   padding?: 'valid' | 'same'
   /** From one pixel of a window over the input to the next; default 1. */
   dilationRate?: Size2d
-  /** Of the candidate and the shown cell; default 'tanh'. */
-  activation?: ActivationName
-  /** Of the gates; default 'sigmoid'. */
-  recurrentActivation?: ActivationName
-  /** Default true. */
-  useBias?: boolean
-  /** Default 'glorotUniform'. */
-  kernelInitializer?: InitializerLike
-  /** Default 'orthogonal'. */
-  recurrentInitializer?: InitializerLike
-  /** Default 'zeros'. */
-  biasInitializer?: InitializerLike
-  /** Ones in the forget gate's bias at the start; default true. */
-  unitForgetBias?: boolean
   /** Dropout on the inputs, a mask for each gate, the same for all steps; default 0. */
   dropout?: number
   /** Dropout on h, a mask for each gate, the same for all steps; default 0. */
@@ -89,13 +87,7 @@ const optionNames = [
   'strides',
   'padding',
   'dilationRate',
-  'activation',
-  'recurrentActivation',
-  'useBias',
-  'kernelInitializer',
-  'recurrentInitializer',
-  'biasInitializer',
-  'unitForgetBias',
+  ...sharedOptions,
   'dropout',
   'recurrentDropout',
   ...recurrentOptionNames,
