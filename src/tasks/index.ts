@@ -7,4 +7,5 @@ export {
   majorityClass,
 } from './baselines.ts'
 export * as classify from './classify/index.ts'
+export * as generate from './generate/index.ts'
 export * as tag from './tag/index.ts'

@@ -1,0 +1,91 @@
+/**
+ * Polyphonic music, the official splits of JSB Chorales and Nottingham (Boulanger-Lewandowski et al. 2012):
+ * negative log-likelihood of a step over 88 keys, every step of every piece, the first ones too.
+ *
+ *     node bench/learning/poly-music.mjs [jsb|nottingham] [--seed 0] [--epochs n] [--test] [--settings '{…}']
+ *
+ * Without --test the test part is not looked at.
+ */
+import { existsSync, readFileSync } from 'node:fs'
+import { parseArgs } from 'node:util'
+import { gunzipSync } from 'node:zlib'
+
+/** Chosen on the validation parts. */
+const sets = {
+  jsb: {
+    file: 'JSB_Chorales.json.gz',
+    target: 8.4,
+    chosen: { units: 256, layers: 1, dropout: 0.5, batchSize: 32, epochs: 30, transpose: 5 },
+  },
+  nottingham: {
+    file: 'Nottingham.json.gz',
+    target: 3.2,
+    chosen: { units: 256, layers: 1, dropout: 0.5, batchSize: 16, epochs: 12, transpose: 2 },
+  },
+}
+
+const options = {
+  seed: { type: 'string', default: '0' },
+  epochs: { type: 'string' },
+  settings: { type: 'string', default: '{}' },
+  test: { type: 'boolean', default: false },
+}
+
+/** One line an epoch. */
+const showing = (text) => ({
+  name: 'showing',
+  onEpochEnd: ({ epoch }, logs) => console.error(`epoch ${epoch + 1}: ${text(logs)}`),
+})
+
+/** What the arguments say, over what was chosen. */
+function settingsFrom(args, chosen) {
+  const { values, positionals } = parseArgs({ args, options, allowPositionals: true })
+  const { seed, epochs, settings } = values
+  const given = { ...(epochs && { epochs: Number(epochs) }), ...JSON.parse(settings) }
+  return { ...values, positionals, settings: { ...chosen, seed: Number(seed), ...given } }
+}
+
+export default async function run(args = []) {
+  const names = settingsFrom(args, {}).positionals
+  const results = []
+  for (const name of names.length > 0 ? names : Object.keys(sets)) {
+    results.push(await runOne(name, args))
+  }
+  return results
+}
+
+async function runOne(name, args) {
+  if (!sets[name])
+    throw new Error(`no data set '${name}'; there are ${Object.keys(sets).join(', ')}`)
+  const { file, target, chosen } = sets[name]
+  const { settings, test } = settingsFrom(args, chosen)
+  const { generate } = await import('../../dist/tasks/index.js')
+  const path = new URL(`../../../shared/data/poly-music/${file}`, import.meta.url)
+  if (!existsSync(path)) return { name, skipped: `there is no ${path}` }
+  const parts = JSON.parse(gunzipSync(readFileSync(path)))
+  /** Indices of keys from 0 as MIDI numbers. */
+  const rolls = (part) => parts[part].map((roll) => roll.map((step) => step.map((key) => key + 21)))
+  const started = performance.now()
+  const composer = await generate.trainRolls(
+    { rolls: rolls('train'), validation: rolls('valid') },
+    {
+      ...settings,
+      callbacks: [
+        showing(({ valBinaryCrossentropy: nats }) => `${(88 * nats).toFixed(4)} nats a step`),
+      ],
+    },
+  )
+  const seconds = (performance.now() - started) / 1000
+  const best = 88 * Math.min(...composer.history.history.valBinaryCrossentropy)
+  const tested = test ? await composer.evaluate({ rolls: rolls('test') }) : undefined
+  return {
+    name,
+    settings,
+    seconds,
+    'validation, nats a step': best,
+    'test, nats a step': tested?.loss,
+    'to reach': target,
+  }
+}
+
+if (process.argv[1] === import.meta.filename) console.log(await run(process.argv.slice(2)))
