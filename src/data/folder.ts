@@ -5,7 +5,8 @@ import { RefrainError } from '../errors.ts'
 import type { TableRow } from './row.ts'
 import { decodeText } from './source.ts'
 
-const compare = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0)
+/** Order of names by their characters' codes. */
+export const compare = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0)
 
 /** Files read at the same time: enough to keep a disk busy, few enough for every limit. */
 const readAhead = 32
@@ -36,7 +37,8 @@ export async function* readFolder(folder: string): AsyncGenerator<TableRow> {
   if (row === 0) throw await noTexts(folder, labels)
 }
 
-async function subfolders(folder: string): Promise<string[]> {
+/** The folders in a folder, one a label. */
+export async function subfolders(folder: string): Promise<string[]> {
   const entries = await readdir(folder, { withFileTypes: true })
   return entries
     .filter((entry) => entry.isDirectory() && !entry.name.startsWith('.') && entry.name !== 'unsup')

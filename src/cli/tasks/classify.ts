@@ -1,7 +1,8 @@
 /** `classify` in the command: texts and their labels. */
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import { type Examples, readExamples } from '../../data/examples.ts'
 import type { TableFormat } from '../../data/table.ts'
+import { Vocabulary } from '../../data/vocabulary.ts'
 import * as classify from '../../tasks/classify/index.ts'
 import { count, list, percent, plural, table } from '../io.ts'
 import {
@@ -14,6 +15,7 @@ import {
 } from '../options.ts'
 import type { Fact, Task, TrainingRecord } from '../task.ts'
 import { readTextItems, type TextItem, textLinesHelp, withResult } from '../texts.ts'
+import { formatWhy } from '../why.ts'
 
 const { defaults } = classify
 
@@ -27,14 +29,14 @@ interface TrainOptions {
 interface Types {
   trainOptions: TrainOptions
   evaluateOptions: Partial<TrainOptions>
-  predictOptions: { text?: string; format?: TableFormat }
+  predictOptions: { text?: string; format?: TableFormat; why?: boolean }
   data: Examples
   item: TextItem
 }
 
-export const classifyTask: Task<classify.Classifier, Types> = {
+export const classifyTask: Task<classify.Classifier<'text'>, Types> = {
   name: 'classify',
-  fromFile: classify.fromFile,
+  fromFile: (file, path) => classify.fromFile(file, path) as classify.Classifier<'text'>,
   inspect: describeClassifier,
   inspectRecord: describeRecord,
 
@@ -60,10 +62,10 @@ export const classifyTask: Task<classify.Classifier, Types> = {
         record: { columns: { text, label } },
       }
     },
-    train: classify.train,
+    train: (data, settings) => classify.train(data, settings),
     kept: describeKept,
-    size: ({ vocabulary: { size } }) => ({
-      text: `${count(size)} words`,
+    size: ({ encoder: { size, unit } }) => ({
+      text: `${count(size)} ${unit}`,
       json: { vocabulary: size },
     }),
   },
@@ -93,7 +95,7 @@ export const classifyTask: Task<classify.Classifier, Types> = {
       })
       const result = await trained.evaluate(data)
       const left = data.skipped > 0 ? `\n${describeSkipped(data.skipped)}` : ''
-      return { text: describe(result) + left, json: { ...result, skipped: data.skipped } }
+      return { text: describeEvaluation(result) + left, json: { ...result, skipped: data.skipped } }
     },
   },
 
@@ -104,11 +106,15 @@ export const classifyTask: Task<classify.Classifier, Types> = {
     options: (command) =>
       command
         .option('--text <column>', 'column with the texts (default: as in training)')
+        .option('--why', 'show what each word contributes to the label')
         .addOption(formatOption()),
     help: `
 Prints the label, its probability and the text, separated by tabs. JSON lines have the columns of
 the input and predicted, probability and probabilities; an input's column with one of these names is
 kept as input_predicted and so on. An empty text gets the label of a text of unknown words.
+
+With --why the words of the text speak for the label (green, +) or against it (red, -), in nats: their
+sum is log p/(1-p) of the label less that of a text of as many unknown words.
 
 ${textLinesHelp}`,
     examples: [
@@ -116,21 +122,40 @@ ${textLinesHelp}`,
       'refrain predict reviews.refrain --file new.csv --text review > labelled.tsv',
       `echo '{"text":"a fine film"}' | refrain predict reviews.refrain`,
       'cat lines.txt | refrain predict reviews.refrain',
+      'refrain predict reviews.refrain --why "not as dull as its title"',
     ],
     read: ({ training, source, options: { text = columnsOf(training)?.text, format }, io }) =>
       readTextItems(source, { text, format, purpose: 'classify', io }),
-    async answer({ trained, items }) {
+    async answer({ trained, items, options }) {
       const predictions = await trained.predict(items.map(({ text }) => text))
-      return predictions.map(({ label, probability, probabilities }, i) => {
+      const facts: Fact[] = []
+      for (const [i, { label, probability, probabilities }] of predictions.entries()) {
         const { text, values } = items[i]
-        return {
-          text: `${label}\t${probability.toFixed(4)}\t${text.replace(/\s+/g, ' ')}`,
-          json: withResult(values, { predicted: label, probability, probabilities }),
-        }
-      })
+        const why = options.why ? await trained.explain(text) : undefined
+        const shown = why ? formatWhy(why, useColour()) : text.replace(/\s+/g, ' ')
+        const { score, baseline, tokens } = why ?? {}
+        facts.push({
+          text: `${label}\t${probability.toFixed(4)}\t${shown}`,
+          json: withResult(values, {
+            predicted: label,
+            probability,
+            probabilities,
+            ...(why && { score, baseline, tokens }),
+          }),
+        })
+      }
+      return facts
     },
   },
 }
+
+/** How the LSTM's outputs become one vector. */
+export const poolingOption = (usual: string = defaults.pooling) =>
+  new Option('--pooling <kind>', "what the label is read from: of each unit's outputs over time")
+    .choices(['max', 'mean+max', 'last', 'attention'])
+    .default(usual)
+
+const useColour = () => process.stdout.isTTY && !process.env.NO_COLOR
 
 function addTrainOptions(command: Command): void {
   command
@@ -143,6 +168,11 @@ function addTrainOptions(command: Command): void {
       'share of the numbers dropped in training',
       numberFrom(0, 0.99),
       defaults.dropout,
+    )
+    .addOption(
+      new Option('--tokens <kind>', 'what texts are cut into')
+        .choices(['words', 'subwords'])
+        .default(defaults.tokens),
     )
     .option(
       '--vocabulary <n>',
@@ -157,6 +187,7 @@ function addTrainOptions(command: Command): void {
       wholeNumber(1),
       defaults.maxLength,
     )
+    .addOption(poolingOption())
     .option('--balance', 'make rare labels count as much as frequent ones')
     .addOption(skipMissingOption())
     .addOption(formatOption())
@@ -170,8 +201,8 @@ function columnsOf(training: TrainingRecord): { text: string; label: string } | 
 
 type Counts = readonly (readonly [label: string, rows: number])[]
 
-/** The rows of each label, most frequent first. */
-function countLabels(labels: readonly string[]): Counts {
+/** The examples of each label, most frequent first. */
+export function countLabels(labels: readonly string[]): Counts {
   const counts = new Map<string, number>()
   for (const label of labels) counts.set(label, (counts.get(label) ?? 0) + 1)
   return [...counts].sort(([a, x], [b, y]) => y - x || (a < b ? -1 : 1))
@@ -189,7 +220,7 @@ function describeExamples({ labels, skipped }: Examples, counts: Counts): Fact {
 }
 
 /** What looks wrong in the rows of each label. */
-function doubtsAbout(counts: Counts, rows: number): string {
+export function doubtsAbout(counts: Counts, rows: number): string {
   const single = counts.filter(([, n]) => n === 1).map(([name]) => name)
   if (counts.length > 100 || counts.length > rows / 2) {
     return (
@@ -202,7 +233,7 @@ function doubtsAbout(counts: Counts, rows: number): string {
   return `too few to learn from: only one row has the label ${names}`
 }
 
-function describeKept({ history }: classify.Classifier): Fact | undefined {
+export function describeKept({ history }: classify.Classifier): Fact | undefined {
   const { valLoss, valAccuracy } = history!.history
   if (!valLoss?.length) return undefined
   const best = classify.bestEpoch(history!)
@@ -216,15 +247,22 @@ function describeKept({ history }: classify.Classifier): Fact | undefined {
   }
 }
 
-function describeClassifier({ vocabulary, labels, maxLength }: classify.Classifier): string {
-  const shown = Math.min(12, vocabulary.size - 2)
-  const words = vocabulary.decode(Array.from({ length: shown }, (_, i) => i + 2))
+function describeClassifier({ encoder, labels }: classify.Classifier<'text'>): string {
+  const { vocabulary, maxLength } = encoder
   const names = list(labels.labels.slice(0, 20))
-  return [
+  const lines = [
     `Classifies texts into ${plural(labels.size, 'label')}: ${names}${labels.size > 20 ? ', …' : ''}`,
-    `Vocabulary: ${count(vocabulary.size)} ids, the most frequent: ${words.join(' ')}`,
-    `Reads the first ${plural(maxLength, 'word')} of a text`,
-  ].join('\n')
+  ]
+  if (vocabulary instanceof Vocabulary) {
+    const shown = Math.min(12, vocabulary.size - 2)
+    const words = vocabulary.decode(Array.from({ length: shown }, (_, i) => i + 2))
+    lines.push(`Vocabulary: ${count(vocabulary.size)} ids, the most frequent: ${words.join(' ')}`)
+    lines.push(`Reads the first ${plural(maxLength, 'word')} of a text`)
+  } else {
+    lines.push(`Vocabulary: ${count(vocabulary.size)} pieces of words`)
+    lines.push(`Reads the first ${plural(maxLength, 'piece')} of a text`)
+  }
+  return lines.join('\n')
 }
 
 function describeRecord(training: NonNullable<TrainingRecord>): string {
@@ -240,10 +278,19 @@ function describeRecord(training: NonNullable<TrainingRecord>): string {
 
 const share = (value: number) => (value * 100).toFixed(1)
 
-function describe({ examples, accuracy, loss, labels, confusion }: classify.Evaluation) {
+/** Scores of an evaluation, as tables. */
+export function describeEvaluation({
+  examples,
+  accuracy,
+  loss,
+  calibrationError,
+  labels,
+  confusion,
+}: classify.Evaluation): string {
   const most = labels.reduce((a, b) => (b.examples > a.examples ? b : a))
   const lines = [
-    `accuracy ${percent(accuracy)} on ${plural(examples, 'row')}, loss ${loss.toFixed(4)}`,
+    `accuracy ${percent(accuracy)} on ${plural(examples, 'row')}, loss ${loss.toFixed(4)}, ` +
+      `probabilities off by ${percent(calibrationError)}`,
     `always answering '${most.label}' would be right in ${percent(most.examples / examples)}`,
     '',
     table([
@@ -258,7 +305,7 @@ function describe({ examples, accuracy, loss, labels, confusion }: classify.Eval
     ]),
   ]
   // A matrix of more labels than a screen is wide helps nobody; --json has it.
-  if (labels.length <= 10) {
+  if (confusion.length > 0 && labels.length <= 10) {
     const names = labels.map(({ label }) => label)
     const matrix = names.map((name, i) => [name, ...confusion[i].map(count)])
     lines.push('', table([['is \\ predicted', ...names], ...matrix]))

@@ -1,6 +1,13 @@
 /** The tasks, in the order in which help shows them. */
 import type { Task } from '../task.ts'
 import { classifyTask } from './classify.ts'
+import { classifyAudioTask, classifySeriesTask, classifyVideoTask } from './classify-recordings.ts'
 import { tagTask } from './tag.ts'
 
-export const tasks: readonly Task[] = [classifyTask, tagTask]
+export const tasks: readonly Task[] = [
+  classifyTask,
+  classifySeriesTask,
+  classifyAudioTask,
+  classifyVideoTask,
+  tagTask,
+]

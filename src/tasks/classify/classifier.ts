@@ -1,6 +1,5 @@
 /** A trained classifier: a model with what turns items into its inputs and its outputs into labels. */
 import { LabelEncoder } from '../../data/labels.ts'
-import { tokenize } from '../../data/tokenize.ts'
 import { Vocabulary } from '../../data/vocabulary.ts'
 import { RefrainError, show } from '../../errors.ts'
 import { type LoadedFile, loadFile } from '../../model/load.ts'
@@ -36,7 +35,8 @@ export interface TextExplanation {
   readonly tokens: readonly { readonly token: string; readonly contribution: number }[]
 }
 
-export const task = 'classify'
+/** The name of the task in files and in the command, by the kind of inputs. */
+export const taskOf = (kind: InputKind) => (kind === 'text' ? 'classify' : `classify-${kind}`)
 
 /** The parts of a classifier. */
 export interface Parts<Kind extends InputKind = InputKind> {
@@ -78,16 +78,6 @@ export class Classifier<Kind extends InputKind = InputKind> {
     this.history = history ?? null
   }
 
-  /** The words of a classifier of texts. */
-  get vocabulary(): Vocabulary {
-    return (this.encoder as EncoderOf<'text'>).vocabulary
-  }
-
-  /** How many words of a text a classifier of texts reads. */
-  get maxLength(): number {
-    return (this.encoder as EncoderOf<'text'>).maxLength
-  }
-
   /** Labels of items, with probabilities, in the order of the items. */
   async predict(items: readonly Item<Kind>[]): Promise<Prediction[]> {
     this.#check('predict', items)
@@ -109,8 +99,8 @@ export class Classifier<Kind extends InputKind = InputKind> {
 
   /** Scores on labelled examples. Throws `BAD_DATA` on a label that training never saw. */
   async evaluate(examples: Examples): Promise<Evaluation> {
-    const items = itemsOf(task, examples, this.encoder.kind) as readonly Item<Kind>[]
-    this.#check(task, items)
+    const items = itemsOf('classify', examples, this.encoder.kind) as readonly Item<Kind>[]
+    this.#check('classify', items)
     checkLengths(items, examples.labels)
     const truth = this.#targets.numbers(examples.labels, examples.where?.bind(examples))
     const probabilities = await this.#probabilities(items)
@@ -156,7 +146,7 @@ export class Classifier<Kind extends InputKind = InputKind> {
         several: this.several,
       },
     )
-    const words = tokenize(text)
+    const words = encoder.tokens(text)
     return {
       label: name,
       probability: prediction.probabilities[name],
@@ -218,8 +208,7 @@ export function encodersOf(
   thresholds: readonly number[],
 ) {
   return {
-    task,
-    input: encoder.kind,
+    task: taskOf(encoder.kind as InputKind),
     ...encoder.toJSON(),
     labels: labels.toJSON(),
     several,
@@ -236,17 +225,16 @@ export async function load(path: string): Promise<Classifier> {
 /** The classifier in a file that is already read; `path` is for error messages. */
 export function fromFile(file: LoadedFile, path: string): Classifier {
   const { model } = file
-  const json = encodersOfTask(file, path, task, 'a classifier')
+  const found = (file.encoders as { task?: unknown } | null)?.task
+  const kinds = Object.keys(inputs) as InputKind[]
+  const kind = kinds.find((one) => taskOf(one) === found) ?? 'text'
+  const json = encodersOfTask(file, path, taskOf(kind), 'a classifier')
   let parts: Omit<Parts, 'model'>
   try {
-    // The first files were of texts and did not say so.
-    const { input = 'text', several = false, temperature = 1 } = json
-    if (!Object.hasOwn(inputs, input as string)) {
-      throw new RefrainError('BAD_FILE', `expected a known kind of inputs, got ${show(input)}`)
-    }
+    const { several = false, temperature = 1 } = json
     const targets = new Targets(LabelEncoder.fromJSON(json.labels), several === true)
     parts = {
-      encoder: inputs[input as InputKind].fromJSON(json),
+      encoder: inputs[kind].fromJSON(json),
       targets,
       temperature: checkNumber('temperature', temperature, 0.01, 100),
       thresholds: targets.several ? checkThresholds(json.thresholds, targets) : [],
@@ -256,18 +244,18 @@ export function fromFile(file: LoadedFile, path: string): Classifier {
   }
   const { encoder, targets } = parts
   const [x] = model.graph!.inputs
-  const found = encoder.kind === 'text' ? model.parameters.parameters[0].shape[0] : x.shape.at(-1)
+  const size = encoder.kind === 'text' ? model.parameters.parameters[0].shape[0] : x.shape.at(-1)
   const outputs = model.graph!.outputs[0].shape
   const fits =
     x.dtype === encoder.input.dtype &&
     x.shape.slice(1).join() === encoder.input.shape.join() &&
     model.graph!.outputs.length === 1 &&
     outputs.length === 2
-  if (!fits || found !== encoder.size || outputs[1] !== targets.size) {
+  if (!fits || size !== encoder.size || outputs[1] !== targets.size) {
     throw new RefrainError(
       'BAD_FILE',
       `${path}: its ${encoder.size} ${encoder.unit} and its ${targets.size} labels do not fit its ` +
-        `weights, which are for ${found} ${encoder.unit} and ${outputs.at(-1)} labels`,
+        `weights, which are for ${size} ${encoder.unit} and ${outputs.at(-1)} labels`,
     )
   }
   return new Classifier({ model, ...parts })

@@ -89,10 +89,10 @@ describe('three labels', () => {
   test('a file gives the same predictions', async () => {
     const path = join(folder, 'three.refrain')
     await classifier.save(path, { note: 'by a test' })
-    const again = await classify.load(path)
+    const again = (await classify.load(path)) as classify.Classifier<'text'>
     expect(await again.predict(data.texts)).toEqual(await classifier.predict(data.texts))
     expect(again.labels.labels).toEqual(['animal', 'colour', 'place'])
-    expect(again.maxLength).toBe(400)
+    expect(again.encoder.maxLength).toBe(400)
   })
 
   test('the same seed gives the same predictions, another one others', async () => {
@@ -204,7 +204,7 @@ describe('errors', () => {
       writeFileSync(path, encodeSafetensors(tensors, { ...metadata, encoders: text }))
       return classify.load(path)
     }
-    const words = (await classify.load(good)).vocabulary.size
+    const words = ((await classify.load(good)) as classify.Classifier<'text'>).encoder.size
     await expect(
       forge((encoders) => {
         encoders.labels = { labels: ['a', 'b', 'c'] }

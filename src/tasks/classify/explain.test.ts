@@ -48,3 +48,27 @@ test('explanations of texts without words, and of unknown labels', async () => {
     "explain: unknown label 'goood'; did you mean 'good'?",
   )
 })
+
+test('pieces of words: words that training never saw, of parts that it saw', async () => {
+  const options = { ...small, epochs: 25, tokens: 'subwords', vocabulary: 300 } as const
+  const forms = [...good, ...bad].flatMap((word) =>
+    ['ish', 'able', 'ness'].map((end) => word + end),
+  )
+  const seen = forms.filter((form) => form !== 'greatness')
+  const data = {
+    texts: frames.flatMap((frame) => seen.map((form) => frame.replace('%', form))),
+    labels: frames.flatMap(() => seen.map((_, i) => (i < 8 ? 'good' : 'bad'))),
+  }
+  const classifier = await classify.train(data, options)
+  const [{ label }] = await classifier.predict(['the film is greatness'])
+  expect(label).toBe('good')
+  const { tokens, score, baseline } = await classifier.explain('Fine')
+  expect(
+    tokens
+      .map(({ token }) => token)
+      .join('')
+      .trim(),
+  ).toBe('fine')
+  const total = tokens.reduce((sum, { contribution }) => sum + contribution, 0)
+  expect(total).toBeCloseTo(score - baseline, 8)
+})

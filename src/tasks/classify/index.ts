@@ -1,6 +1,8 @@
 /** Classification, many to one: `train` makes a `Classifier`, which is one `.refrain` file. */
 
+export type { Sound } from '../../data/wav.ts'
 export { bestEpoch } from '../training.ts'
+export { AudioEncoder, type AudioOptions, audioDefaults } from './audio.ts'
 export {
   Classifier,
   fromFile,
@@ -14,7 +16,9 @@ export type {
   Examples,
   InputKind,
   KindOf,
+  LabelledClips,
   LabelledSeries,
+  LabelledSounds,
   LabelledTexts,
   OptionsOf,
 } from './inputs.ts'
@@ -23,5 +27,12 @@ export { Scaler } from './scaler.ts'
 export type { Evaluation } from './scores.ts'
 export { SeriesEncoder, type SeriesOptions, type Steps, seriesDefaults } from './series.ts'
 export { type Labels, Targets } from './targets.ts'
-export { type ClassifyOptions, defaults, TextEncoder } from './texts.ts'
+export { type ClassifyOptions, defaults, TextEncoder, type Tokens } from './texts.ts'
 export { train } from './train.ts'
+export {
+  type Clip,
+  type FrameReader,
+  VideoEncoder,
+  type VideoOptions,
+  videoDefaults,
+} from './video.ts'

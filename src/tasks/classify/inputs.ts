@@ -1,11 +1,14 @@
 /** The kinds of inputs that there are, and the examples of each. */
+import type { Sound } from '../../data/wav.ts'
 import { RefrainError, show } from '../../errors.ts'
+import { type AudioOptions, audio } from './audio.ts'
 import { type SeriesOptions, type Steps, series } from './series.ts'
 import type { Labels } from './targets.ts'
 import { type ClassifyOptions, texts } from './texts.ts'
+import { type Clip, type VideoOptions, video } from './video.ts'
 
 /** All kinds of inputs. */
-export const inputs = { text: texts, series }
+export const inputs = { text: texts, series, audio, video }
 
 /** A kind of inputs. */
 export type InputKind = keyof typeof inputs
@@ -27,25 +30,48 @@ export interface LabelledSeries extends Labelled {
   readonly series: readonly Steps[]
 }
 
+/** Sounds with their labels. */
+export interface LabelledSounds extends Labelled {
+  readonly sounds: readonly Sound[]
+}
+
+/** Clips with their labels. */
+export interface LabelledClips extends Labelled {
+  readonly clips: readonly Clip[]
+}
+
 /** Labelled items of one kind. */
-export type Examples = LabelledTexts | LabelledSeries
+export type Examples = LabelledTexts | LabelledSeries | LabelledSounds | LabelledClips
 
 /** The kind of these examples. */
 export type KindOf<E> = E extends LabelledTexts
   ? 'text'
   : E extends LabelledSeries
     ? 'series'
-    : never
+    : E extends LabelledSounds
+      ? 'audio'
+      : E extends LabelledClips
+        ? 'video'
+        : never
 
 /** The options of `train` for these examples. */
 export type OptionsOf<E> = E extends LabelledTexts
   ? ClassifyOptions
   : E extends LabelledSeries
     ? SeriesOptions
-    : never
+    : E extends LabelledSounds
+      ? AudioOptions
+      : E extends LabelledClips
+        ? VideoOptions
+        : never
 
 /** The name of the items among the examples, by their kind. */
-const fields: Record<InputKind, string> = { text: 'texts', series: 'series' }
+const fields: Record<InputKind, string> = {
+  text: 'texts',
+  series: 'series',
+  audio: 'sounds',
+  video: 'clips',
+}
 
 /** The kind of the examples' items. Throws `BAD_ARGUMENT` for no examples. */
 export function kindOf(where: string, examples: Examples): InputKind {

@@ -114,7 +114,7 @@ describe('errors', () => {
       'explain: expected a classifier of texts, this one is of series',
     )
     await expect(classify.train({ labels } as never)).rejects.toThrow(
-      'classify.train: expected { texts | series, labels }, got { labels }',
+      'classify.train: expected { texts | series | sounds | clips, labels }, got { labels }',
     )
   })
 })

@@ -1,19 +1,30 @@
-/** Texts as inputs: words → ids → word vectors. */
+/** Texts as inputs: words, or pieces of words → ids → vectors. */
+import { Subwords } from '../../data/subwords.ts'
+import { plainText, tokenize } from '../../data/tokenize.ts'
 import { Vocabulary } from '../../data/vocabulary.ts'
 import { embedding as embeddingLayer } from '../../layers/embedding.ts'
-import { checkInteger, checkTexts } from '../../util/check.ts'
+import { checkInteger, checkOneOf, checkTexts } from '../../util/check.ts'
 import type { Encoder, Inputs } from './encoder.ts'
 import { type CommonOptions, commonDefaults } from './options.ts'
+
+/** What texts are cut into. */
+export type Tokens = 'words' | 'subwords'
 
 /** Options of `classify.train` for texts; the defaults suit up to 100,000 of them. */
 export interface ClassifyOptions extends CommonOptions {
   /** Width of the word vectors. Default 64. */
   embedding?: number
-  /** Most words in the vocabulary. Default 20,000. */
+  /**
+   * 'words', or 'subwords': pieces of words, learned by byte-pair encoding, of which any word can be
+   * made. They help where words have many forms or are run together, and make texts longer. Default
+   * 'words'.
+   */
+  tokens?: Tokens
+  /** Most words or pieces in the vocabulary. Default 20,000. */
   vocabulary?: number
-  /** How often a word must occur to be in the vocabulary. Default 1. */
+  /** How often a word, or of pieces a character, must occur to be in the vocabulary. Default 1. */
   minCount?: number
-  /** Words of a text that are read, from its start. Default 400. */
+  /** Words or pieces of a text that are read, from its start. Default 400. */
   maxLength?: number
 }
 
@@ -21,6 +32,7 @@ export interface ClassifyOptions extends CommonOptions {
 export const defaults = {
   ...commonDefaults,
   embedding: 64,
+  tokens: 'words' as Tokens,
   vocabulary: 20_000,
   minCount: 1,
   maxLength: 400,
@@ -33,13 +45,16 @@ const orUnknown = (ids: Int32Array) => (ids.length === 0 ? Int32Array.of(Vocabul
 export class TextEncoder implements Encoder<string> {
   readonly kind = 'text'
   readonly input = { shape: [null], dtype: 'int32' } as const
-  readonly unit = 'words'
-  readonly vocabulary: Vocabulary
+  readonly vocabulary: Vocabulary | Subwords
   readonly maxLength: number
 
-  constructor(vocabulary: Vocabulary, maxLength: number) {
+  constructor(vocabulary: Vocabulary | Subwords, maxLength: number) {
     this.vocabulary = vocabulary
     this.maxLength = maxLength
+  }
+
+  get unit(): string {
+    return this.vocabulary instanceof Vocabulary ? 'words' : 'pieces'
   }
 
   /** Number of ids. */
@@ -47,14 +62,28 @@ export class TextEncoder implements Encoder<string> {
     return this.vocabulary.size
   }
 
-  /** The ids of each text's words. */
+  /** The ids of each text's words or pieces. */
   encode(texts: readonly string[]): Int32Array[] {
-    const { maxLength } = this
-    return this.vocabulary.encodeTexts(texts, { maxLength }).map(orUnknown)
+    const { vocabulary, maxLength } = this
+    if (vocabulary instanceof Vocabulary) {
+      return vocabulary.encodeTexts(texts, { maxLength }).map(orUnknown)
+    }
+    const rows = vocabulary.encodeTexts(texts.map((text) => plainText(text)))
+    return rows.map((ids) => orUnknown(ids.subarray(0, maxLength)))
+  }
+
+  /** What of a text each id stands for. */
+  tokens(text: string): string[] {
+    const { vocabulary, maxLength } = this
+    if (vocabulary instanceof Vocabulary) return tokenize(text).slice(0, maxLength)
+    return vocabulary.pieces(this.encode([text])[0])
   }
 
   toJSON() {
-    return { vocabulary: this.vocabulary.toJSON(), maxLength: this.maxLength }
+    const { vocabulary, maxLength } = this
+    return vocabulary instanceof Vocabulary
+      ? { vocabulary: vocabulary.toJSON(), maxLength }
+      : { subwords: vocabulary.toJSON(), maxLength }
   }
 }
 
@@ -63,13 +92,21 @@ export const texts: Inputs<string, typeof defaults, TextEncoder> = {
   what: 'text',
   defaults,
   check: checkTexts,
-  learn(items, { vocabulary: maxSize, minCount, maxLength }) {
+  learn(items, { tokens, vocabulary: maxSize, minCount, maxLength }) {
     checkInteger("classify.train 'maxLength'", maxLength)
+    checkOneOf("classify.train 'tokens'", tokens, ['words', 'subwords'])
+    if (tokens === 'subwords') {
+      const plain = items.map((text) => plainText(text))
+      const encoder = new TextEncoder(Subwords.learn(plain, { size: maxSize, minCount }), maxLength)
+      return { encoder, rows: encoder.encode(items) }
+    }
     const { vocabulary, ids } = Vocabulary.fromTexts(items, { maxSize, minCount, maxLength })
     return { encoder: new TextEncoder(vocabulary, maxLength), rows: ids.map(orUnknown) }
   },
-  fromJSON: ({ vocabulary, maxLength }) =>
-    new TextEncoder(Vocabulary.fromJSON(vocabulary), checkInteger('maxLength', maxLength)),
+  fromJSON({ vocabulary, subwords, maxLength }) {
+    const own = subwords ? Subwords.fromJSON(subwords) : Vocabulary.fromJSON(vocabulary)
+    return new TextEncoder(own, checkInteger('maxLength', maxLength))
+  },
   front(x, { size }, { embedding }) {
     return embeddingLayer({ inputDim: size, outputDim: embedding, maskZero: true }).apply(x)
   },

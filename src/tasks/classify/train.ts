@@ -3,14 +3,7 @@ import { pick, split } from '../../data/split.ts'
 import { checkNumber } from '../../util/check.ts'
 import { settingsOf, stoppingByAccuracy } from '../training.ts'
 import { cool, fitTemperature, fitThresholds } from './calibration.ts'
-import {
-  Classifier,
-  checkLengths,
-  encodersOf,
-  type Parts,
-  probabilitiesOf,
-  task,
-} from './classifier.ts'
+import { Classifier, checkLengths, encodersOf, type Parts, probabilitiesOf } from './classifier.ts'
 import type { Encoder, Inputs } from './encoder.ts'
 import { type Examples, inputs, itemsOf, type KindOf, kindOf, type OptionsOf } from './inputs.ts'
 import { buildModel } from './network.ts'
@@ -35,7 +28,7 @@ export async function train<E extends Examples>(
   const fixed = settings.threshold === 'validation' ? 0.5 : settings.threshold
   checkNumber("classify.train 'threshold'", fixed, 0, 1)
   const items = itemsOf('classify.train', examples, kind)
-  input.check(task, items)
+  input.check('classify', items)
   checkLengths(items, examples.labels)
   const targets = Targets.learn(examples.labels)
   const numbers = targets.numbers(examples.labels)

