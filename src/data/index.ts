@@ -21,6 +21,7 @@ export {
 } from './music.ts'
 export * from './pairs.ts'
 export * from './read-series.ts'
+export * from './read-vectors.ts'
 export * from './recordings.ts'
 export { type RollRow, readRolls } from './rolls.ts'
 export { locate, type Place, type TableRow } from './row.ts'

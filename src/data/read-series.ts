@@ -1,6 +1,7 @@
 /** Reads series of numbers from tables and checks them. Node only. */
 import { RefrainError, show } from '../errors.ts'
 import { checkOptions, nearest } from '../util/check.ts'
+import { numberOf } from './number.ts'
 import { locate, type Place } from './row.ts'
 import type { Series } from './series.ts'
 import type { Source } from './source.ts'
@@ -47,7 +48,7 @@ export interface SeriesTable {
 
 const optionNames = ['time', 'values', 'id', 'past', 'known', 'fill', 'format'] as const
 const timeNames = ['time', 'date', 'datetime', 'timestamp', 'ds', 'month', 'day', 'year']
-const missing = new Set(['', 'nan', 'na', 'n/a', 'null', 'none', '?'])
+const numbersHint = 'Name the columns with numbers to forecast with --values (values)'
 
 /** The columns of a table by their part. */
 interface Parts {
@@ -96,7 +97,9 @@ export async function readSeries(
     }
     rows.places.push(place)
     if (time !== null) rows.times.push(timeOf(row[time], time, place))
-    for (const [name, list] of rows.columns) list.push(numberOf(row[name], name, place))
+    for (const [name, list] of rows.columns) {
+      list.push(numberOf(row[name], name, place, numbersHint))
+    }
   }
   const filled = { numbers: 0, rows: 0 }
   const series = [...bySeries].map(([id, rows], i) =>
@@ -174,22 +177,6 @@ function timeOf(value: unknown, column: string, place: Place): ParsedTime {
     `${locate(place)}: expected a date or a number in the column '${column}', got ${show(value)}`,
     "Write dates as '2016-07-01' or '2016-07-01 13:00', or leave the times out with --time none " +
       '(time: null)',
-  )
-}
-
-/** NaN if there is none. */
-function numberOf(value: unknown, column: string, place: Place): number {
-  if (value === undefined || value === null || Number.isNaN(value)) return Number.NaN
-  const isText = typeof value === 'string'
-  if (isText && missing.has(value.trim().toLowerCase())) return Number.NaN
-  const number = isText ? Number(value) : typeof value === 'boolean' ? Number(value) : value
-  if (typeof number === 'number' && Number.isFinite(Math.fround(number))) return number
-  throw new RefrainError(
-    'BAD_DATA',
-    `${locate(place)}: expected a number in the column '${column}', got ${show(value)}`,
-    isText && /^-?\d+,\d+$/.test(value)
-      ? 'Write decimals with a point'
-      : 'Name the columns with numbers to forecast with --values (values)',
   )
 }
 

@@ -1,5 +1,5 @@
 /** Times of series: dates as they are written in files, equally spaced, and continued after the last. */
-import { RefrainError, show } from '../errors.ts'
+import { RefrainError } from '../errors.ts'
 
 /**
  * Equally spaced times: time i is `start` + i · `step`. Plain JSON; the times of a series need no list.
@@ -220,19 +220,4 @@ function mostFrequent(differences: readonly number[]): number {
     from = i
   }
   return best
-}
-
-/** Fails unless `value` is an axis, as a file may say. */
-export function checkAxis(value: unknown): TimeAxis {
-  const { start, step, unit, format, day } = (value ?? {}) as Partial<TimeAxis>
-  const fits =
-    Number.isFinite(start) &&
-    Number.isFinite(step) &&
-    step! > 0 &&
-    ['milliseconds', 'months', 'numbers'].includes(unit as string) &&
-    typeof format === 'string' &&
-    format.length <= 40 &&
-    (day === undefined || (Number.isInteger(day) && day >= 1 && day <= 31))
-  if (fits) return value as TimeAxis
-  throw new RefrainError('BAD_FILE', `expected a time axis, got ${show(value)}`)
 }

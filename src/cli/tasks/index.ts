@@ -2,6 +2,8 @@
 import type { Task } from '../task.ts'
 import { classifyTask } from './classify.ts'
 import { classifyAudioTask, classifySeriesTask, classifyVideoTask } from './classify-recordings.ts'
+import { forecastTask } from './forecast.ts'
+import { regressTask } from './regress.ts'
 import { tagTask } from './tag.ts'
 
 export const tasks: readonly Task[] = [
@@ -10,4 +12,6 @@ export const tasks: readonly Task[] = [
   classifyAudioTask,
   classifyVideoTask,
   tagTask,
+  forecastTask,
+  regressTask,
 ]
