@@ -1,5 +1,6 @@
 /** `refrain evaluate`: how well a model does on data with the answers. */
 import { Printer } from './io.ts'
+import { plotTo } from './plot.ts'
 import type { ModelVerb } from './verbs.ts'
 
 export const evaluateVerb: ModelVerb = {
@@ -10,6 +11,8 @@ export const evaluateVerb: ModelVerb = {
   async run({ task, trained, file }, files, options, io) {
     const { training } = file
     const fact = await task.evaluate!.run({ trained, training, files, options })
+    if (options.plot && fact.chart) await plotTo(options.plot, [fact.chart()])
+    else if (options.plot) io.stderr.write('refrain: --plot: there is no chart of this\n')
     new Printer(io, options).print(fact.text, fact.json)
   },
 }

@@ -1,5 +1,6 @@
 /** `refrain generate`: what a model makes up. */
 import { Printer } from './io.ts'
+import { type Chart, plotTo } from './plot.ts'
 import type { ModelVerb } from './verbs.ts'
 
 export const generateVerb: ModelVerb = {
@@ -13,6 +14,11 @@ export const generateVerb: ModelVerb = {
   async run({ task, trained, file }, inputs, options, io) {
     const printer = new Printer(io, options)
     const { training } = file
-    await task.generate!.run({ trained, training, inputs, options, io, printer })
+    const charts: Chart[] = []
+    const draw = (chart: () => Chart) => {
+      if (options.plot) charts.push(chart())
+    }
+    await task.generate!.run({ trained, training, inputs, options, io, printer, draw })
+    if (charts.length > 0) await plotTo(options.plot!, charts)
   },
 }

@@ -51,6 +51,9 @@ export function useThreads(threads: number | undefined): void {
   if (threads !== undefined) defaultBackend().threads = threads
 }
 
+/** Where a chart goes. */
+export const plotOption = (what: string) => new Option('--plot <file>', `draw ${what} as SVG`)
+
 /** Whether rows without a text or label are left out. */
 export const skipMissingOption = () =>
   new Option('--skip-missing', 'leave out rows without a text or label instead of failing')

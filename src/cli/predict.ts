@@ -1,6 +1,7 @@
 /** `refrain predict`: a model's answers to arguments, files or standard input. */
 import { RefrainError } from '../errors.ts'
 import { type Io, Printer } from './io.ts'
+import { type Chart, plotTo } from './plot.ts'
 import type { InputSource, Task } from './task.ts'
 import type { ModelOptions, ModelVerb } from './verbs.ts'
 
@@ -10,6 +11,9 @@ interface PredictOptions extends ModelOptions {
 
 /** Inputs given to the model at once. */
 const mostAtOnce = 512
+
+/** Charts in one file. */
+const mostCharts = 20
 
 export const predictVerb: ModelVerb = {
   name: 'predict',
@@ -30,13 +34,21 @@ export const predictVerb: ModelVerb = {
     const json = options.json || (source.kind === 'stdin' && jsonForStdin(task))
     const printer = new Printer(io, { json })
     const items = verb.read({ trained, training, source, options, io })
-    let any = false
+    const charts: Chart[] = []
+    let answered = 0
     for await (const batch of inBatches(items, mostAtOnce)) {
-      any = true
+      answered += batch.length
       const answers = await verb.answer({ trained, items: batch, options })
-      for (const { text, json } of answers) printer.print(text, json)
+      for (const { text, json, chart } of answers) {
+        printer.print(text, json)
+        if (options.plot && chart && charts.length < mostCharts) charts.push(chart())
+      }
     }
-    if (!any) throw nothingTo(task)
+    if (answered === 0) throw nothingTo(task)
+    if (charts.length === 0) return
+    await plotTo(options.plot!, charts)
+    if (answered <= mostCharts) return
+    io.stderr.write(`refrain: ${options.plot} shows the first ${mostCharts} of ${answered}\n`)
   },
 }
 

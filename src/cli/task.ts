@@ -7,8 +7,9 @@
  *   --json, --quiet, --threads, and of --epochs, --seed, --validation, --patience, --batch-size,
  *   --learning-rate and --clip-norm those that `defaults` has) and the task's own. It calls `read`,
  *   shows what was read, calls `train` with the settings, shows progress, saves a checkpoint each
- *   epoch, each minute and on Ctrl-C, and saves the result. Options whose name in camelCase is in
+ *   epoch, each minute and on Ctrl-C, saves the result and draws the loss curves. Options whose name in camelCase is in
  *   `defaults` are settings: they are handed to `train`, and a run with --resume must have the same.
+ * - **--plot** is there for verbs with `plots`; facts bring their chart (`charts.ts` has the usual ones).
  * - **A model** is found by its file, or by its name if it is shipped; its task by the field `task` of
  *   its encoders. So `refrain predict model.refrain --help` shows the options of that model's task.
  * - **What is printed** is a {@link Fact}, as text for people and as JSON for machines.
@@ -22,6 +23,7 @@ import type { LoadedFile, Model } from '../model/index.ts'
 import type { RunOptions } from '../tasks/training.ts'
 import type { History } from '../train/plan.ts'
 import type { Io, Printer } from './io.ts'
+import type { Chart } from './plot.ts'
 
 /** Something to say. */
 export interface Fact {
@@ -29,6 +31,8 @@ export interface Fact {
   readonly text: string
   /** For machines: one object, on one line. */
   readonly json: object
+  /** For --plot; see `charts.ts`. Called only if it is asked for. */
+  readonly chart?: () => Chart
 }
 
 /** What a task's `train` makes and its `fromFile` reads. */
@@ -53,6 +57,8 @@ export interface Verb {
   readonly help?: string
   /** Commands to try, without a prompt: 'refrain evaluate reviews.refrain test.csv'. */
   readonly examples: readonly string[]
+  /** What --plot draws: 'the confusion matrix'. Without it there is no --plot. */
+  readonly plots?: string
 }
 
 /** What `read` makes of the files. */
@@ -66,8 +72,8 @@ export interface Prepared<Data> {
   readonly record?: Record<string, unknown>
 }
 
-/** `refrain train NAME files… --out model.refrain` */
-export interface TrainVerb<T extends Trained, Options, Data> extends Verb {
+/** `refrain train NAME files… --out model.refrain`; --plot draws its loss curves. */
+export interface TrainVerb<T extends Trained, Options, Data> extends Omit<Verb, 'plots'> {
   /** What the files are: 'tables, or folders with a sub-folder for each label'. */
   readonly files: string
   /** The defaults of the task's `train`: the names of its settings, and what help shows. */
@@ -137,6 +143,8 @@ export interface GenerateVerb<T extends Trained, Options> extends Verb {
     options: Options
     io: Io
     printer: Printer
+    /** Adds a chart for --plot; the function is called only if it is asked for. */
+    draw(chart: () => Chart): void
   }): Promise<void>
 }
 

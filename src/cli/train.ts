@@ -9,8 +9,17 @@ import type { RunOptions } from '../tasks/training.ts'
 import { type Callback, checkpoint } from '../train/callbacks.ts'
 import type { History } from '../train/plan.ts'
 import { formatNumber, progress } from '../train/progress.ts'
+import { lossCurves } from './charts.ts'
 import { type Io, Printer, plural } from './io.ts'
-import { addCommon, numberFrom, threadsOption, useThreads, wholeNumber } from './options.ts'
+import {
+  addCommon,
+  numberFrom,
+  plotOption,
+  threadsOption,
+  useThreads,
+  wholeNumber,
+} from './options.ts'
+import { checkPlot, plotTo } from './plot.ts'
 import type { Fact, Task } from './task.ts'
 import { tasks } from './tasks/index.ts'
 import { helpOf } from './verbs.ts'
@@ -18,6 +27,7 @@ import { helpOf } from './verbs.ts'
 interface TrainOptions extends Record<string, unknown> {
   out?: string
   resume?: boolean
+  plot?: string
   threads?: number
   json?: boolean
   quiet?: boolean
@@ -40,6 +50,7 @@ function addTask(train: Command, task: Task, io: Io): void {
   addSettings(command, task.train.defaults)
   command
     .option('--resume', 'go on from where Ctrl-C or a crash ended this very command')
+    .addOption(plotOption('loss and metrics of each epoch'))
     .addOption(threadsOption())
     .option('--json', 'print JSON lines')
     .option('--quiet', 'print nothing but errors')
@@ -92,6 +103,7 @@ async function trainTask(
   const out = await checkOut(task, options.out)
   const saveTo = checkpointOf(out)
   await checkWritable(saveTo)
+  await checkPlot(options.plot)
   const settings = settingsOf(task, options)
   if (resume) await checkResumable(task, saveTo, settings)
   const printer = new Printer(io, { json, quiet })
@@ -135,6 +147,10 @@ async function trainTask(
     bytes: size,
     ...more?.json,
   })
+  if (options.plot === undefined) return
+  const best = (kept?.json as { bestEpoch?: number } | undefined)?.bestEpoch
+  await plotTo(options.plot, [lossCurves(history, out, best)])
+  printer.note(`drew ${options.plot}`, { event: 'plotted', file: options.plot })
 }
 
 /** The file to write, which can be written. */

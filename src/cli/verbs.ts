@@ -6,12 +6,14 @@ import { Command } from 'commander'
 import { RefrainError } from '../errors.ts'
 import type { Io } from './io.ts'
 import { type Opened, openModel } from './model.ts'
-import { addCommon, threadsOption, useThreads } from './options.ts'
+import { addCommon, plotOption, threadsOption, useThreads } from './options.ts'
+import { checkPlot } from './plot.ts'
 import type { Task, Verb } from './task.ts'
 import { tasks } from './tasks/index.ts'
 
 /** Options that every verb on a model has. */
 export interface ModelOptions {
+  plot?: string
   threads?: number
   json?: boolean
 }
@@ -43,6 +45,8 @@ export function addVerb(program: Command, verb: ModelVerb, io: Io, opened?: Open
     .argument(...verb.inputs(task))
   own?.options?.(command)
   verb.options(command, task)
+  const plots = own ? own.plots : 'charts of what is printed, where the task has some,'
+  if (plots) command.addOption(plotOption(plots))
   command.addOption(threadsOption())
   addCommon(command)
   const help = own
@@ -52,6 +56,7 @@ export function addVerb(program: Command, verb: ModelVerb, io: Io, opened?: Open
     .addHelpText('after', help)
     .action(async (_model: string, inputs: string[], options: ModelOptions) => {
       useThreads(options.threads)
+      await checkPlot(options.plot)
       await verb.run(opened!, inputs, options, io)
     })
 }

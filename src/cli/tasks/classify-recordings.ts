@@ -14,6 +14,7 @@ import { count, list, plural } from '../io.ts'
 import { numberFrom, wholeNumber } from '../options.ts'
 import type { InputSource, Task } from '../task.ts'
 import {
+  chartOf,
   countLabels,
   describeEvaluation,
   describeKept,
@@ -111,12 +112,13 @@ function taskOf(own: Kind): Task<Any, { data: Labelled; item: Item; trainOptions
       description: `compare a classifier with labelled ${own.one}s`,
       files: own.files,
       help: own.help,
+      plots: 'the confusion matrix',
       examples: [own.examples.evaluate],
       async run({ trained, training, files }) {
         const result = await trained.evaluate(
           await own.read(files, (training?.columns ?? {}) as Options),
         )
-        return { text: describeEvaluation(result), json: result }
+        return { text: describeEvaluation(result), json: result, chart: chartOf(result, files) }
       },
     },
     predict: {

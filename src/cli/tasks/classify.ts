@@ -4,6 +4,7 @@ import { type Examples, readExamples } from '../../data/examples.ts'
 import type { TableFormat } from '../../data/table.ts'
 import { Vocabulary } from '../../data/vocabulary.ts'
 import * as classify from '../../tasks/classify/index.ts'
+import { confusionMatrix } from '../charts.ts'
 import { count, list, percent, plural, table } from '../io.ts'
 import {
   describeSkipped,
@@ -80,6 +81,7 @@ export const classifyTask: Task<classify.Classifier<'text'>, Types> = {
         .addOption(skipMissingOption())
         .addOption(formatOption()),
     help: filesHelp,
+    plots: 'the confusion matrix',
     examples: [
       'refrain evaluate reviews.refrain test.csv',
       'refrain evaluate imdb.refrain aclImdb/test --json',
@@ -95,7 +97,11 @@ export const classifyTask: Task<classify.Classifier<'text'>, Types> = {
       })
       const result = await trained.evaluate(data)
       const left = data.skipped > 0 ? `\n${describeSkipped(data.skipped)}` : ''
-      return { text: describeEvaluation(result) + left, json: { ...result, skipped: data.skipped } }
+      return {
+        text: describeEvaluation(result) + left,
+        json: { ...result, skipped: data.skipped },
+        chart: chartOf(result, files),
+      }
     },
   },
 
@@ -277,6 +283,12 @@ function describeRecord(training: NonNullable<TrainingRecord>): string {
 }
 
 const share = (value: number) => (value * 100).toFixed(1)
+
+/** The confusion matrix, where examples have one label. */
+export function chartOf({ labels, confusion }: classify.Evaluation, files: readonly string[]) {
+  const names = labels.map(({ label }) => label)
+  return confusion.length > 0 ? () => confusionMatrix(names, confusion, files.join(' ')) : undefined
+}
 
 /** Scores of an evaluation, as tables. */
 export function describeEvaluation({
