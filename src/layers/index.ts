@@ -1,6 +1,11 @@
 export * from './activation.ts'
 export * from './additive-attention.ts'
 export * from './attention.ts'
+export {
+  type AttentionDecoderOptions,
+  type AttentionDecoderOutputs,
+  attentionDecoder,
+} from './attention-decoder.ts'
 export * from './attention-layer.ts'
 export * from './bidirectional.ts'
 export * from './cell.ts'
@@ -28,6 +33,7 @@ export * from './operations.ts'
 export * from './pooling.ts'
 export * from './recurrent.ts'
 export * from './reshape.ts'
+export { type ScheduledSamplingOptions, scheduledSampling } from './scheduled-sampling.ts'
 export * from './simple-rnn.ts'
 export type { StepOutput } from './steps.ts'
 export { type TiedDenseOptions, tiedDense } from './tied-dense.ts'

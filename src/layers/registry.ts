@@ -4,6 +4,7 @@ import { suggest } from '../util/check.ts'
 import { activation } from './activation.ts'
 import { additiveAttention } from './additive-attention.ts'
 import { attention } from './attention.ts'
+import { attentionDecoder } from './attention-decoder.ts'
 import { bidirectional } from './bidirectional.ts'
 import { type Cell, rnn } from './cell.ts'
 import { gruCell, lstmCell, simpleRnnCell, stackedRnnCells } from './cells.ts'
@@ -31,6 +32,7 @@ import {
 } from './pooling.ts'
 import type { RecurrentLayer } from './recurrent.ts'
 import { permute, repeatVector, reshape } from './reshape.ts'
+import { scheduledSampling } from './scheduled-sampling.ts'
 import { simpleRnn } from './simple-rnn.ts'
 import { tiedDenseByName } from './tied-dense.ts'
 import { timeDistributed } from './time-distributed.ts'
@@ -54,6 +56,7 @@ const makers: Record<string, (options: never, make: Make) => Layer> = {
   activation,
   additiveAttention,
   attention,
+  attentionDecoder,
   averagePooling1d,
   averagePooling2d,
   conv1d,
@@ -88,6 +91,7 @@ const makers: Record<string, (options: never, make: Make) => Layer> = {
   permute,
   repeatVector,
   reshape,
+  scheduledSampling,
   simpleRnn,
   simpleRnnCell,
   spatialDropout1d,

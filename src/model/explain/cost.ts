@@ -49,7 +49,7 @@ const trainable = (layer: Layer) => layer.parameters.some((parameter) => paramet
 /** The cost of a call; of a layer that is not known, one operation for each element. */
 export function layerCost(call: Call, floatBytes: number): LayerCost {
   const { layer } = call
-  if (layer.kind === 'rnn') return cells(call, floatBytes)
+  if (layer.kind === 'rnn' || layer.kind === 'attentionDecoder') return cells(call, floatBytes)
   if (layer instanceof RecurrentLayer) return recurrent(call, floatBytes)
   switch (layer.kind) {
     case 'dense':
@@ -65,6 +65,7 @@ export function layerCost(call: Call, floatBytes: number): LayerCost {
     case 'flatten':
     case 'reshape':
     case 'timeDistributed':
+    case 'scheduledSampling':
     case 'tokenDropout':
     case 'model':
     case 'sequential':
