@@ -100,12 +100,14 @@ class Heap {
  *
  * @param words each as ids of `symbols`; -1 is joined with nothing
  * @param counts how often each word occurs
+ * @param longest most code units of a symbol
  */
 export function learnMerges(
   words: readonly (readonly number[])[],
   counts: readonly number[],
   symbols: Symbols,
   size: number,
+  longest: number,
 ): number[] {
   const length = words.reduce((sum, word) => sum + word.length, 0)
   const ids = new Int32Array(length)
@@ -161,9 +163,11 @@ export function learnMerges(
       continue
     }
     if (top.count < 2) break
-    const merged = symbols.add(symbols.strings[left] + symbols.strings[right])
-    merges.push(left, right)
     pairs.delete(pairKey(left, right))
+    const text = symbols.strings[left] + symbols.strings[right]
+    if (text.length > longest) continue
+    const merged = symbols.add(text)
+    merges.push(left, right)
     for (const place of top.pair.places) {
       const second = next[place]
       if (ids[place] !== left || second < 0 || ids[second] !== right) continue

@@ -35,6 +35,13 @@ test('a run of one character', () => {
   expect(subwords.pieces(subwords.encode('aaaaa'))).toEqual(['aaaa', 'a'])
 })
 
+test('pieces of limited length', () => {
+  const two = Subwords.learn(paper, { ...plain, pieceLength: 2 })
+  expect(two.pieces(two.encode('newest'))).toEqual(['n', 'ew', 'es', 't'])
+  const letters = Subwords.learn(paper, { ...plain, pieceLength: 1 })
+  expect(letters.toJSON().merges).toEqual([])
+})
+
 test('what is decoded is the text, whatever it holds', () => {
   const learned = fc.array(fc.string({ unit: 'grapheme', maxLength: 30 }))
   const options = fc.record({

@@ -8,6 +8,8 @@ import { grown } from './token-table.ts'
 export interface SubwordsOptions {
   /** Most ids, with the reserved ones; fewer if the texts have too few pieces. Default: 8,000. */
   size?: number
+  /** Most UTF-16 units of a piece: 1 for characters alone. Default: no limit. */
+  pieceLength?: number
   /** How often a character must occur to get an id of its own. Default: 2. */
   minCount?: number
   /**
@@ -88,8 +90,20 @@ export class Subwords {
    * frequent when their turn comes. Pairs do not reach over the end of a word.
    */
   static learn(texts: Iterable<string>, options: SubwordsOptions = {}): Subwords {
-    checkOptions('Subwords.learn', options, ['size', 'minCount', 'bytes', 'leadingSpace'])
-    const { bytes = true, leadingSpace = true, minCount = 2, size = 8000 } = options
+    checkOptions('Subwords.learn', options, [
+      'size',
+      'pieceLength',
+      'minCount',
+      'bytes',
+      'leadingSpace',
+    ])
+    const {
+      pieceLength = Infinity,
+      bytes = true,
+      leadingSpace = true,
+      minCount = 2,
+      size = 8000,
+    } = options
     const symbols = firstSymbols(bytes)
     const least = symbols.strings.length + 1
     if (checkInteger('Subwords.learn: size', size, least) > idLimit) {
@@ -99,6 +113,7 @@ export class Subwords {
       )
     }
     checkInteger('Subwords.learn: minCount', minCount)
+    if (pieceLength !== Infinity) checkInteger('Subwords.learn: pieceLength', pieceLength)
     const words = new Map<string, number>()
     for (const text of texts) {
       for (const part of wordsOf(text, leadingSpace)) words.set(part, (words.get(part) ?? 0) + 1)
@@ -108,7 +123,7 @@ export class Subwords {
     const characters = frequentCharacters(parts, counts, minCount).slice(0, size - least + 1)
     for (const character of characters) symbols.add(character)
     const rows = parts.map((part) => part.map((character) => symbols.idOf(character) ?? -1))
-    const merges = learnMerges(rows, counts, symbols, size)
+    const merges = learnMerges(rows, counts, symbols, size, pieceLength)
     return new Subwords({ characters, merges, bytes, leadingSpace }, symbols)
   }
 
