@@ -5,6 +5,7 @@ import { classifyAudioTask, classifySeriesTask, classifyVideoTask } from './clas
 import { forecastTask } from './forecast.ts'
 import { regressTask } from './regress.ts'
 import { tagTask } from './tag.ts'
+import { translateTask } from './translate.ts'
 
 export const tasks: readonly Task[] = [
   classifyTask,
@@ -12,6 +13,7 @@ export const tasks: readonly Task[] = [
   classifyAudioTask,
   classifyVideoTask,
   tagTask,
+  translateTask,
   forecastTask,
   regressTask,
 ]
