@@ -30,7 +30,8 @@ export default async function brown(args = []) {
     test,
     false,
   )
-  const options = { epochs: 8, batchSize: 32, learningRateDecay: 0.3, ...flags.options }
+  const own = { epochs: 6, batchSize: 32, learningRate: 3e-3, learningRateDecay: 0.4 }
+  const options = { ...own, ...flags.options }
   const result = await measure('brown', train, test, { ...flags, options })
   return { ...result, target: 0.96, baseline }
 }
