@@ -18,7 +18,7 @@ export interface TagBaseline {
   predict(sentences: readonly (readonly string[])[]): Promise<string[][]>
 }
 
-/** Counts. */
+/** The name counted most; of equal ones the first in code order. */
 function mostOf(counts: ReadonlyMap<string, number>): string {
   const [[best]] = [...counts].sort(([a, n], [b, m]) => m - n || (a < b ? -1 : 1))
   return best

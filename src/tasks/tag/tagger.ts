@@ -41,7 +41,10 @@ export interface TagSpan {
 
 /** A sentence with its tags. */
 export interface Tagged {
-  /** As it was given; words that were given, joined by spaces. */
+  /**
+   * As it was given, in Unicode's form NFC and with plain apostrophes; words that were given, joined
+   * by spaces.
+   */
   readonly text: string
   readonly tokens: readonly string[]
   /** Where in `text` each word begins and ends. */
