@@ -14,7 +14,8 @@ const documentMark = '-DOCSTART-'
 /**
  * Sentences of a file of columns. Tabs separate them if the first word's line has one, else spaces.
  * `-DOCSTART-` begins a document. Before a sentence's first word, a line that begins with '#' is a
- * comment, unless it has as many columns as the file's other lines: then '#' is the word.
+ * comment, unless it has as many columns as the file's other lines: then '#' is the word. Before the
+ * file's first word, one that begins with '# ' is.
  */
 export async function* readConll(
   text: AsyncIterable<string>,
@@ -45,10 +46,11 @@ export async function* readConll(
       document++
       continue
     }
-    if (width === 0 && content.includes('\t') && !content.startsWith('#')) separator = /\t/
+    const mayBeComment = content.startsWith('#') && tokens.length === 0
+    if (width === 0 && /^# /.test(content)) continue
+    if (width === 0 && content.includes('\t')) separator = /\t/
     const columns = content.trimEnd().split(separator)
-    const comment = content.startsWith('#') && tokens.length === 0 && columns.length !== width
-    if (comment && (width > 0 || /^#\s/.test(content))) continue
+    if (mayBeComment && width > 0 && columns.length !== width) continue
     if (width === 0) {
       width = columns.length
       checkColumns(name, line, width, { tokenColumn, tagColumn })
