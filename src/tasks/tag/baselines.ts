@@ -47,9 +47,9 @@ export function mostFrequentTags(data: TaggedSentences): TagBaseline {
 
 /** Options of {@link featureCrf}. */
 export interface FeatureCrfOptions {
-  /** Default 10. */
+  /** Default 20. */
   epochs?: number
-  /** Adam's. Default 0.05. */
+  /** Adam's. Default 0.5: weights move far, as features are rare and the mean of 22 counts. */
   learningRate?: number
   /** Of weights that features share, as their hashes fall. Default 2^17. */
   buckets?: number
@@ -68,8 +68,8 @@ export async function featureCrf(
   options: FeatureCrfOptions = {},
 ): Promise<TagBaseline> {
   checkOptions('featureCrf', options, ['epochs', 'learningRate', 'buckets', 'seed'])
-  const { learningRate = 0.05, buckets = 2 ** 17, seed = 0 } = options
-  const epochs = checkInteger("featureCrf 'epochs'", options.epochs ?? 10)
+  const { learningRate = 0.5, buckets = 2 ** 17, seed = 0 } = options
+  const epochs = checkInteger("featureCrf 'epochs'", options.epochs ?? 20)
   checkNumber("featureCrf 'learningRate'", learningRate, 0)
   checkInteger("featureCrf 'buckets'", buckets)
   checkSentences('featureCrf', data)
