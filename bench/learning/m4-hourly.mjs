@@ -18,7 +18,8 @@ const settings = {
   horizon,
   season: 24,
   window: 168,
-  normalize: 'mean',
+  scale: 'log',
+  normalize: 'season',
   loss: 'meanAbsoluteError',
   // One horizon: no series has so many values that a twentieth is more.
   validation: 0.05,

@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { jsonLines, Workplace } from '../../../test/cli/harness.ts'
 
@@ -52,6 +52,9 @@ test('predict continues tables; what is known in advance goes on', async () => {
   const lines = (await prints(['predict', model, '--file', future])).trim().split('\n')
   expect(lines.map((line) => line.split('\t')[0])).toEqual([day(40), day(41)])
   expect(lines[0].split('\t')).toHaveLength(5)
+  await prints(['predict', model, '--file', future, '--plot', at('chart.svg')])
+  const chart = readFileSync(at('chart.svg'), 'utf8')
+  for (const word of ['sales', 'past', 'forecast']) expect(chart).toContain(`>${word}<`)
   const [json] = jsonLines(await prints(['predict', model, '--json'], { stdin: all.join('\n') }))
   expect(json).toMatchObject({ id: '1', times: [day(40), day(41)] })
   expect(await failure(['predict', model, '--file', table])).toBe(

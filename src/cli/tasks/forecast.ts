@@ -9,10 +9,11 @@ import {
 import type { Series } from '../../data/series.ts'
 import type { Source } from '../../data/source.ts'
 import type { TableFormat } from '../../data/table.ts'
-import { describeStep, writeTime } from '../../data/time.ts'
+import { describeStep, timeAt, writeTime } from '../../data/time.ts'
 import { RefrainError } from '../../errors.ts'
 import * as forecast from '../../tasks/forecast/index.ts'
 import { normalizations, scalings } from '../../tasks/forecast/scale.ts'
+import { forecastChart } from '../charts.ts'
 import { count, list, plural, table } from '../io.ts'
 import { formatOption, numberFrom, wholeNumber } from '../options.ts'
 import type { Fact, Task, TrainingRecord } from '../task.ts'
@@ -114,6 +115,7 @@ All before --from is history: give the training data, too, and name where the te
     files: 'tables with a row for each time',
     options: (command) => addColumnOptions(command, ' (default: as in training)'),
     jsonForStdin: false,
+    plots: 'the forecast of the first column, behind what came before',
     help: `${filesHelp}
 Standard input is CSV, if --format says nothing else. Columns known in advance (--known) must go on
 after the last value.
@@ -136,9 +138,38 @@ forecast, then its quantiles, separated by tabs. JSON lines have a series each.`
     },
     async answer({ trained, items }) {
       const named = items.length > 1 || items[0].id !== '1'
-      return (await trained.predict(items)).map((one) => describeForecast(one, named))
+      return (await trained.predict(items)).map((one, i) => ({
+        ...describeForecast(one, named),
+        chart: () => chartOf(items[i], one, trained.layout),
+      }))
     },
   },
+}
+
+/** The first column: its forecast, the outermost quantiles, and two windows of its past. */
+function chartOf(series: Series, one: forecast.Forecast, { window, horizon }: forecast.Layout) {
+  const { axis, length } = series
+  const at = (i: number) => {
+    if (!axis) return i + 1
+    const time = timeAt(axis, i)
+    return axis.unit === 'numbers' ? time : new Date(time).toISOString()
+  }
+  const [column] = Object.keys(one.values)
+  const bands = Object.values(one.quantiles).map((of) => of[column])
+  const start = Math.max(0, length - 2 * Math.max(window, horizon))
+  const past = Array.from(series.values[column].subarray(start), (value, i) => ({
+    at: at(start + i),
+    value,
+  }))
+  const points = one.values[column].map((value, h) => ({
+    at: at(length + h),
+    value,
+    ...(bands.length > 1 && { low: bands[0][h], high: bands[bands.length - 1][h] }),
+  }))
+  return forecastChart(
+    { past, forecast: points },
+    series.id === '1' ? column : `${column}, ${series.id}`,
+  )
 }
 
 const whole = (text: string) => {

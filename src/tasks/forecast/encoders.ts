@@ -28,11 +28,11 @@ const fail = (what: string, got: unknown): never => {
 const isScale = (value: unknown) =>
   Array.isArray(value) && value.length === 2 && value.every(Number.isFinite) && value[1] > 0
 
-function scalesFrom(what: string, value: unknown, count: number): Scale[] {
+function scalesFrom(what: string, value: unknown, count: number, log = false): Scale[] {
   if (!Array.isArray(value) || value.length !== count || !value.every(isScale)) {
     return fail(`${count} pairs of numbers as ${what}`, value)
   }
-  return value.map(([shift, factor]) => ({ shift, factor }))
+  return value.map(([shift, factor]) => ({ shift, factor, ...(log && { log }) }))
 }
 
 function namesFrom(what: string, value: unknown, least = 0): string[] {
@@ -130,7 +130,7 @@ export function partsFrom(json: Record<string, unknown>, model: Model): Forecast
     scales: new Map(
       scales.map(([id, list]) => [
         typeof id === 'string' ? id : fail('a name of a series', id),
-        scalesFrom(`scales of '${id}'`, list, columns.values.length),
+        scalesFrom(`scales of '${id}'`, list, columns.values.length, json.scaling === 'log'),
       ]),
     ),
     covariates: scalesFrom(

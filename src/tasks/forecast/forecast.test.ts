@@ -193,6 +193,21 @@ describe('several series with two columns, what is known in advance, and dates',
   })
 })
 
+test('a logarithmic scale: forecasts stay above 0, and files know of it', async () => {
+  const values = Array.from({ length: 160 }, (_, t) => Math.exp(2 * Math.sin(t / 4) + t / 80))
+  const options = { ...small, horizon: 4, window: 30, season: 25, scale: 'log' } as const
+  const forecaster = await forecast.train({ values }, options)
+  expect(forecaster.validation!.best).toBe('model')
+  const path = join(folder, 'log.refrain')
+  await forecaster.save(path)
+  const again = await (await forecast.load(path)).predict({ values })
+  expect(again).toEqual(await forecaster.predict({ values }))
+  expect(Math.min(...again[0].values.value)).toBeGreaterThan(0)
+  await expect(forecaster.predict({ values: values.map((value) => value - 1) })).rejects.toThrow(
+    "series '1': the scale 'log' needs numbers above 0, got",
+  )
+})
+
 test('quantiles hold their share of the values and do not cross', async () => {
   const values = Array.from({ length: 700 }, (_, t) => 10 * Math.sin(t / 3) + 4 * noise.normal())
   const forecaster = await forecast.train(
@@ -417,7 +432,9 @@ describe('errors', () => {
     expect(await forge((json) => (json.scales = [['1', [[0, 0]]]]))).toBe(
       `BAD_FILE ${path}: expected 1 pairs of numbers as scales of '1', got [[…]]`,
     )
-    expect(await forge((json) => (json.scaling = 'log'))).toContain('standard, minMax, none as')
+    expect(await forge((json) => (json.scaling = 'root'))).toContain(
+      'standard, minMax, log, none as',
+    )
     expect(await forge((json) => (json.layout!.columns.values = ['a', 'a']))).toContain(
       'different names',
     )

@@ -5,7 +5,7 @@ import { RefrainError, show } from '../../errors.ts'
 import type { Model } from '../../model/model.ts'
 import type { History } from '../../train/plan.ts'
 import { checkInteger, checkOptions } from '../../util/check.ts'
-import { fitScale, type Scale, type Scaling, shiftAt } from './scale.ts'
+import { checkLog, fitScale, type Scale, type Scaling, shiftAt, unscaleValue } from './scale.ts'
 import { ErrorSums, type Scores, seasonalError, seasonalNaive } from './scores.ts'
 import {
   checkColumns,
@@ -263,6 +263,9 @@ export class Forecaster {
     const { layout } = this
     const { step } = this.#parts
     checkColumns(name, layout, series)
+    if (this.#parts.scaling === 'log') {
+      for (const column of layout.columns.values) checkLog(name, series.values[column])
+    }
     if (step && series.axis) {
       const [wanted, given] = [describeStep(step), describeStep(series.axis)]
       const close = step.unit === 'numbers' && series.axis.unit === 'numbers'
@@ -304,7 +307,7 @@ export class Forecaster {
       const h = Math.floor(k / outputs / width) % layout.horizon
       const level = levels[i * width + v]
       const scale = series[origins[i].series].scales[v]
-      numbers[k] = (data[k] * level.factor + shiftAt(level, h)) * scale.factor + scale.shift
+      numbers[k] = unscaleValue(scale, data[k] * level.factor + shiftAt(level, h))
     }
     // Each quantile is learned by itself, and now and then two cross.
     if (outputs > 1) {

@@ -17,7 +17,14 @@ import { cyclesOf } from './calendar.ts'
 import { encode, partsFrom } from './encoders.ts'
 import { Forecaster } from './forecaster.ts'
 import { buildNetwork } from './network.ts'
-import { fitScale, type Normalization, normalizations, type Scaling, scalings } from './scale.ts'
+import {
+  checkLog,
+  fitScale,
+  type Normalization,
+  normalizations,
+  type Scaling,
+  scalings,
+} from './scale.ts'
 import { detectSeason } from './season.ts'
 import {
   checkColumns,
@@ -59,7 +66,7 @@ export interface ForecastOptions extends RunOptions {
   network?: 'direct' | 'decoder'
   /** Quantiles to forecast, between 0 and 1, such as [0.1, 0.5, 0.9]; 0.5, the forecast itself, is added. Default: none. */
   quantiles?: readonly number[]
-  /** Of each series, by its training part: 'standard' (mean 0, deviation 1), 'minMax' (0 to 1) or 'none'. Default 'standard'. */
+  /** Of each series, by its training part: 'standard' (mean 0, deviation 1), 'minMax' (0 to 1), 'log' (the standard one of the logarithm) or 'none'. Default 'standard'. */
   scale?: Scaling
   /**
    * What is taken from each window and given back to its forecast: 'last' its last value, 'season' its
@@ -328,7 +335,12 @@ function plan(series: readonly Series[], settings: Settings) {
     normalize,
     calendarAhead: network === 'decoder',
   }
-  for (const one of series) checkColumns(`${where}: series '${one.id}'`, layout, one)
+  for (const one of series) {
+    const name = `${where}: series '${one.id}'`
+    checkColumns(name, layout, one)
+    if (settings.scale !== 'log') continue
+    for (const column of columns.values) checkLog(name, one.values[column])
+  }
   return { layout, ends }
 }
 

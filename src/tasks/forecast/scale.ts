@@ -1,20 +1,39 @@
-/** What brings numbers to the size that a network likes: (x - shift) / factor, and back. */
+/** What brings numbers to the size that a network likes, and back. */
+import { RefrainError } from '../../errors.ts'
 
 /** Ways to scale a series. */
-export const scalings = ['standard', 'minMax', 'none'] as const
+export const scalings = ['standard', 'minMax', 'log', 'none'] as const
 
-/** 'standard': mean 0 and standard deviation 1; 'minMax': from 0 to 1. */
+/**
+ * 'standard': mean 0 and standard deviation 1; 'minMax': from 0 to 1; 'log': the same of the
+ * logarithm, so that errors count by their share of the value.
+ */
 export type Scaling = (typeof scalings)[number]
 
 /** x becomes (x - shift) / factor. */
 export interface Scale {
   readonly shift: number
   readonly factor: number
+  /** log x stands for x. */
+  readonly log?: boolean
+}
+
+/** A number in the units of the scale. */
+export const scaleValue = ({ shift, factor, log }: Scale, value: number) =>
+  ((log ? Math.log(value) : value) - shift) / factor
+
+/** A number of the scale in its own units. */
+export function unscaleValue({ shift, factor, log }: Scale, value: number): number {
+  const own = value * factor + shift
+  return log ? Math.exp(own) : own
 }
 
 /** The scale of numbers; a constant series becomes 0. */
 export function fitScale(kind: Scaling, values: ArrayLike<number>): Scale {
   if (kind === 'none' || values.length === 0) return { shift: 0, factor: 1 }
+  if (kind === 'log') {
+    return { ...fitScale('standard', Array.from(values, Math.log)), log: true }
+  }
   let [low, high, mean] = [Infinity, -Infinity, 0]
   for (let i = 0; i < values.length; i++) {
     low = Math.min(low, values[i])
@@ -26,6 +45,17 @@ export function fitScale(kind: Scaling, values: ArrayLike<number>): Scale {
   let variance = 0
   for (let i = 0; i < values.length; i++) variance += (values[i] - mean) ** 2 / values.length
   return { shift: mean, factor: Math.sqrt(variance) || 1 }
+}
+
+/** Fails on a column that has no logarithm; `where` names it. */
+export function checkLog(where: string, values: ArrayLike<number>): void {
+  const bad = Array.prototype.findIndex.call(values, (value) => !(value > 0))
+  if (bad < 0) return
+  throw new RefrainError(
+    'BAD_DATA',
+    `${where}: the scale 'log' needs numbers above 0, got ${values[bad]} at ${bad}`,
+    "Choose the scale 'standard'",
+  )
 }
 
 /** Ways to take each window's own level out of it. */

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { Random } from '../../tensor/random.ts'
 import { cyclesOf, writeCalendar } from './calendar.ts'
-import { fitScale, levelOf, shiftAt } from './scale.ts'
+import { checkLog, fitScale, levelOf, scaleValue, shiftAt, unscaleValue } from './scale.ts'
 import { autocorrelation, detectSeason } from './season.ts'
 
 test('autocorrelation', () => {
@@ -36,6 +36,13 @@ test('scales and levels', () => {
   expect(fitScale('standard', [1, 3])).toEqual({ shift: 2, factor: 1 })
   expect(fitScale('minMax', [4, 2, 10])).toEqual({ shift: 2, factor: 8 })
   expect(fitScale('none', [4, 2])).toEqual({ shift: 0, factor: 1 })
+  const log = fitScale('log', [1, Math.E ** 2])
+  expect(log).toEqual({ shift: 1, factor: 1, log: true })
+  expect(scaleValue(log, Math.E ** 3)).toBeCloseTo(2, 10)
+  expect(unscaleValue(log, 2)).toBeCloseTo(Math.E ** 3, 10)
+  expect(() => checkLog('here', [3, 0])).toThrow(
+    "here: the scale 'log' needs numbers above 0, got 0 at 1",
+  )
   expect(fitScale('standard', [5, 5, 5])).toEqual({ shift: 5, factor: 1 })
   const values = Float32Array.of(1, 10, 3, 20, 5, 30)
   const window = { from: 0, to: 3, column: 1, width: 2, season: 2 }

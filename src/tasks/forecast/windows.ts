@@ -2,7 +2,14 @@
 import type { Series } from '../../data/series.ts'
 import { RefrainError, show } from '../../errors.ts'
 import { type Cycle, writeCalendar } from './calendar.ts'
-import { type Level, levelOf, type Normalization, type Scale, shiftAt } from './scale.ts'
+import {
+  type Level,
+  levelOf,
+  type Normalization,
+  type Scale,
+  scaleValue,
+  shiftAt,
+} from './scale.ts'
 
 /** What a window looks like: steps, columns by their part, and how it is normalised. */
 export interface Layout {
@@ -70,12 +77,12 @@ export function scaleSeries(
   const put = (
     out: Float32Array,
     numbers: Float64Array,
-    { shift, factor }: Scale,
+    scale: Scale,
     at: number,
     step: number,
   ) => {
     const count = Math.min(numbers.length, out.length / step)
-    for (let t = 0; t < count; t++) out[t * step + at] = (numbers[t] - shift) / factor
+    for (let t = 0; t < count; t++) out[t * step + at] = scaleValue(scale, numbers[t])
   }
   const values = new Float32Array(length * width.values)
   columns.values.forEach((name, v) => {
