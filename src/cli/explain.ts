@@ -4,7 +4,8 @@ import { createBackend, defaultBackend } from '../kernels/backend.ts'
 import type { Backend } from '../kernels/kernels.ts'
 import { explain, loadModel } from '../model/index.ts'
 import { type Io, Printer } from './io.ts'
-import { addCommon, threadsOption, useThreads, wholeNumber } from './options.ts'
+import { findModel } from './model.ts'
+import { addCommon, modelHelp, threadsOption, useThreads, wholeNumber } from './options.ts'
 
 interface Options {
   batchSize: number
@@ -19,7 +20,7 @@ export function addExplain(program: Command, io: Io): void {
   const command = program
     .command('explain')
     .description('time each layer of a model on this machine and say what is slow, and why')
-    .argument('<model>', 'a .refrain file')
+    .argument('<model>', modelHelp)
     .option('--batch-size <n>', 'rows of a batch', wholeNumber(1), 32)
     .option(
       '--steps <steps>',
@@ -47,7 +48,7 @@ Examples:
   $ refrain explain reviews.refrain --json | jq .training`,
     )
     .action(async (path: string, options: Options) => {
-      const model = await loadModel(path, { backend: backendOf(options) })
+      const model = await loadModel(await findModel(path), { backend: backendOf(options) })
       const { batchSize, steps } = options
       const explanation = await explain(model, { batchSize, steps })
       new Printer(io, options).print(String(explanation), explanation)

@@ -4,8 +4,8 @@ import { type LoadedFile, loadFile, type Model } from '../model/index.ts'
 import { waysOf } from '../model/ways.ts'
 import { duration, formatNumber } from '../train/progress.ts'
 import { count, type Io, Printer, plural, table } from './io.ts'
-import { taskOf } from './model.ts'
-import { addCommon } from './options.ts'
+import { findModel, taskOf } from './model.ts'
+import { addCommon, modelHelp } from './options.ts'
 import type { Task } from './task.ts'
 
 /** Adds `inspect`. */
@@ -13,7 +13,7 @@ export function addInspect(program: Command, io: Io): void {
   const command = program
     .command('inspect')
     .description('show layers, shapes, parameters, vocabulary and how a model was trained')
-    .argument('<model>', 'a .refrain file')
+    .argument('<model>', modelHelp)
     .option('--json', 'print one JSON object, with the whole vocabulary')
     .addHelpText(
       'after',
@@ -27,7 +27,7 @@ Examples:
 }
 
 async function inspect(path: string, options: { json?: boolean }, io: Io): Promise<void> {
-  const file = await loadFile(path)
+  const file = await loadFile(await findModel(path))
   const { model, encoders, training, checkpoint } = file
   const parts = [model.summary(), describePaths(model)]
   const task = taskOf(file)

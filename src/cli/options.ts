@@ -26,6 +26,9 @@ export function addCommon(command: Command): Command {
   return command.option('--debug', 'on an error, show where in the program it arose')
 }
 
+/** What the argument that names a model may be. */
+export const modelHelp = 'a .refrain file, or the name of a model that comes with Refrain'
+
 /** The formats of `readTable`, for sources whose name does not tell. */
 export const formatOption = () =>
   new Option('--format <format>', 'format of the files, where the name does not tell').choices([

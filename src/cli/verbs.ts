@@ -6,7 +6,7 @@ import { Command } from 'commander'
 import { RefrainError } from '../errors.ts'
 import type { Io } from './io.ts'
 import { type Opened, openModel } from './model.ts'
-import { addCommon, plotOption, threadsOption, useThreads } from './options.ts'
+import { addCommon, modelHelp, plotOption, threadsOption, useThreads } from './options.ts'
 import { checkPlot } from './plot.ts'
 import type { Task, Verb } from './task.ts'
 import { tasks } from './tasks/index.ts'
@@ -41,7 +41,7 @@ export function addVerb(program: Command, verb: ModelVerb, io: Io, opened?: Open
   const command = program
     .command(verb.name)
     .description(own?.description ?? verb.description)
-    .argument('<model>', 'a .refrain file')
+    .argument('<model>', modelHelp)
     .argument(...verb.inputs(task))
   own?.options?.(command)
   verb.options(command, task)
