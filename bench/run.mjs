@@ -6,6 +6,7 @@ const benchmarks = {
   speed: 'a training step and a prediction beside the rivals (speed --help for its options)',
   curves: 'a training step and a prediction against B, T and U',
   encoding: 'texts to ids, as a share of the first epoch',
+  learning: 'how well the tasks learn real data: learning -- NAME [--seeds 3]',
   report: 'joins results of several runs on one day: tables, figures to reach, plot',
 }
 

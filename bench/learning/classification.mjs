@@ -14,8 +14,8 @@ export function sharedData(/** @type {string} */ name) {
 }
 
 /**
- * --seeds 3; --dev: a fifth of the training data instead of the test data, for choosing settings;
- * --options '{"units":32}': settings other than the script's.
+ * --seeds 3, or one of them: --seed 2; --dev: a fifth of the training data instead of the test data, for
+ * choosing settings; --options '{"units":32}': settings other than the script's.
  *
  * @param {string[]} args
  * @param {number} [seeds]
@@ -25,13 +25,17 @@ export function readFlags(args, seeds = 3) {
     args,
     options: {
       dev: { type: 'boolean', default: false },
+      seed: { type: 'string' },
       seeds: { type: 'string', default: String(seeds) },
       options: { type: 'string', default: '{}' },
     },
   })
   return {
     dev: values.dev,
-    seeds: Array.from({ length: Number(values.seeds) }, (_, seed) => seed),
+    seeds:
+      values.seed === undefined
+        ? Array.from({ length: Number(values.seeds) }, (_, seed) => seed)
+        : [Number(values.seed)],
     options: JSON.parse(values.options),
   }
 }

@@ -16,8 +16,8 @@ export function sharedData(/** @type {string} */ name) {
 }
 
 /**
- * --seeds 3; --dev: scores on the data that decide when to stop, instead of the test data, for choosing
- * settings; --options '{"units":32}': settings other than the script's.
+ * --seeds 3, or one of them: --seed 2; --dev: scores on the data that decide when to stop, instead of
+ * the test data, for choosing settings; --options '{"units":32}': settings other than the script's.
  *
  * @param {string[]} args
  * @param {number} [seeds]
@@ -27,13 +27,17 @@ export function readFlags(args, seeds = 3) {
     args,
     options: {
       dev: { type: 'boolean', default: false },
+      seed: { type: 'string' },
       seeds: { type: 'string', default: String(seeds) },
       options: { type: 'string', default: '{}' },
     },
   })
   return {
     dev: values.dev,
-    seeds: Array.from({ length: Number(values.seeds) }, (_, seed) => seed),
+    seeds:
+      values.seed === undefined
+        ? Array.from({ length: Number(values.seeds) }, (_, seed) => seed)
+        : [Number(values.seed)],
     options: JSON.parse(values.options),
   }
 }
