@@ -9,6 +9,7 @@ import {
   type TaggedFormat,
 } from '../../data/tagged.ts'
 import * as tag from '../../tasks/tag/index.ts'
+import { confusionMatrix } from '../charts.ts'
 import { count, list, percent, plural, table } from '../io.ts'
 import { numberFrom, wholeNumber } from '../options.ts'
 import type { Fact, InputSource, Task, TrainingRecord } from '../task.ts'
@@ -92,6 +93,7 @@ export const tagTask: Task<tag.Tagger, Types> = {
   evaluate: {
     description: 'compare a tagger with tagged sentences',
     files: 'tagged sentences',
+    plots: 'which tags are taken for which, of the 30 most frequent',
     options: addReadOptions,
     help: taggedHelp(),
     examples: [
@@ -101,7 +103,11 @@ export const tagTask: Task<tag.Tagger, Types> = {
     async run({ trained, training, files, options }) {
       const reading = { ...recorded(training), ...readingOf(options) }
       const result = await trained.evaluate(await readTagged(files, reading))
-      return { text: describe(result), json: result }
+      const { tags, confusion } = result
+      const names = tags.slice(0, 30).map((one) => one.tag)
+      const counts = confusion.slice(0, 30).map((row) => row.slice(0, 30))
+      const chart = () => confusionMatrix(names, counts, files.join(' '))
+      return { text: describe(result), json: result, chart }
     },
   },
 

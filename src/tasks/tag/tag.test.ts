@@ -129,6 +129,14 @@ describe('spans', () => {
     const { PER, DOG } = result.entities!.types
     expect(PER).toMatchObject({ support: 3, correct: 2 })
     expect(DOG).toMatchObject({ support: 1, found: 0, f1: 0 })
+    expect(result.tags.map((one) => one.tag)).toEqual(['O', 'B-PER', 'B-DOG', 'I-PER'])
+    // Oslo, taken for a place, is in no column.
+    expect(result.confusion).toEqual([
+      [6, 0, 0, 0],
+      [0, 2, 0, 0],
+      [1, 0, 0, 0],
+      [0, 0, 0, 1],
+    ])
     expect(result.tags[0]).toMatchObject({ tag: 'O', words: 6, precision: 6 / 7, recall: 1 })
   })
 

@@ -78,6 +78,8 @@ export interface Evaluation {
   readonly entities: EntityReport | null
   /** Of each tag, the most frequent first. */
   readonly tags: readonly TagScore[]
+  /** confusion[true][predicted], in the order of `tags`; other tags that were predicted are left out. */
+  readonly confusion: readonly (readonly number[])[]
   /** Tags in the sentences that training never saw: none of their words can be right. */
   readonly unknownTags: readonly string[]
 }
@@ -138,6 +140,7 @@ export class Tagger {
       if (!counts.has(tag)) counts.set(tag, [0, 0, 0])
       return counts.get(tag)!
     }
+    const pairs = new Map<string, number>()
     const total = { words: 0, right: 0, unknown: 0, unknownRight: 0 }
     data.tokens.forEach((tokens, i) => {
       const where = data.where?.(i) ?? `sentence ${i + 1}`
@@ -149,6 +152,8 @@ export class Tagger {
         of(tag)[0]++
         of(given[t])[1]++
         of(tag)[2] += right
+        const pair = `${tag}\0${given[t]}`
+        pairs.set(pair, (pairs.get(pair) ?? 0) + 1)
         total.words++
         total.right += right
         if (this.encoder.knows(tokens[t])) return
@@ -157,6 +162,7 @@ export class Tagger {
       })
     })
     const scores = [...counts].filter(([, [words]]) => words > 0).map(scoreOf)
+    scores.sort((a, b) => b.words - a.words || (a.tag < b.tag ? -1 : 1))
     return {
       sentences: data.tokens.length,
       words: total.words,
@@ -166,7 +172,8 @@ export class Tagger {
         accuracy: total.unknown === 0 ? 0 : total.unknownRight / total.unknown,
       },
       entities: this.spans ? entities.report : null,
-      tags: scores.sort((a, b) => b.words - a.words || (a.tag < b.tag ? -1 : 1)),
+      tags: scores,
+      confusion: scores.map((a) => scores.map((b) => pairs.get(`${a.tag}\0${b.tag}`) ?? 0)),
       unknownTags: [...counts.keys()].filter((tag) => !known.has(tag)).sort(),
     }
   }
