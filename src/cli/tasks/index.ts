@@ -3,6 +3,7 @@ import type { Task } from '../task.ts'
 import { classifyTask } from './classify.ts'
 import { classifyAudioTask, classifySeriesTask, classifyVideoTask } from './classify-recordings.ts'
 import { forecastTask } from './forecast.ts'
+import { generateTask } from './generate.ts'
 import { regressTask } from './regress.ts'
 import { tagTask } from './tag.ts'
 import { translateTask } from './translate.ts'
@@ -14,6 +15,7 @@ export const tasks: readonly Task[] = [
   classifyVideoTask,
   tagTask,
   translateTask,
+  generateTask,
   forecastTask,
   regressTask,
 ]

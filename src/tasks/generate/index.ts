@@ -21,6 +21,7 @@ export {
   TuneComposer,
   type TuneEvaluation,
   type TuneOptions,
+  type TuneParts,
   trainTunes,
   tuneDefaults,
 } from './composer.ts'
@@ -29,6 +30,7 @@ export {
   RollComposer,
   type RollEvaluation,
   type RollOptions,
+  type RollParts,
   type Rolls,
   rollDefaults,
   trainRolls,
@@ -37,7 +39,13 @@ export type { SamplingOptions } from './sampling.ts'
 export type { GenerateOptions } from './settings.ts'
 export { Symbols, type SymbolsJson, type Unit } from './symbols.ts'
 export { defaults, type TextOptions, train } from './text.ts'
-export { type TextEvaluation, type Texts, type WriteOptions, Writer } from './writer.ts'
+export {
+  type TextEvaluation,
+  type Texts,
+  type WriteOptions,
+  Writer,
+  type WriterParts,
+} from './writer.ts'
 
 /** What the files of this task hold. */
 export type Generator = Writer | TuneComposer | RollComposer
