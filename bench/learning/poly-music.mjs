@@ -15,12 +15,26 @@ const sets = {
   jsb: {
     file: 'JSB_Chorales.json.gz',
     target: 8.4,
-    chosen: { units: 256, layers: 1, dropout: 0.5, batchSize: 32, epochs: 30, transpose: 5 },
+    chosen: {
+      units: 256,
+      dropout: 0.3,
+      batchSize: 16,
+      epochs: 18,
+      learningRate: 8e-3,
+      transpose: 5,
+    },
   },
   nottingham: {
     file: 'Nottingham.json.gz',
     target: 3.2,
-    chosen: { units: 256, layers: 1, dropout: 0.5, batchSize: 16, epochs: 12, transpose: 2 },
+    chosen: {
+      units: 256,
+      dropout: 0.3,
+      batchSize: 16,
+      epochs: 12,
+      learningRate: 8e-3,
+      transpose: 2,
+    },
   },
 }
 
