@@ -61,11 +61,13 @@ function settingsFrom(args, chosen) {
 
 export default async function run(args = []) {
   const names = settingsFrom(args, {}).positionals
-  const results = []
+  const result = {}
   for (const name of names.length > 0 ? names : Object.keys(sets)) {
-    results.push(await runOne(name, args))
+    const own = await runOne(name, args)
+    if (own.skipped) return own
+    for (const [key, value] of Object.entries(own)) result[`${name}: ${key}`] = value
   }
-  return results
+  return result
 }
 
 async function runOne(name, args) {
@@ -75,7 +77,7 @@ async function runOne(name, args) {
   const { settings, test } = settingsFrom(args, chosen)
   const { generate } = await import('../../dist/tasks/index.js')
   const path = new URL(`../../../shared/data/poly-music/${file}`, import.meta.url)
-  if (!existsSync(path)) return { name, skipped: `there is no ${path}` }
+  if (!existsSync(path)) return { skipped: `there is no ${path}` }
   const parts = JSON.parse(gunzipSync(readFileSync(path)))
   /** Indices of keys from 0 as MIDI numbers. */
   const rolls = (part) => parts[part].map((roll) => roll.map((step) => step.map((key) => key + 21)))
@@ -93,7 +95,6 @@ async function runOne(name, args) {
   const best = 88 * Math.min(...composer.history.history.valBinaryCrossentropy)
   const tested = test ? await composer.evaluate({ rolls: rolls('test') }) : undefined
   return {
-    name,
     settings,
     seconds,
     'validation, nats a step': best,
