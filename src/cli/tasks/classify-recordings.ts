@@ -84,7 +84,11 @@ function taskOf(own: Kind): Task<Any, { data: Labelled; item: Item; trainOptions
             defaults.dropout,
           )
           .addOption(poolingOption(defaults.pooling))
-          .option('--balance', 'make rare labels count as much as frequent ones')
+          .option(
+            '--balance',
+            'make rare labels count as much as frequent ones (default: if one has 20 times as many)',
+          )
+          .option('--no-balance', 'leave them as they are')
       },
       help: own.help,
       examples: own.examples.train,

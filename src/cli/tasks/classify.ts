@@ -193,8 +193,18 @@ function addTrainOptions(command: Command): void {
       wholeNumber(1),
       defaults.maxLength,
     )
+    .option(
+      '--token-dropout <share>',
+      'share of the words that training takes for unknown ones',
+      numberFrom(0, 0.99),
+      defaults.tokenDropout,
+    )
     .addOption(poolingOption())
-    .option('--balance', 'make rare labels count as much as frequent ones')
+    .option(
+      '--balance',
+      'make rare labels count as much as frequent ones (default: if one has 20 times as many)',
+    )
+    .option('--no-balance', 'leave them as they are')
     .addOption(skipMissingOption())
     .addOption(formatOption())
 }

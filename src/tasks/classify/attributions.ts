@@ -108,7 +108,9 @@ function vectorsOf(model: Model, at: SymbolicTensor, arena: Arena, rows: readonl
   rows.forEach((row, r) => {
     input.ints.set(row, r * row.length)
   })
-  return runGraph({ ...model.graph!, outputs: [at], calls: [at.node!] }, ctx, [input])[0]
+  const graph = model.graph!
+  const calls = graph.calls.slice(0, graph.calls.indexOf(at.node!) + 1)
+  return runGraph({ ...graph, outputs: [at], calls }, ctx, [input])[0]
 }
 
 /** The score of each row, and its derivatives with respect to the row's logits. */

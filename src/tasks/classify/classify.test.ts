@@ -138,18 +138,20 @@ test('the best epoch has the highest accuracy, and of those the lowest loss', ()
   expect(classify.bestEpoch({ history: { loss: [1] } } as never)).toBe(-1)
 })
 
-test('balance lifts a label that is rare', async () => {
+test('balance lifts a label that is rare, and by itself one that is very rare', async () => {
   // Nothing tells the labels apart, so the model can only learn how frequent they are.
-  const texts = Array.from({ length: 40 }, () => 'always the same')
-  const labels = texts.map((_, i) => (i % 10 === 0 ? 'rare' : 'common'))
-  const rareness = async (balance: boolean) => {
+  const texts = Array.from({ length: 42 }, () => 'always the same')
+  const rareness = async (balance: boolean | 'auto', every = 10) => {
+    const labels = texts.map((_, i) => (i % every === 0 ? 'rare' : 'common'))
     // All rows in one step, so that chance has no part in it.
-    const options = { ...small, batchSize: 40, learningRate: 0.01, epochs: 100, balance }
+    const options = { ...small, batchSize: 42, learningRate: 0.01, epochs: 100, balance }
     const classifier = await classify.train({ texts, labels }, options)
     return (await classifier.predict(['always the same']))[0].probabilities.rare
   }
   expect(await rareness(false)).toBeCloseTo(0.1, 1)
+  expect(await rareness('auto')).toBeCloseTo(0.1, 1)
   expect(await rareness(true)).toBeCloseTo(0.5, 1)
+  expect(await rareness('auto', 21)).toBeCloseTo(0.5, 1)
 })
 
 describe('errors', () => {

@@ -40,8 +40,14 @@ describe.each(['max', 'mean+max', 'last', 'attention'] as const)('pooling %s', (
 })
 
 test('explanations of texts without words, and of unknown labels', async () => {
-  const classifier = await classify.train({ texts, labels }, { ...small, epochs: 1 })
+  const classifier = await classify.train(
+    { texts, labels },
+    { ...small, epochs: 1, tokenDropout: 0.2 },
+  )
   const { tokens, score, baseline } = await classifier.explain('')
+  const film = await classifier.explain('a film')
+  const total = film.tokens.reduce((sum, { contribution }) => sum + contribution, 0)
+  expect(total).toBeCloseTo(film.score - film.baseline, 10)
   expect(tokens).toEqual([{ token: '', contribution: 0 }])
   expect(score).toBe(baseline)
   await expect(classifier.explain('a film', 'goood')).rejects.toThrow(

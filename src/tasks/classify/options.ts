@@ -34,8 +34,11 @@ export interface CommonOptions extends RunOptions {
   pooling?: Pooling
   /** Dropout before the LSTM and before the last layer. Default 0.5; of sounds and clips 0.3. */
   dropout?: number
-  /** Weigh labels so that rare ones count as much as frequent ones; not for several labels. Default false. */
-  balance?: boolean
+  /**
+   * Weigh labels so that rare ones count as much as frequent ones; not for several labels. Default
+   * 'auto': if the most frequent has 20 times as many examples as the rarest, or more.
+   */
+  balance?: boolean | 'auto'
   /**
    * Fit the probabilities' temperature to the validation part, so that of the answers given with 80 %
    * about 80 % are right (Guo et al. 2017). Does not change which label is likeliest. Default true.
@@ -62,7 +65,7 @@ export const commonDefaults = {
   layers: 1,
   pooling: 'max' as Pooling,
   dropout: 0.5,
-  balance: false,
+  balance: 'auto' as boolean | 'auto',
   calibrate: true,
   threshold: 0.5 as number | 'validation',
   seed: 0,

@@ -80,8 +80,18 @@ export class Targets {
     return counts
   }
 
-  /** Factors that make every label weigh the same in all. */
-  balance(numbers: readonly Int32Array[]): Record<number, number> {
+  /**
+   * Factors that make every label weigh the same in all; undefined for none.
+   *
+   * @param wanted 'auto': where one label has 20 times as many examples as another
+   */
+  balance(
+    numbers: readonly Int32Array[],
+    wanted: boolean | 'auto',
+  ): Record<number, number> | undefined {
+    const counts = this.counts(numbers)
+    const uneven = Math.max(...counts) >= 20 * Math.min(...counts)
+    if (wanted === false || (wanted === 'auto' && (this.several || !uneven))) return undefined
     if (this.several) {
       throw new RefrainError(
         'BAD_ARGUMENT',
@@ -90,7 +100,7 @@ export class Targets {
       )
     }
     const even = (n: number) => (n === 0 ? 1 : numbers.length / (this.size * n))
-    return Object.fromEntries(Array.from(this.counts(numbers), (n, i) => [i, even(n)]))
+    return Object.fromEntries(Array.from(counts, (n, i) => [i, even(n)]))
   }
 }
 

@@ -3,6 +3,7 @@ import { Subwords } from '../../data/subwords.ts'
 import { plainText, tokenize } from '../../data/tokenize.ts'
 import { Vocabulary } from '../../data/vocabulary.ts'
 import { embedding as embeddingLayer } from '../../layers/embedding.ts'
+import { tokenDropout as tokenDropoutLayer } from '../../layers/token-dropout.ts'
 import { checkInteger, checkOneOf, checkTexts } from '../../util/check.ts'
 import type { Encoder, Inputs } from './encoder.ts'
 import { type CommonOptions, commonDefaults } from './options.ts'
@@ -24,6 +25,11 @@ export interface ClassifyOptions extends CommonOptions {
   vocabulary?: number
   /** How often a word, or of pieces a character, must occur to be in the vocabulary. Default 1. */
   minCount?: number
+  /**
+   * Share of the words that training takes for unknown ones, so that the model learns what to make of
+   * words that it never saw. Default 0.
+   */
+  tokenDropout?: number
   /** Words or pieces of a text that are read, from its start. Default 400. */
   maxLength?: number
 }
@@ -35,6 +41,7 @@ export const defaults = {
   tokens: 'words' as Tokens,
   vocabulary: 20_000,
   minCount: 1,
+  tokenDropout: 0,
   maxLength: 400,
 }
 
@@ -107,7 +114,8 @@ export const texts: Inputs<string, typeof defaults, TextEncoder> = {
     const own = subwords ? Subwords.fromJSON(subwords) : Vocabulary.fromJSON(vocabulary)
     return new TextEncoder(own, checkInteger('maxLength', maxLength))
   },
-  front(x, { size }, { embedding }) {
-    return embeddingLayer({ inputDim: size, outputDim: embedding, maskZero: true }).apply(x)
+  front(x, { size }, { embedding, tokenDropout }) {
+    const ids = tokenDropout === 0 ? x : tokenDropoutLayer({ rate: tokenDropout }).apply(x)
+    return embeddingLayer({ inputDim: size, outputDim: embedding, maskZero: true }).apply(ids)
   },
 }

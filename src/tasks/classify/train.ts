@@ -34,7 +34,7 @@ export async function train<E extends Examples>(
   const numbers = targets.numbers(examples.labels)
   const { seed, validation } = settings
   const parts = split(targets.strata(numbers), { validation, seed })
-  const classWeight = settings.balance ? targets.balance(pick(numbers, parts.train)) : undefined
+  const classWeight = targets.balance(pick(numbers, parts.train), settings.balance)
   const { encoder, rows } = input.learn(pick(items, parts.train), settings)
   const model = buildModel(encoder, (x) => input.front(x, encoder, settings), targets, settings)
   const labels = targets.several ? targets.size : 1
