@@ -21,10 +21,9 @@ const testCounts = [31, 35, 88, 44, 29, 24, 40, 50, 29]
 function read(path, counts) {
   const labels = counts.flatMap((count, i) => Array(count).fill(`speaker ${i + 1}`))
   const series = [[]]
-  for (const line of readFileSync(path, 'utf8')
-    .trim()
-    .split(/\s*\n\s*/)) {
-    const step = line.trim().split(/\s+/).map(Number)
+  const lines = readFileSync(path, 'utf8').split('\n')
+  for (const line of lines.map((text) => text.trim()).filter((text) => text !== '')) {
+    const step = line.split(/\s+/).map(Number)
     if (step.every((x) => x === 1)) series.push([])
     else series.at(-1).push(step)
   }
