@@ -45,6 +45,7 @@ export class Scaler {
     return scaled
   }
 
+  /** Means and deviations, for a file. */
   toJSON() {
     return { means: [...this.means], deviations: [...this.deviations] }
   }
