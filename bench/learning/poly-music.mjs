@@ -31,7 +31,7 @@ const sets = {
       units: 256,
       dropout: 0.3,
       batchSize: 16,
-      epochs: 12,
+      epochs: 40,
       learningRate: 8e-3,
       transpose: 2,
     },

@@ -29,6 +29,7 @@ d2f !fermata!a3:|
 
 X:8
 K:C
+
 CDEF|
 X:9
 K:G
@@ -54,7 +55,7 @@ describe('readAbc', () => {
         music: 'dAF DFA|!trill!d3 "Em"e3|\nd2f !fermata!a3:|',
       },
       { file: 'book.abc', row: 2, line: 15, fields: { X: ['8'], K: ['C'] }, music: 'CDEF|' },
-      { file: 'book.abc', row: 3, line: 18, fields: { X: ['9'], K: ['G'] }, music: 'G4|' },
+      { file: 'book.abc', row: 3, line: 19, fields: { X: ['9'], K: ['G'] }, music: 'G4|' },
     ])
   })
 
@@ -74,7 +75,7 @@ describe('readAbc', () => {
       "book.abc, row 1: the tune has no key; end its header with a line 'K:'",
     ],
     [
-      'X:1\nK:C\nC\n\nX:2\nK:C\n\nC',
+      'X:1\nK:C\nC\n\nX:2\nK:C\n\nX:3\nK:C\nC',
       'book.abc, row 2 (line 5): the tune has no music; write it below',
     ],
     [

@@ -55,7 +55,8 @@ async function* ofFile(source: Source): AsyncGenerator<Tune> {
       if (tune) yield finish()
       tune = { file, row: ++row, line, fields: { X: [field[2].trim()] }, music: '', body: [] }
     } else if (content.trim() === '') {
-      if (tune) yield finish()
+      // Not one between the header and the music, which some tunes have.
+      if (tune && (tune.body.length > 0 || !tune.fields.K)) yield finish()
     } else if (tune && text !== '') {
       if (tune.fields.K) {
         tune.body.push(text)
