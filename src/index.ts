@@ -231,6 +231,7 @@ export {
   labelErrorRate,
   type SequenceMetricOptions,
 } from './train/metrics-sequences.ts'
+export type { NumericsReport, NumericsStatistics } from './train/numerics.ts'
 export type { Optimizer, OptimizerOptions } from './train/optimizer.ts'
 export { adam, adamW, rmsprop, sgd } from './train/optimizers.ts'
 export type { History } from './train/plan.ts'
@@ -248,3 +249,13 @@ export {
   warmup,
 } from './train/schedules.ts'
 export type { CtcOptions } from './train/sequence-losses.ts'
+export {
+  type TuneEvaluation,
+  type TuneOptions,
+  type TuneRange,
+  type TuneResult,
+  type TuneSpace,
+  type TuneTrial,
+  type TuneValues,
+  tune,
+} from './train/tune.ts'

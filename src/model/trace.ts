@@ -1,6 +1,7 @@
 /** What recurrent layers do on given data: every gate, state and gradient, at every time step. */
 import type { RecurrentStep } from '../tensor/context.ts'
 import { type Tensor, tensorOver } from '../tensor/tensor.ts'
+import { watchNumerics } from '../train/numerics.ts'
 import { type Pass, pathOf } from '../train/watch.ts'
 import { checkOptions } from '../util/check.ts'
 import type { Model } from './model.ts'
@@ -92,7 +93,7 @@ export async function trace(
   })
 }
 
-addTracer({ trace })
+addTracer({ trace, watchNumerics })
 
 function traceOf({ layer, stateNames, steps, norms }: Pass, withGradients: boolean): LayerTrace {
   const [{ mask, gates }] = steps

@@ -3,10 +3,12 @@
  * in a bundle only if something imports `trace`, as the library as a whole does in Node.
  */
 import { RefrainError } from '../errors.ts'
+import type { watchNumerics } from '../train/numerics.ts'
 import type { trace } from './trace.ts'
 
 interface Tracer {
   readonly trace: typeof trace
+  readonly watchNumerics: typeof watchNumerics
 }
 
 let known: Tracer | null = null
@@ -22,6 +24,6 @@ export function tracerFor(what: string): Tracer {
   throw new RefrainError(
     'UNSUPPORTED',
     `${what}: its code is not in this bundle`,
-    "import { trace } from 'refrain', and call trace(model, x, y)",
+    "use trace of 'refrain' somewhere in the page, as in trace(model, x, y)",
   )
 }

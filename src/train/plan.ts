@@ -8,6 +8,9 @@ import type { Callback } from './callbacks.ts'
 import type { LossConfig } from './losses.ts'
 import type { MetricConfig } from './metric.ts'
 import type { Optimizer } from './optimizer.ts'
+import type { Gradients } from './updater.ts'
+import type { WatchingContext } from './watch.ts'
+import type { Piece } from './windows.ts'
 
 /** What can be trained: parameters, and predictions from inputs. */
 export interface Trainable {
@@ -76,6 +79,36 @@ export interface FitPlan {
   save(path: string, state: TrainerState): Promise<void>
   /** Where an earlier run stopped. */
   readonly resume: Resumed | null
+  /** Looks for the first number that is not finite; null: only loss and gradients are checked. */
+  readonly numerics?: NumericsWatch | null
+}
+
+/** What a step of the optimizer gives. */
+export interface StepNumbers {
+  readonly loss: number
+  /** Whether clipping changed the gradients. */
+  readonly clipped: boolean
+  /** Of all gradients together, before clipping. */
+  readonly norm: number
+}
+
+/** Watches over steps; `numerics.ts` has it. */
+export interface NumericsWatch {
+  /** What steps run in. */
+  readonly StepContext: typeof Context
+  /** What it runs again in. */
+  readonly AgainContext: typeof WatchingContext
+  /**
+   * Takes a step. If numbers are not finite, it runs once more what the step computes, `again`, while
+   * looking on, and throws an error that tells where; weights and states are those before the step.
+   */
+  run(options: {
+    readonly model: Trainable
+    readonly piece: Piece
+    readonly iteration: number
+    step(): StepNumbers
+    again(): { ctx: WatchingContext; loss: number; gradients: Gradients }
+  }): StepNumbers
 }
 
 /** A checkpoint: the trainer's state, and a way to put the weights back once the state fits. */

@@ -19,6 +19,7 @@ import type {
   FitPlan,
   History,
   OutputPlan,
+  StepNumbers,
   Trainable,
   TrainerState,
   TrainingData,
@@ -71,28 +72,59 @@ export class Trainer {
     this.#updater?.release()
   }
 
-  /** One optimizer step; returns the batch's loss and the predictions' metrics through `metrics`. */
-  #step(plan: FitPlan, piece: Piece): { loss: number; clipped: boolean } {
-    const { data, seed, bpttSteps } = plan
+  /** One optimizer step. */
+  #step(plan: FitPlan, piece: Piece): StepNumbers {
+    const { ctx, loss } = this.#pass(plan, piece, {
+      StepContext: plan.numerics?.StepContext ?? this.#Context,
+      carries: !!plan.bpttSteps,
+      numbers: this.#numbers,
+    })
+    const moved = ctx.within('optimizer', () => this.#update(ctx, loss))
+    ctx.finishStep()
+    this.#iteration++
+    return { loss, ...moved }
+  }
+
+  /** A step's loss and gradients, in a new context. Notes losses and metrics in `numbers`. */
+  #pass<C extends Context>(
+    { data, seed, bpttSteps }: FitPlan,
+    piece: Piece,
+    given: {
+      StepContext: new (...options: ConstructorParameters<typeof Context>) => C
+      carries: boolean
+      numbers: Numbers
+    },
+  ): { ctx: C; loss: number } {
     const { backend, parameters, states } = this.#model
-    const windows = !!bpttSteps
-    if (windows && piece.from === 0) states?.reset(true)
+    const { StepContext, carries, numbers } = given
+    if (bpttSteps && piece.from === 0) states?.reset(true)
     // A callback may have built or trained a model that shares layers with this one.
     parameters.claim()
     this.#arena.reset()
     const random = { seed, step: this.#iteration }
-    const options = { training: true, random, penalties: true, carries: windows }
-    const ctx = new this.#Context(backend, this.#arena, options)
-    const batch = ctx.within('batching', () => this.#batch(data, piece, windows))
+    const options = { training: true, random, penalties: true, carries }
+    const ctx = new StepContext(backend, this.#arena, options)
+    const batch = ctx.within('batching', () => this.#batch(data, piece, !!bpttSteps))
     ctx.within('optimizer', () => this.#moving.begin())
     const predictions = this.#model.run(ctx, batch.inputs)
-    const loss = ctx.within('loss', () => this.#losses(ctx, predictions, batch, this.#numbers))
+    const loss = ctx.within('loss', () => this.#losses(ctx, predictions, batch, numbers))
     ctx.backward()
-    const total = loss + (ctx.penalty ?? 0) + weightPenalty(ctx, parameters)
-    const clipped = ctx.within('optimizer', () => this.#update(ctx, total))
-    ctx.finishStep()
-    this.#iteration++
-    return { loss: total, clipped }
+    return { ctx, loss: loss + (ctx.penalty ?? 0) + weightPenalty(ctx, parameters) }
+  }
+
+  /** A step under the eyes of `plan.numerics`, if it is there. */
+  #watchedStep(plan: FitPlan, piece: Piece): StepNumbers {
+    const step = () => this.#step(plan, piece)
+    const { numerics } = plan
+    if (!numerics) return step()
+    const again = () => {
+      const carries = !!plan.bpttSteps || !!this.#model.states?.stateful
+      const numbers = new Numbers(this.#outputs)
+      const given = { StepContext: numerics.AgainContext, carries, numbers }
+      const { ctx, loss } = this.#pass(plan, piece, given)
+      return { ctx, loss, gradients: this.#moving.gradients(ctx) }
+    }
+    return numerics.run({ model: this.#model, piece, iteration: this.#iteration, step, again })
   }
 
   /** The rows of a piece, or its window of them. */
@@ -105,7 +137,7 @@ export class Trainer {
   /** As `#step`; null if numbers are not finite and a callback ends training for it. */
   #tryStep(plan: FitPlan, piece: Piece, run: Run) {
     try {
-      return this.#step(plan, piece)
+      return this.#watchedStep(plan, piece)
     } catch (error) {
       const watching = plan.callbacks.filter(({ onNotFinite }) => onNotFinite)
       if (!(error instanceof RefrainError) || error.code !== 'NOT_FINITE') throw error
@@ -136,31 +168,33 @@ export class Trainer {
     return total
   }
 
-  /** Moves the weights by the gradients; returns whether clipping changed them. */
-  #update(ctx: Context, loss: number): boolean {
+  /** Moves the weights by the gradients. */
+  #update(ctx: Context, loss: number): Omit<StepNumbers, 'loss'> {
     const updater = this.#moving
     const { options, average } = this.#optimizer
     const { gradientAccumulationSteps: every = 1, useEma, emaOverwriteFrequency } = options
     const step = Math.floor(this.#iteration / every)
     const last = (this.#iteration + 1) % every === 0
     const gradients = updater.gradients(ctx)
+    let [clipped, norm] = [false, 0]
     if (every > 1) {
-      this.#checkFinite(loss, gradientNorm(ctx.kernels, gradients), gradients)
+      norm = gradientNorm(ctx.kernels, gradients)
+      this.#checkFinite(loss, norm, gradients)
       updater.accumulate(every, last)
     }
-    let clipped = false
     if (last) {
-      const { scale, norm, acted } = clipGradients(ctx.kernels, gradients, options)
-      this.#checkFinite(loss, norm, gradients)
-      updater.apply(ctx, { step, rate: this.#currentRate(), scale })
-      clipped = acted
+      const clip = clipGradients(ctx.kernels, gradients, options)
+      this.#checkFinite(loss, clip.norm, gradients)
+      updater.apply(ctx, { step, rate: this.#currentRate(), scale: clip.scale })
+      clipped = clip.acted
+      norm = clip.norm
     }
     if (average && (last || useEma)) {
       updater.follow(average.share(step, this.#averagingSince))
       if (emaOverwriteFrequency && (step + 1) % emaOverwriteFrequency === 0) updater.takeAverage()
     }
     updater.constrain()
-    return clipped
+    return { clipped, norm }
   }
 
   #currentRate(): number {

@@ -24,10 +24,10 @@ export interface Pass {
   readonly norms: number[][]
 }
 
-/** Where the way back has met a gradient that is not finite. */
-export interface BadGradient extends Sight {
-  /** Of its first element that is not finite. */
-  readonly index: number
+/** A gradient that the way back has met. */
+export interface SeenGradient {
+  readonly sight: Sight
+  readonly gradient: Tensor
 }
 
 /** Recurrent layers run step by step in it; all values stay in the arena until its next reset. */
@@ -36,8 +36,10 @@ export class WatchingContext extends Context {
   readonly passes: Pass[] = []
   /** In the order of computation. */
   readonly sights: Sight[] = []
-  /** The first gradient on the way back that is not finite. */
-  badGradient: BadGradient | null = null
+  /** Gradients of states and outputs in the order of the way back, up to the first that is not finite. */
+  readonly wayBack: SeenGradient[] = []
+  /** That one, and its first element that is not finite. */
+  badGradient: (SeenGradient & { readonly index: number }) | null = null
   #owner: object | string = ''
 
   override within<T>(owner: object | string, work: () => T): T {
@@ -78,32 +80,45 @@ export class WatchingContext extends Context {
     const norms = step.states.map(() => 0)
     pass.steps[t] = step
     pass.norms[t] = norms
-    for (const [name, tensor] of Object.entries(step.gates)) {
-      this.sights.push({ layer, kind: 'gate', name, t, tensor })
-    }
     const { stateNames } = pass
+    const seen: Sight[] = Object.entries(step.gates).map(([name, tensor]) => {
+      return { layer, kind: 'gate', name, t, tensor }
+    })
     step.states.forEach((tensor, i) => {
       const sight: Sight = { layer, kind: 'state', name: stateNames[i], t, tensor }
-      this.sights.push(sight)
+      seen.push(sight)
       tensor.tracked ||= this.recording
       // Going back, all that uses the state comes before this, the step that made it after.
       this.record(tensor, [tensor], () => {
         norms[i] = this.#checkGradient(sight)
       })
     })
+    this.sights.push(...seen.sort((a, b) => orderOf(a) - orderOf(b)))
   }
 
   /** The gradient's norm. */
   #checkGradient(sight: Sight): number {
     const { kernels } = this
-    const { values, size } = this.gradientOf(sight.tensor)
+    const gradient = this.gradientOf(sight.tensor)
+    const { values, size } = gradient
     const norm = Math.sqrt(kernels.sumSquares(values, size))
-    if (!Number.isFinite(norm) && !this.badGradient) {
-      const index = kernels.firstNonFinite(values, size)
-      if (index >= 0) this.badGradient = { ...sight, index }
+    if (!this.badGradient) {
+      this.wayBack.push({ sight, gradient })
+      const index = Number.isFinite(norm) ? -1 : kernels.firstNonFinite(values, size)
+      if (index >= 0) this.badGradient = { sight, gradient, index }
     }
     return norm
   }
+}
+
+/**
+ * Within a step: cell after cell of a stack, 'c.0' before 'c.1', and in each the gates, the states but
+ * h, and at last o, which may see c, and h, which is made of both.
+ */
+function orderOf({ kind, name }: Sight): number {
+  const [own, cell = '0'] = name.split('.')
+  const rank = own === 'h' ? 3 : own === 'o' ? 2 : kind === 'state' ? 1 : 0
+  return 4 * Number(cell) + rank
 }
 
 /** A layer's path within the model: 'bidirectional/forward'. */
