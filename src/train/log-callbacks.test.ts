@@ -1,6 +1,8 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import crc32c from 'crc-32/crc32c.js'
+import protobuf from 'protobufjs/light.js'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { loadFixture } from '../../test/fixtures/load.ts'
 import type { Run } from './callbacks.ts'
@@ -12,6 +14,55 @@ beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'refrain-logs-'))
 })
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+/** As much of TensorFlow's event.proto and summary.proto as scalars need, by its field numbers. */
+const { root } = protobuf.Root.fromJSON({
+  nested: {
+    Event: {
+      oneofs: { what: { oneof: ['fileVersion', 'summary'] } },
+      fields: {
+        wallTime: { type: 'double', id: 1 },
+        step: { type: 'int64', id: 2 },
+        fileVersion: { type: 'string', id: 3 },
+        summary: { type: 'Summary', id: 5 },
+      },
+    },
+    Summary: {
+      fields: { value: { rule: 'repeated', type: 'Value', id: 1 } },
+      nested: {
+        Value: {
+          fields: { tag: { type: 'string', id: 1 }, simpleValue: { type: 'float', id: 2 } },
+        },
+      },
+    },
+  },
+})
+
+interface DecodedEvent {
+  wallTime: number
+  step?: number
+  fileVersion?: string
+  summary?: { value: { tag: string; simpleValue: number }[] }
+}
+
+/** The events of TFRecords, by programs of others: checksums by crc-32, messages by protobufjs. */
+function eventsIn(bytes: Buffer): DecodedEvent[] {
+  const type = root.lookupType('Event')
+  const events: DecodedEvent[] = []
+  for (let at = 0; at < bytes.length; ) {
+    const length = Number(bytes.readBigUInt64LE(at))
+    const [head, data] = [bytes.subarray(at, at + 8), bytes.subarray(at + 12, at + 12 + length)]
+    const checksums = [bytes.readUInt32LE(at + 8), bytes.readUInt32LE(at + 12 + length)]
+    for (const [i, part] of [head, data].entries()) {
+      // The mask of TFRecord.
+      const crc = crc32c.buf(part) >>> 0
+      expect(checksums[i]).toBe((((crc >>> 15) | (crc << 17)) + 0xa282ead8) >>> 0)
+    }
+    events.push(type.toObject(type.decode(data), { longs: Number }) as DecodedEvent)
+    at += 16 + length
+  }
+  return events
+}
 
 const runAt = (epoch: number, iteration = 0) =>
   ({ epoch, iteration, learningRate: 0.25 }) as unknown as Run
@@ -60,24 +111,6 @@ describe('tensorBoard', () => {
     },
   )
 
-  /** Records by their lengths, and of each event the step and scalars: numbers after their tags. */
-  function read(path: string) {
-    const bytes = readFileSync(path)
-    const events: Buffer[] = []
-    for (let at = 0; at < bytes.length; ) {
-      const length = Number(bytes.readBigUInt64LE(at))
-      const event = bytes.subarray(at + 12, at + 12 + length)
-      expect(bytes.subarray(at, at + length + 16)).toEqual(Buffer.from(frame(event)))
-      events.push(event)
-      at += length + 16
-    }
-    return events.map((event) => {
-      const tags = [...event.toString('latin1').matchAll(/(epoch|batch)_\w+/g)].map(([tag]) => tag)
-      const values = tags.map((tag) => event.readFloatLE(event.indexOf(tag) + tag.length + 1))
-      return Object.fromEntries(tags.map((tag, i) => [tag, values[i]]))
-    })
-  }
-
   it('writes training and validation', async () => {
     const logDir = join(folder, 'runs', 'a')
     const board = tensorBoard({ logDir, updateFreq: 2 })
@@ -91,18 +124,35 @@ describe('tensorBoard', () => {
     const files = (kind: string) => readdirSync(join(logDir, kind))
     expect(files('train')).toEqual([expect.stringMatching(/^events\.out\.tfevents\.\d+\.\d+\./)])
     const rate = { epoch_learning_rate: 0.25 }
-    expect(read(join(logDir, 'train', files('train')[0]))).toEqual([
-      {},
-      { batch_loss: 2 },
-      { batch_loss: 4 },
-      { epoch_loss: 0.5, epoch_accuracy: 0.75, ...rate },
-      { epoch_loss: 0.25, epoch_accuracy: 1, ...rate },
+    const read = (kind: string) => {
+      const [first, ...events] = eventsIn(readFileSync(join(logDir, kind, files(kind)[0])))
+      expect(first).toEqual({ wallTime: expect.any(Number), fileVersion: 'brain.Event:2' })
+      expect(Math.abs(first.wallTime - Date.now() / 1000)).toBeLessThan(60)
+      return events.map(({ step = 0, summary }) => {
+        const scalars = summary!.value.map(({ tag, simpleValue = 0 }) => [tag, simpleValue])
+        return [step, Object.fromEntries(scalars)]
+      })
+    }
+    expect(read('train')).toEqual([
+      [2, { batch_loss: 2 }],
+      [4, { batch_loss: 4 }],
+      [0, { epoch_loss: 0.5, epoch_accuracy: 0.75, ...rate }],
+      [1, { epoch_loss: 0.25, epoch_accuracy: 1, ...rate }],
     ])
-    expect(read(join(logDir, 'validation', files('validation')[0]))).toEqual([
-      {},
-      { epoch_loss: 2, epoch_accuracy: 0.125 },
-      { epoch_loss: 3, epoch_accuracy: 0 },
+    expect(read('validation')).toEqual([
+      [0, { epoch_loss: 2, epoch_accuracy: 0.125 }],
+      [1, { epoch_loss: 3, epoch_accuracy: 0 }],
     ])
+  })
+
+  it('is read back by protobufjs, whatever the step, the tag and the number', () => {
+    const scalars = { 'épochs/λ': -1.5, long: 3e38, [`x${'y'.repeat(300)}`]: Number.NaN }
+    const step = 2 ** 40 + 5
+    const [event] = eventsIn(Buffer.from(frame(encodeEvent(1700000000.25, step, scalars))))
+    const values = Object.entries(scalars).map(([tag, value]) => {
+      return { tag, simpleValue: Math.fround(value) }
+    })
+    expect(event).toEqual({ wallTime: 1700000000.25, step, summary: { value: values } })
   })
 
   it('checks its options', () => {
