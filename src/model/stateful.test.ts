@@ -17,12 +17,14 @@ import {
   flatten,
   globalAveragePooling1d,
   gru,
+  input,
   lstm,
   simpleRnn,
   timeDistributed,
 } from '../layers/index.ts'
 import { type Callback, checkpoint } from '../train/callbacks.ts'
 import { adam, sgd } from '../train/optimizers.ts'
+import { model as functional } from './functional.ts'
 import { sequential } from './sequential.ts'
 import type { FitOptions } from './training.ts'
 
@@ -146,6 +148,25 @@ eachBackend((backend) => {
         { batchSize: 6 },
       )
       expect(losses[0]).toBeCloseTo(first.loss, 5)
+    })
+
+    it('losses of several outputs are means over all steps that rows have', async () => {
+      const inputs = input({ shape: [null, 1] })
+      const h = simpleRnn({ units: 2, returnSequences: true }).apply(inputs)
+      const outputs = ['a', 'b'].map((name) => dense({ units: 1, name }).apply(h))
+      const both = functional({ inputs, outputs, backend: truth })
+      both.compile({ optimizer: sgd({ learningRate: 0 }), loss: 'mse', lossWeights: [1, 3] })
+      const lengths = [7, 2, 4]
+      const xs = lengths.map((n, row) => Array.from({ length: n }, (_, t) => [row - t / 2]))
+      const ys = lengths.map((n, row) => Array.from({ length: n }, (_, t) => [row * t]))
+      // One batch: the mean over its 13 steps.
+      const whole = await both.evaluate(xs, [ys, ys])
+      const parts = await both.evaluate(xs, [ys, ys], { bpttSteps: 3 })
+      expect(Object.keys(parts)).toEqual(['loss', 'a_loss', 'b_loss'])
+      for (const name of Object.keys(whole)) expect(parts[name]).toBeCloseTo(whole[name], 12)
+      expect(parts.loss).toBeCloseTo(parts.a_loss + 3 * parts.b_loss, 12)
+      const { history } = await both.fit(xs, [ys, ys], { bpttSteps: 3 })
+      for (const name of Object.keys(whole)) expect(history[name][0]).toBeCloseTo(whole[name], 12)
     })
 
     it('leaves no states behind', async () => {

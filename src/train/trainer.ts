@@ -107,7 +107,9 @@ export class Trainer {
     const batch = ctx.within('batching', () => this.#batch(data, piece, !!bpttSteps))
     ctx.within('optimizer', () => this.#moving.begin())
     const predictions = this.#model.run(ctx, batch.inputs)
-    const loss = ctx.within('loss', () => this.#losses(ctx, predictions, batch, numbers))
+    const loss = ctx.within('loss', () =>
+      this.#losses(ctx, predictions, batch, numbers, piece.weight),
+    )
     ctx.backward()
     return { ctx, loss: loss + (ctx.penalty ?? 0) + weightPenalty(ctx, parameters) }
   }
@@ -148,10 +150,16 @@ export class Trainer {
   }
 
   /**
-   * The sum of the outputs' losses by their weights; sets gradients where `ctx` records. Notes losses
-   * and metrics in `numbers`.
+   * The sum of the outputs' losses by their weights; sets gradients where `ctx` records. Notes metrics,
+   * and the losses as means over so many rows, in `numbers`.
    */
-  #losses(ctx: Context, predictions: readonly Tensor[], batch: Batch, numbers: Numbers): number {
+  #losses(
+    ctx: Context,
+    predictions: readonly Tensor[],
+    batch: Batch,
+    numbers: Numbers,
+    rows: number,
+  ): number {
     let total = 0
     this.#outputs.forEach(({ loss, weight }, i) => {
       if (!loss) return
@@ -162,7 +170,7 @@ export class Trainer {
         metric.update(ctx, prediction, target, metric.weighted ? weights : null)
       }
       const value = computeLoss(ctx, loss, prediction, target, weights, weight)
-      numbers.addLoss(i, value, batch.rows)
+      numbers.addLoss(i, value, rows)
       total += weight * value
     })
     return total
@@ -259,10 +267,9 @@ export class Trainer {
       const ctx = new Context(backend, this.#arena, { penalties: true, carries: windows })
       const batch = this.#batch(data, piece, windows)
       const predictions = this.#model.run(ctx, batch.inputs)
-      const value = this.#losses(ctx, predictions, batch, numbers)
-      const weight = piece.rows.length * (piece.to - piece.from)
-      total += (value + (ctx.penalty ?? 0) + ofWeights) * weight
-      count += weight
+      const value = this.#losses(ctx, predictions, batch, numbers, piece.weight)
+      total += (value + (ctx.penalty ?? 0) + ofWeights) * piece.weight
+      count += piece.weight
       await pause()
     }
     if (windows) states?.reset(true)
@@ -397,9 +404,8 @@ export class Trainer {
         rowsSeen += seenBy(piece)
         history.steps++
         if (result.clipped) history.clippedSteps++
-        const weight = piece.rows.length * (piece.to - piece.from)
-        loss[0] += result.loss * weight
-        loss[1] += weight
+        loss[0] += result.loss * piece.weight
+        loss[1] += piece.weight
         logs = this.#logs(loss)
         await call('onStepEnd', logs)
         await pause()

@@ -11,6 +11,8 @@ export interface Piece {
   readonly to: number
   /** Whether these rows have no further steps. */
   readonly last: boolean
+  /** How much its losses count in their mean: the rows, or of a window the steps that its rows have. */
+  readonly weight: number
 }
 
 /** The batches, or each batch's windows of `steps` one after the other. */
@@ -19,14 +21,20 @@ export function piecesOf(
   column: Column,
   steps: number | null,
 ): Piece[] {
-  if (steps === null) return batches.map((rows) => ({ rows, from: 0, to: 1, last: true }))
+  if (steps === null) {
+    return batches.map((rows) => ({ rows, from: 0, to: 1, last: true, weight: rows.length }))
+  }
   return batches.flatMap((rows) => {
     let longest = 1
     for (const row of rows) longest = Math.max(longest, rowLength(column, row))
     const pieces: Piece[] = []
     for (let from = 0; from < longest; from += steps) {
       const to = Math.min(from + steps, longest)
-      pieces.push({ rows, from, to, last: to === longest })
+      let weight = 0
+      for (const row of rows) {
+        weight += Math.max(0, Math.min(rowLength(column, row), to) - from)
+      }
+      pieces.push({ rows, from, to, last: to === longest, weight })
     }
     return pieces
   })
