@@ -12,6 +12,7 @@ import {
   binaryCrossentropy,
   categoricalCrossentropy,
   computeLoss,
+  cosineSimilarity,
   defineLoss,
   huber,
   type LossConfig,
@@ -436,6 +437,10 @@ describe('names', () => {
     )
     expect(() => resolveLoss(binaryCrossentropy({ labelSmoothing: 2 }))).toThrow(
       "loss 'binaryCrossentropy' 'labelSmoothing': expected a finite number from 0 to 1, got 2",
+    )
+    expect(resolveLoss(cosineSimilarity({ axis: -1 })).name).toBe('cosineSimilarity')
+    expect(() => resolveLoss(cosineSimilarity({ axis: 1 as never }))).toThrow(
+      "loss 'cosineSimilarity' 'axis': expected -1, the last dimension, got 1; permute targets",
     )
     expect(() => resolveLoss(undefined as never)).toThrow('loss: unknown loss undefined')
     expect(() => resolveLoss('constructor' as never)).toThrow("unknown loss 'constructor'")

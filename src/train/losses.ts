@@ -33,6 +33,8 @@ export interface LossOptions {
   readonly alpha?: number
   /** Whether the binary focal loss uses `alpha`. Default false. */
   readonly applyClassBalancing?: boolean
+  /** Of `cosineSimilarity`: -1, the last dimension. */
+  readonly axis?: -1
   /** Of the `quantile` loss, each between 0 and 1: one for each output. */
   readonly quantiles?: readonly number[]
 }
@@ -116,7 +118,7 @@ const kinds = {
   squaredHinge: { code: lossCodes.squaredHinge },
   categoricalHinge: { code: lossCodes.categoricalHinge },
   klDivergence: { code: lossCodes.klDivergence },
-  cosineSimilarity: { code: lossCodes.cosineSimilarity },
+  cosineSimilarity: { code: lossCodes.cosineSimilarity, options: ['axis'] },
   quantile: {
     code: lossCodes.quantile,
     options: ['quantiles'],
@@ -199,8 +201,14 @@ export const squaredHinge = (): LossConfig => ({ name: 'squaredHinge' })
 export const categoricalHinge = (): LossConfig => ({ name: 'categoricalHinge' })
 /** Σ y log(y / p) over the last dimension: of two distributions (Kullback & Leibler 1951). */
 export const klDivergence = (): LossConfig => ({ name: 'klDivergence' })
-/** Minus the cosine of the angle between target and prediction: -1 is best. Along the last dimension. */
-export const cosineSimilarity = (): LossConfig => ({ name: 'cosineSimilarity' })
+/**
+ * Minus the cosine of the angle between target and prediction: -1 is best. Along the last dimension; Keras's
+ * `axis` may be given as -1, any other fails: permute targets and outputs.
+ */
+export const cosineSimilarity = (options: Pick<LossOptions, 'axis'> = {}): LossConfig => ({
+  ...options,
+  name: 'cosineSimilarity',
+})
 /**
  * The pinball loss (Koenker & Bassett 1978), mean over the quantiles: the best prediction for 0.9 is
  * what nine of ten targets lie below. The model has one output for each quantile; targets are one
@@ -326,6 +334,7 @@ export function resolveLoss(
     const value = config[option as keyof typeof limits]
     if (value !== undefined) checkNumber(`${where} '${option}'`, value, 0, high)
   }
+  checkAxis(where, config.axis)
   const { quantiles } = config
   if (config.name === 'quantile' && !(Array.isArray(quantiles) && quantiles.every(isShare))) {
     throw new RefrainError(
@@ -335,6 +344,16 @@ export function resolveLoss(
     )
   }
   return config
+}
+
+/** Fails on a dimension other than the last. */
+export function checkAxis(where: string, axis: unknown = -1): void {
+  if (axis === -1) return
+  throw new RefrainError(
+    'BAD_ARGUMENT',
+    `${where} 'axis': expected -1, the last dimension, got ${show(axis)}`,
+    'permute targets and outputs, so that the vectors lie along the last dimension',
+  )
 }
 
 /** From 0 to these. */

@@ -1,6 +1,6 @@
 /** Metrics of what was taken for what: precision, recall, F-score, area under a curve. */
 import type { Context } from '../tensor/context.ts'
-import type { Tensor } from '../tensor/tensor.ts'
+import { shapeError, type Tensor } from '../tensor/tensor.ts'
 import { Metric, rowsOf } from './metric.ts'
 
 /** What was found and was there, found and not there, there and not found, neither. */
@@ -22,30 +22,46 @@ abstract class ThresholdMetric extends Metric {
   readonly #topK: number | null
   readonly #classId: number | null
   readonly #value: (p: number) => number
+  readonly #byColumn: boolean
+  readonly #labelWeights: readonly number[] | null
 
   constructor(
     name: string,
     thresholds: readonly number[],
-    options: { topK?: number | null; classId?: number | null; value?: (p: number) => number },
+    options: {
+      topK?: number | null
+      classId?: number | null
+      value?: (p: number) => number
+      /** Counts of their own for each column. */
+      byColumn?: boolean
+      labelWeights?: readonly number[]
+    },
   ) {
-    super(name, 2 * (thresholds.length + 1))
+    super(name, options.byColumn ? 0 : 2 * (thresholds.length + 1))
     this.#thresholds = thresholds.toSorted((a, b) => a - b)
     this.#topK = options.topK ?? null
     this.#classId = options.classId ?? null
     this.#value = options.value ?? ((p) => p)
+    this.#byColumn = options.byColumn ?? false
+    this.#labelWeights = options.labelWeights ?? null
   }
 
   update(_ctx: Context, prediction: Tensor, target: Tensor, weights: Float32Array | null): void {
     const { rows, cols, predicted, wanted, weight } = rowsOf(prediction, target, weights)
     const classId = this.#classId
     const [from, to] = classId === null ? [0, cols] : [classId, classId + 1]
+    if (this.#byColumn && this.columns !== cols) {
+      this.sums = new Float64Array(cols * this.#perColumn)
+    }
     for (let r = 0; r < rows; r++) {
       const share = weight(r)
       if (share === 0) continue
       for (let c = from; c < to; c++) {
         const p = this.#value(predicted[r * cols + c])
         const span = this.#isAmong(predicted, r, cols, c) ? this.#spanOf(p) : 0
-        this.sums[2 * span + (wanted(r, c) === 0 ? 0 : 1)] += share
+        const start = this.#byColumn ? c * this.#perColumn : 0
+        const own = share * (this.#labelWeights?.[c] ?? 1)
+        this.sums[start + 2 * span + (wanted(r, c) === 0 ? 0 : 1)] += own
       }
     }
   }
@@ -72,17 +88,28 @@ abstract class ThresholdMetric extends Metric {
     return low
   }
 
-  /** The counts at threshold i of the ascending ones, for each i. */
-  protected get counts(): Counts[] {
+  /** How many sums a column has. */
+  get #perColumn(): number {
+    return 2 * (this.#thresholds.length + 1)
+  }
+
+  /** How many columns have counts of their own; 1 where all are counted together. */
+  protected get columns(): number {
+    return this.sums.length / this.#perColumn
+  }
+
+  /** The counts of a column at threshold i of the ascending ones, for each i. */
+  protected counts(column = 0): Counts[] {
     const spans = this.#thresholds.length + 1
+    const sums = this.sums.subarray(column * 2 * spans, (column + 1) * 2 * spans)
     const found: Counts[] = []
     let [tp, fp, fn, tn] = [0, 0, 0, 0]
     for (let s = 0; s < spans; s++) {
-      tp += this.sums[2 * s + 1]
-      fp += this.sums[2 * s]
+      tp += sums[2 * s + 1]
+      fp += sums[2 * s]
     }
     for (let s = 0; s < spans - 1; s++) {
-      const [negative, positive] = this.sums.subarray(2 * s, 2 * s + 2)
+      const [negative, positive] = sums.subarray(2 * s, 2 * s + 2)
       tp -= positive
       fn += positive
       fp -= negative
@@ -123,7 +150,7 @@ export class PrecisionMetric extends ThresholdMetric {
   }
 
   get result(): number | number[] {
-    const { counts } = this
+    const counts = this.counts()
     const results = this.#wanted.map((threshold) => this.#of(counts[this.positionOf(threshold)]))
     return this.#several ? results : results[0]
   }
@@ -131,42 +158,103 @@ export class PrecisionMetric extends ThresholdMetric {
 
 /** Options of `auc`. */
 export interface AucOptions {
-  /** Default 'ROC': true against false positives; 'PR': precision against recall. */
-  readonly curve?: 'ROC' | 'PR'
+  /**
+   * Default 'ROC': true against false positives; 'PR': precision against recall; 'PRGAIN': both as gains
+   * over calling everything positive (Flach & Kull 2015).
+   */
+  readonly curve?: 'ROC' | 'PR' | 'PRGAIN'
+  /**
+   * Between thresholds 'interpolation', the default, means straight lines, in 'PR' Davis & Goadrich's
+   * curve; 'minoring' takes the lower of both heights, 'majoring' the higher.
+   */
+  readonly summationMethod?: 'interpolation' | 'minoring' | 'majoring'
   /** How many thresholds, evenly from 0 to 1. Default 200. */
   readonly numThresholds?: number
+  /** Instead: these, from 0 to 1, and the two ends. */
+  readonly thresholds?: number | readonly number[]
+  /** The mean of an area for each column, instead of one area of all columns together. Default false. */
+  readonly multiLabel?: boolean
+  /** With `multiLabel`: how many columns there must be. */
+  readonly numLabels?: number
+  /** How much each column counts; default alike. */
+  readonly labelWeights?: readonly number[]
   /** Predictions are logits of a sigmoid. Default false. */
   readonly fromLogits?: boolean
 }
 
-/** Keras's area under a curve: Riemann sums for ROC, Davis & Goadrich's interpolation for PR. */
+/** Keras's area under a curve, a sum over thresholds. */
 export class AucMetric extends ThresholdMetric {
-  readonly #curve: 'ROC' | 'PR'
+  readonly #options: AucOptions
 
-  constructor(name: string, { curve = 'ROC', numThresholds = 200, fromLogits }: AucOptions) {
+  constructor(name: string, options: AucOptions) {
+    const { numThresholds = 200, thresholds, fromLogits, multiLabel = false } = options
     const last = numThresholds - 1
-    const inner = Array.from({ length: last - 1 }, (_, i) => (i + 1) / last)
+    const even = Array.from({ length: last - 1 }, (_, i) => (i + 1) / last)
+    const inner = thresholds === undefined ? even : ([thresholds].flat() as number[])
     const value = (p: number) => Math.min(Math.max(fromLogits ? 1 / (1 + Math.exp(-p)) : p, 0), 1)
-    super(name, [-1e-7, ...inner, 1 + 1e-7], { value })
-    this.#curve = curve
+    const labelWeights = multiLabel ? undefined : options.labelWeights
+    super(name, [-1e-7, ...inner, 1 + 1e-7], { value, byColumn: multiLabel, labelWeights })
+    this.#options = options
+  }
+
+  override update(ctx: Context, prediction: Tensor, target: Tensor, weights: Float32Array | null) {
+    const { numLabels, labelWeights } = this.#options
+    const wanted = numLabels ?? labelWeights?.length
+    const cols = prediction.shape.at(-1)
+    if (wanted !== undefined && cols !== wanted) {
+      const rows = prediction.shape.slice(0, -1)
+      throw shapeError(`metric '${this.name}'`, [...rows, wanted], prediction.shape)
+    }
+    super.update(ctx, prediction, target, weights)
   }
 
   get result(): number {
-    const { counts } = this
+    const { labelWeights } = this.#options
+    let [sum, all] = [0, 0]
+    for (let column = 0; column < this.columns; column++) {
+      // Columns counted together have been weighed already.
+      const share = this.columns > 1 ? (labelWeights?.[column] ?? 1) : 1
+      sum += share * this.#area(this.counts(column))
+      all += share
+    }
+    return ratio(sum, all)
+  }
+
+  #area(counts: readonly Counts[]): number {
+    const { curve = 'ROC', summationMethod = 'interpolation' } = this.#options
     let area = 0
     for (let i = 0; i + 1 < counts.length; i++) {
       const [here, next] = [counts[i], counts[i + 1]]
-      area += this.#curve === 'ROC' ? rocArea(here, next) : prArea(here, next)
+      if (curve === 'PR' && summationMethod === 'interpolation') {
+        area += prArea(here, next)
+        continue
+      }
+      const [[x, y], [nextX, nextY]] = [here, next].map(curves[curve])
+      area += (x - nextX) * heights[summationMethod](y, nextY)
     }
     return area
   }
 }
 
-function rocArea(here: Counts, next: Counts): number {
-  const falseRate = ({ fp, tn }: Counts) => ratio(fp, fp + tn)
-  return ((falseRate(here) - falseRate(next)) * (recallOf(here) + recallOf(next))) / 2
+/** Points of the curves. */
+const curves: Record<string, (counts: Counts) => [x: number, y: number]> = {
+  ROC: (counts) => [ratio(counts.fp, counts.fp + counts.tn), recallOf(counts)],
+  PR: (counts) => [recallOf(counts), precisionOf(counts)],
+  PRGAIN({ tp, fp, fn, tn }) {
+    // As in Keras: no true positives are no recall gained, and fewer than by chance are none, too.
+    if (tp === 0) return [0, 1]
+    const odds = ratio(tp + fn, tn + fp)
+    return [Math.max(0, 1 - odds * (fn / tp)), 1 - odds * (fp / tp)]
+  },
 }
 
+const heights = {
+  interpolation: (y: number, next: number) => (y + next) / 2,
+  minoring: Math.min,
+  majoring: Math.max,
+}
+
+/** Between two points precision is not linear in recall (Davis & Goadrich 2006). */
 function prArea(here: Counts, next: Counts): number {
   const [p, q] = [here.tp + here.fp, next.tp + next.fp]
   const slope = ratio(here.tp - next.tp, Math.max(p - q, 0))

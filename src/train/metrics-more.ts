@@ -4,8 +4,8 @@
  * files; then their names serve as well, as they do in Node.
  */
 import { RefrainError, show } from '../errors.ts'
-import { checkInteger } from '../util/check.ts'
-import { takesLabels } from './losses.ts'
+import { checkInteger, checkNumber } from '../util/check.ts'
+import { checkAxis, takesLabels } from './losses.ts'
 import { argmax, byLoss, byRow, MeanMetric, type MetricConfig, type MetricKind } from './metric.ts'
 import { addMetrics, make } from './metrics.ts'
 import {
@@ -59,7 +59,19 @@ function check(where: string, config: MetricConfig): void {
   checkInteger(`${where} 'k'`, k)
   checkInteger(`${where} 'numThresholds'`, numThresholds, 2)
   checkOneOf(`${where} 'average'`, average, [null, 'micro', 'macro', 'weighted'])
-  checkOneOf(`${where} 'curve'`, curve, ['ROC', 'PR'])
+  checkAxis(where, config.axis)
+  checkOneOf(`${where} 'curve'`, curve, ['ROC', 'PR', 'PRGAIN'])
+  const { summationMethod = 'interpolation', multiLabel, numLabels, labelWeights = [] } = config
+  const methods = ['interpolation', 'minoring', 'majoring']
+  checkOneOf(`${where} 'summationMethod'`, summationMethod, methods)
+  for (const weight of labelWeights) checkNumber(`${where} 'labelWeights'`, weight, 0)
+  if (numLabels === undefined) return
+  checkInteger(`${where} 'numLabels'`, numLabels)
+  if (multiLabel) return
+  throw new RefrainError(
+    'BAD_ARGUMENT',
+    `${where} 'numLabels': it is for multiLabel: true, got multiLabel ${show(multiLabel)}`,
+  )
 }
 
 /** The metrics of this file, by name. */
@@ -95,11 +107,21 @@ export const moreKinds = {
     make: (config) => new FScoreMetric(config.label ?? config.name, config),
   },
   auc: {
-    options: ['curve', 'numThresholds', 'fromLogits'],
+    options: [
+      'curve',
+      'summationMethod',
+      'numThresholds',
+      'thresholds',
+      'multiLabel',
+      'numLabels',
+      'labelWeights',
+      'fromLogits',
+    ],
     make: (config) => new AucMetric(config.label ?? config.name, config),
   },
   cosineSimilarity: {
     labels: false,
+    options: ['axis'],
     make: (config) => new MeanMetric(config, byLoss({ name: 'cosineSimilarity' }), (x) => -x),
   },
   r2Score: { labels: false, make: ({ label = 'r2Score' }) => new R2Metric(label) },
@@ -122,7 +144,10 @@ export const recall = make<keyof PrecisionOptions>('recall')
 export const f1Score = make<'average' | 'threshold'>('f1Score')
 /** (1 + β²) precision · recall / (β² precision + recall). */
 export const fBetaScore = make<keyof FScoreOptions>('fBetaScore')
-/** Area under the ROC curve, or that of precision against recall, by 200 thresholds. */
+/**
+ * Area under the ROC curve, or that of precision against recall, by 200 thresholds; of all columns together, or
+ * with `multiLabel` the mean over columns. Keras's `AUC`.
+ */
 export const auc = make<keyof AucOptions>('auc')
 /** 1 - Σ (y - p)² / Σ (y - mean y)²; mean over outputs. */
 export const r2Score = make<never>('r2Score')

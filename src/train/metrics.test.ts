@@ -148,12 +148,22 @@ describe('names', () => {
       "metrics: unknown metric 'f'; known: accuracy, binaryAccuracy, categoricalAccuracy, ",
     )
     expect(() => resolveMetric(auc({ curve: 'roc' as never }))).toThrow(
-      "metric 'auc' 'curve': expected one of 'ROC', 'PR', got 'roc'",
+      "metric 'auc' 'curve': expected one of 'ROC', 'PR', 'PRGAIN', got 'roc'",
     )
     expect(() => resolveMetric(precision({ treshold: 0.5 } as never))).toThrow(
       "metric 'precision': unknown option 'treshold'; did you mean 'thresholds'?",
     )
     expect(() => resolveMetric(f1Score({ average: 'mean' as never }))).toThrow("got 'mean'")
+    expect(() => resolveMetric(auc({ numLabels: 3 }))).toThrow(
+      "metric 'auc' 'numLabels': it is for multiLabel: true, got multiLabel undefined",
+    )
+    expect(() => resolveMetric(auc({ summationMethod: 'middle' as never }))).toThrow(
+      "expected one of 'interpolation', 'minoring', 'majoring', got 'middle'",
+    )
+    const wide = { shape: [1, 2], data: [0.5, 0.5] }
+    expect(() => once(auc({ multiLabel: true, numLabels: 3 }), anyLoss, wide, wide)).toThrow(
+      "metric 'auc': expected shape [1, 3], got [1, 2]",
+    )
   })
 })
 
