@@ -13,10 +13,10 @@ import {
   simpleRnn,
   simpleRnnCell,
 } from '../layers/index.ts'
-import type { FitOptions, Model } from '../model/index.ts'
-import { sequential } from '../model/index.ts'
-import type { NumericsReport } from './numerics.ts'
-import { adam, sgd } from './optimizers.ts'
+import type { FitOptions, Model } from './index.ts'
+import { sequential } from './index.ts'
+import type { NumericsReport } from '../train/numerics.ts'
+import { adam, sgd } from '../train/optimizers.ts'
 import { terminateOnNaN } from './rate-callbacks.ts'
 
 /** 4 rows of 5 steps of 2 numbers: 1, but for what row 2 has at step 3. */
