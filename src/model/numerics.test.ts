@@ -13,11 +13,11 @@ import {
   simpleRnn,
   simpleRnnCell,
 } from '../layers/index.ts'
-import type { FitOptions, Model } from './index.ts'
-import { sequential } from './index.ts'
 import type { NumericsReport } from '../train/numerics.ts'
 import { adam, sgd } from '../train/optimizers.ts'
-import { terminateOnNaN } from './rate-callbacks.ts'
+import { terminateOnNaN } from '../train/rate-callbacks.ts'
+import type { FitOptions, Model } from './index.ts'
+import { sequential } from './index.ts'
 
 /** 4 rows of 5 steps of 2 numbers: 1, but for what row 2 has at step 3. */
 const rowsWith = (odd: number[]) =>
