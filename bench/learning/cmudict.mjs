@@ -3,13 +3,14 @@
  * without stress, as published figures have it. A tenth of the words, drawn once for all seeds, is for
  * the test, a twentieth for validation; a word counts as right if it is one of its pronunciations.
  *
- *     node bench/learning/cmudict.mjs [--seed 0] [--minutes 60] [--test] [--set '{"units":256}']
+ *     node bench/learning/cmudict.mjs [--seed 0] [--minutes 60] [--dev] [--options '{"units":256}']
  *
- * Training goes on where an earlier run stopped, if `--checkpoint FILE` names its file. Scores are of
- * the validation data; `--test` adds those of the test data, for settings that are final.
+ * A run of fewer minutes than it needs leaves a checkpoint (`--checkpoint FILE`), from which the same
+ * command goes on. With `--dev` scores are of the validation data, for choosing settings.
  */
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
 import { pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
 
@@ -23,8 +24,8 @@ export default async function cmudict(args = process.argv.slice(2)) {
       seed: { type: 'string', default: '0' },
       minutes: { type: 'string', default: '60' },
       checkpoint: { type: 'string' },
-      set: { type: 'string', default: '{}' },
-      test: { type: 'boolean', default: false },
+      options: { type: 'string', default: '{}' },
+      dev: { type: 'boolean', default: false },
     },
   })
   const { checkpoint, progress } = await import('../../dist/index.js')
@@ -45,48 +46,46 @@ export default async function cmudict(args = process.argv.slice(2)) {
   }
   const pairs = part((word) => !held.has(word) && !test.has(word))
   const validationData = part((word) => held.has(word))
-  const path = given.checkpoint
-  const resume = path && existsSync(path) ? path : undefined
+  const path = given.checkpoint ?? `${tmpdir()}/refrain-cmudict-${given.seed}.checkpoint.refrain`
+  const resume = existsSync(path) ? path : undefined
   const started = performance.now()
   const limit = Number(given.minutes) * 60_000
+  const over = `${given.minutes} minutes are over`
   /** Stops in time, with a checkpoint. */
   const clock = {
     name: 'clock',
     onStepEnd(run) {
       if (performance.now() - started < limit) return
-      if (path) run.save(path)
-      run.stop(`${given.minutes} minutes are over`)
+      run.save(path)
+      run.stop(over)
     },
   }
-  const options = { ...settings, ...JSON.parse(given.set), seed: Number(given.seed) }
+  const options = { ...settings, ...JSON.parse(given.options), seed: Number(given.seed) }
   const translator = await translate.train(pairs, {
     ...options,
     validationData,
     resume,
-    callbacks: [progress(), clock, ...(path ? [checkpoint({ path, everySeconds: 120 })] : [])],
+    callbacks: [checkpoint({ path, everySeconds: 120 }), clock, progress()],
   })
   const seconds = (performance.now() - started) / 1000
-  const score = async (data, beam) => {
+  const score = async (data) => {
     const from = performance.now()
-    const found = await translator.evaluate(data, { beam, grouped: true })
+    const found = await translator.evaluate(data, { grouped: true })
     const { tokenErrorRate: phoneError, errorRate: wordError } = found
-    return { phoneError, wordError, seconds: (performance.now() - from) / 1000 }
+    const evaluationSeconds = (performance.now() - from) / 1000
+    return { phoneError, wordError, evaluationSeconds }
   }
   const { history } = translator
+  if (history.stopped !== over) rmSync(path, { force: true })
   return {
     name: 'cmudict',
+    data: given.dev ? 'validation' : 'test',
+    ...(await score(given.dev ? validationData : part((word) => test.has(word)))),
     options,
-    seconds,
+    trainingSeconds: seconds,
     stopped: history.stopped,
     loss: history.history.loss,
     valLoss: history.history.valLoss,
-    validation: { greedy: await score(validationData, 1), beam5: await score(validationData, 5) },
-    ...(given.test && {
-      test: await score(
-        part((word) => test.has(word)),
-        5,
-      ),
-    }),
   }
 }
 

@@ -1,12 +1,13 @@
 /**
  * Multi30k German → English: captions of pictures, 29,000 pairs, validation and test2016 as published.
  *
- *     node bench/learning/multi30k.mjs [--seed 0] [--minutes 60] [--test] [--set '{"units":256}']
+ *     node bench/learning/multi30k.mjs [--seed 0] [--minutes 60] [--dev] [--options '{"units":256}']
  *
- * Training goes on where an earlier run stopped, if `--checkpoint FILE` names its file. Scores are of
- * the validation data; `--test` adds those of test2016, for settings that are final.
+ * A run of fewer minutes than it needs leaves a checkpoint (`--checkpoint FILE`), from which the same
+ * command goes on. With `--dev` scores are of the validation data, for choosing settings.
  */
-import { existsSync } from 'node:fs'
+import { existsSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
 
@@ -22,8 +23,8 @@ export default async function multi30k(args = process.argv.slice(2)) {
       seed: { type: 'string', default: '0' },
       minutes: { type: 'string', default: '60' },
       checkpoint: { type: 'string' },
-      set: { type: 'string', default: '{}' },
-      test: { type: 'boolean', default: false },
+      options: { type: 'string', default: '{}' },
+      dev: { type: 'boolean', default: false },
     },
   })
   if (!existsSync(folder)) return { name: 'multi30k', skipped: `there is no ${folder}` }
@@ -32,43 +33,46 @@ export default async function multi30k(args = process.argv.slice(2)) {
   const { translate } = await import('../../dist/tasks/index.js')
   const read = (part) => readParallel(`${folder}/${part}.de.gz`, `${folder}/${part}.en.gz`)
   const [pairs, validationData] = [await read('train'), await read('val')]
-  const path = given.checkpoint
-  const resume = path && existsSync(path) ? path : undefined
+  const path = given.checkpoint ?? `${tmpdir()}/refrain-multi30k-${given.seed}.checkpoint.refrain`
+  const resume = existsSync(path) ? path : undefined
   const started = performance.now()
   const limit = Number(given.minutes) * 60_000
+  const over = `${given.minutes} minutes are over`
   /** Stops in time, with a checkpoint. */
   const clock = {
     name: 'clock',
     onStepEnd(run) {
       if (performance.now() - started < limit) return
-      if (path) run.save(path)
-      run.stop(`${given.minutes} minutes are over`)
+      run.save(path)
+      run.stop(over)
     },
   }
-  const options = { ...settings, ...JSON.parse(given.set), seed: Number(given.seed) }
+  const options = { ...settings, ...JSON.parse(given.options), seed: Number(given.seed) }
   const translator = await translate.train(pairs, {
     ...options,
     validationData,
     resume,
-    callbacks: [progress(), clock, ...(path ? [checkpoint({ path, everySeconds: 120 })] : [])],
+    callbacks: [checkpoint({ path, everySeconds: 120 }), clock, progress()],
   })
   const seconds = (performance.now() - started) / 1000
-  const score = async (data, beam) => {
+  const score = async (data) => {
     const from = performance.now()
-    const { bleu } = await translator.evaluate(data, { beam })
+    const { bleu } = await translator.evaluate(data)
     const { score: points, brevityPenalty } = bleu
-    return { bleu: points, brevityPenalty, seconds: (performance.now() - from) / 1000 }
+    const evaluationSeconds = (performance.now() - from) / 1000
+    return { bleu: points, brevityPenalty, evaluationSeconds }
   }
   const { history } = translator
+  if (history.stopped !== over) rmSync(path, { force: true })
   return {
     name: 'multi30k',
+    data: given.dev ? 'validation' : 'test',
+    ...(await score(given.dev ? validationData : await read('test_2016_flickr'))),
     options,
-    seconds,
+    trainingSeconds: seconds,
     stopped: history.stopped,
     loss: history.history.loss,
     valLoss: history.history.valLoss,
-    validation: { greedy: await score(validationData, 1), beam5: await score(validationData, 5) },
-    ...(given.test && { test2016: await score(await read('test_2016_flickr'), 5) }),
   }
 }
 

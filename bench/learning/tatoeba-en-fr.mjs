@@ -2,13 +2,14 @@
  * Tatoeba English → French, 142,787 pairs. There is no official split: 2,000 English sentences, with all
  * their translations, are for validation and 2,000 others for the test, drawn once for all seeds.
  *
- *     node bench/learning/tatoeba-en-fr.mjs [--seed 0] [--minutes 60] [--test] [--set '{"units":256}']
+ *     node bench/learning/tatoeba-en-fr.mjs [--seed 0] [--minutes 60] [--dev] [--options '{}']
  *
- * Training goes on where an earlier run stopped, if `--checkpoint FILE` names its file. Scores are of
- * the validation data; `--test` adds those of the test data, for settings that are final. `each` takes
- * every pair as an example with one reference, `grouped` every English sentence with all of its own.
+ * A run of fewer minutes than it needs leaves a checkpoint (`--checkpoint FILE`), from which the same
+ * command goes on. With `--dev` scores are of the validation data, for choosing settings. `bleu` takes
+ * every pair as an example with one reference, `groupedBleu` every English sentence with all of its own.
  */
-import { existsSync } from 'node:fs'
+import { existsSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
 
@@ -26,8 +27,8 @@ export default async function tatoeba(args = process.argv.slice(2)) {
       seed: { type: 'string', default: '0' },
       minutes: { type: 'string', default: '60' },
       checkpoint: { type: 'string' },
-      set: { type: 'string', default: '{}' },
-      test: { type: 'boolean', default: false },
+      options: { type: 'string', default: '{}' },
+      dev: { type: 'boolean', default: false },
     },
   })
   if (!existsSync(file)) return { name: 'tatoeba-en-fr', skipped: `there is no ${file}` }
@@ -46,49 +47,47 @@ export default async function tatoeba(args = process.argv.slice(2)) {
   const [held, test] = [new Set(drawn.slice(0, 2000)), new Set(drawn.slice(2000))]
   const pairs = part((source) => !held.has(source) && !test.has(source))
   const validationData = part((source) => held.has(source))
-  const path = given.checkpoint
-  const resume = path && existsSync(path) ? path : undefined
+  const path =
+    given.checkpoint ?? `${tmpdir()}/refrain-tatoeba-en-fr-${given.seed}.checkpoint.refrain`
+  const resume = existsSync(path) ? path : undefined
   const started = performance.now()
   const limit = Number(given.minutes) * 60_000
+  const over = `${given.minutes} minutes are over`
   /** Stops in time, with a checkpoint. */
   const clock = {
     name: 'clock',
     onStepEnd(run) {
       if (performance.now() - started < limit) return
-      if (path) run.save(path)
-      run.stop(`${given.minutes} minutes are over`)
+      run.save(path)
+      run.stop(over)
     },
   }
-  const options = { ...settings, ...JSON.parse(given.set), seed: Number(given.seed) }
+  const options = { ...settings, ...JSON.parse(given.options), seed: Number(given.seed) }
   const translator = await translate.train(pairs, {
     ...options,
     validationData,
     resume,
-    callbacks: [progress(), clock, ...(path ? [checkpoint({ path, everySeconds: 120 })] : [])],
+    callbacks: [checkpoint({ path, everySeconds: 120 }), clock, progress()],
   })
   const seconds = (performance.now() - started) / 1000
-  const score = async (data, beam) => {
+  const score = async (data) => {
     const from = performance.now()
-    const each = await translator.evaluate(data, { beam })
+    const each = await translator.evaluate(data)
     const time = (performance.now() - from) / 1000
-    const grouped = await translator.evaluate(data, { beam, grouped: true })
-    return { each: each.bleu.score, grouped: grouped.bleu.score, seconds: time }
+    const grouped = await translator.evaluate(data, { grouped: true })
+    return { bleu: each.bleu.score, groupedBleu: grouped.bleu.score, evaluationSeconds: time }
   }
   const { history } = translator
+  if (history.stopped !== over) rmSync(path, { force: true })
   return {
     name: 'tatoeba-en-fr',
+    data: given.dev ? 'validation' : 'test',
+    ...(await score(given.dev ? validationData : part((source) => test.has(source)))),
     options,
-    seconds,
+    trainingSeconds: seconds,
     stopped: history.stopped,
     loss: history.history.loss,
     valLoss: history.history.valLoss,
-    validation: { greedy: await score(validationData, 1), beam5: await score(validationData, 5) },
-    ...(given.test && {
-      test: await score(
-        part((source) => test.has(source)),
-        5,
-      ),
-    }),
   }
 }
 

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { jsonLines, Workplace } from '../../../test/cli/harness.ts'
 
@@ -34,6 +35,8 @@ test('translates arguments, lines and tables', async () => {
   const [best] = jsonLines(await prints(['predict', model, '2 1', ...more]))
   expect(best.nBest).toHaveLength(2)
   expect(best.attention.source).toEqual([' 2', ' 1', '[END]'])
+  await prints(['predict', model, '2 1', '--plot', at('map.svg')])
+  expect(readFileSync(at('map.svg'), 'utf8')).toContain('<svg')
   const lines = await prints(['predict', model, '2 1', '--n-best', '2'])
   expect(lines).toMatch(/^-\d\.\d{4}\ttwo one\n-\d+\.\d{4}\t.*\n\n$/)
 })

@@ -4,6 +4,7 @@ import { type Pairs, readPairs, readParallel } from '../../data/pairs.ts'
 import type { TableFormat } from '../../data/table.ts'
 import { RefrainError } from '../../errors.ts'
 import * as translate from '../../tasks/translate/index.ts'
+import { attentionMap } from '../charts.ts'
 import { count, percent, plural } from '../io.ts'
 import {
   describeSkipped,
@@ -37,6 +38,7 @@ interface Types {
   predictOptions: SearchOptions & {
     nBest?: number
     attention?: boolean
+    plot?: string
     source?: string
     format?: TableFormat
   }
@@ -118,6 +120,7 @@ export const translateTask: Task<translate.Translator, Types> = {
 
   predict: {
     description: 'translate texts: arguments, files, or lines on standard input',
+    plots: 'where each piece looked in the source',
     inputs: ['texts', 'texts to translate'],
     files: 'tables with texts',
     options: (command) =>
@@ -135,6 +138,7 @@ ${textLinesHelp}`,
       'refrain predict en-fr.refrain "Where is the station?"',
       'cat lines.en | refrain predict en-fr.refrain --beam 1',
       'refrain predict en-fr.refrain --file new.csv --source en --json',
+      'refrain predict en-fr.refrain "Where is the station?" --plot attention.svg',
     ],
     read: ({
       training,
@@ -143,23 +147,33 @@ ${textLinesHelp}`,
       io,
     }) => readTextItems(source, { text, format, purpose: 'translate', io }),
     async answer({ trained, items, options }) {
-      const { beam, lengthPenalty, nBest, attention } = options
+      const { beam, lengthPenalty, nBest, attention, plot } = options
       const found = await trained.predict(
         items.map(({ text }) => text),
-        { beam, lengthPenalty, nBest, attention },
+        { beam, lengthPenalty, nBest, attention: attention || plot !== undefined },
       )
-      return found.map((one, i) => answerOf(one, items[i]))
+      return found.map((one, i) => answerOf(one, items[i], attention))
     },
     jsonForStdin: false,
   },
 }
 
-function answerOf({ text, ...rest }: translate.Prediction, { values }: TextItem): Fact {
+function answerOf(found: translate.Prediction, item: TextItem, withAttention = false): Fact {
+  const { text, score, nBest, attention } = found
   const plain = (line: string) => line.replace(/\s+/g, ' ')
-  const lines = rest.nBest?.map((one) => `${one.score.toFixed(4)}\t${plain(one.text)}\n`)
+  const lines = nBest?.map((one) => `${one.score.toFixed(4)}\t${plain(one.text)}\n`)
+  const others = nBest?.map(({ attention, ...one }) =>
+    withAttention ? { ...one, attention } : one,
+  )
   return {
     text: lines ? lines.join('') : plain(text),
-    json: withResult(values, { translation: text, ...rest }),
+    json: withResult(item.values, {
+      translation: text,
+      score,
+      ...(nBest && { nBest: others }),
+      ...(withAttention && { attention }),
+    }),
+    chart: attention && (() => attentionMap(attention.source, attention.target, attention.weights)),
   }
 }
 
