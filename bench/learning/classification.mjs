@@ -1,44 +1,8 @@
-/** What the scripts of `classify` share: arguments, seeds, and what is printed. */
-import { existsSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
-import { parseArgs } from 'node:util'
+/** What the scripts of `classify` share: seeds, and what is printed. */
 import { split } from '../../dist/data/index.js'
 import { classify } from '../../dist/tasks/index.js'
 
-/** The path of a data file beside the repository; null, with a message, if it is not there. */
-export function sharedData(/** @type {string} */ name) {
-  const path = fileURLToPath(new URL(`../../../shared/data/${name}`, import.meta.url))
-  if (existsSync(path)) return path
-  console.log(`skipped: ${path} is not there`)
-  return null
-}
-
-/**
- * --seeds 3, or one of them: --seed 2; --dev: a fifth of the training data instead of the test data, for
- * choosing settings; --options '{"units":32}': settings other than the script's.
- *
- * @param {string[]} args
- * @param {number} [seeds]
- */
-export function readFlags(args, seeds = 3) {
-  const { values } = parseArgs({
-    args,
-    options: {
-      dev: { type: 'boolean', default: false },
-      seed: { type: 'string' },
-      seeds: { type: 'string', default: String(seeds) },
-      options: { type: 'string', default: '{}' },
-    },
-  })
-  return {
-    dev: values.dev,
-    seeds:
-      values.seed === undefined
-        ? Array.from({ length: Number(values.seeds) }, (_, seed) => seed)
-        : [Number(values.seed)],
-    options: JSON.parse(values.options),
-  }
-}
+export { readFlags, sharedData } from './arguments.mjs'
 
 /**
  * Trains with each seed and evaluates; prints and returns the accuracies and their mean.

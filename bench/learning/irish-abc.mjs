@@ -7,36 +7,15 @@
  */
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { parseArgs } from 'node:util'
+import { settingsFrom, showing } from './writing.mjs'
 
 const path = fileURLToPath(new URL('../../../shared/data/irish-abc/irish.abc', import.meta.url))
 
 /** Chosen on the validation tunes. */
 const chosen = { units: 256, layers: 2, dropout: 0.3, batchSize: 32, epochs: 30, temperature: 0.7 }
 
-const options = {
-  seed: { type: 'string', default: '0' },
-  epochs: { type: 'string' },
-  settings: { type: 'string', default: '{}' },
-  tunes: { type: 'string', default: '200' },
-}
-
-/** One line an epoch. */
-const showing = (text) => ({
-  name: 'showing',
-  onEpochEnd: ({ epoch }, logs) => console.error(`epoch ${epoch + 1}: ${text(logs)}`),
-})
-
-/** What the arguments say, over what was chosen. */
-function settingsFrom(args, chosen) {
-  const { values, positionals } = parseArgs({ args, options, allowPositionals: true })
-  const { seed, epochs, settings } = values
-  const given = { ...(epochs && { epochs: Number(epochs) }), ...JSON.parse(settings) }
-  return { ...values, positionals, settings: { ...chosen, seed: Number(seed), ...given } }
-}
-
 export default async function run(args = []) {
-  const given = settingsFrom(args, chosen)
+  const given = settingsFrom(args, chosen, { tunes: { type: 'string', default: '200' } })
   const { settings } = given
   const { temperature, ...options } = settings
   const tunes = Number(given.tunes)

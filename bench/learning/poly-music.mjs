@@ -7,8 +7,8 @@
  * Without --test the test part is not looked at.
  */
 import { existsSync, readFileSync } from 'node:fs'
-import { parseArgs } from 'node:util'
 import { gunzipSync } from 'node:zlib'
+import { settingsFrom, showing, testOption } from './writing.mjs'
 
 /** Chosen on the validation parts. */
 const sets = {
@@ -38,29 +38,8 @@ const sets = {
   },
 }
 
-const options = {
-  seed: { type: 'string', default: '0' },
-  epochs: { type: 'string' },
-  settings: { type: 'string', default: '{}' },
-  test: { type: 'boolean', default: false },
-}
-
-/** One line an epoch. */
-const showing = (text) => ({
-  name: 'showing',
-  onEpochEnd: ({ epoch }, logs) => console.error(`epoch ${epoch + 1}: ${text(logs)}`),
-})
-
-/** What the arguments say, over what was chosen. */
-function settingsFrom(args, chosen) {
-  const { values, positionals } = parseArgs({ args, options, allowPositionals: true })
-  const { seed, epochs, settings } = values
-  const given = { ...(epochs && { epochs: Number(epochs) }), ...JSON.parse(settings) }
-  return { ...values, positionals, settings: { ...chosen, seed: Number(seed), ...given } }
-}
-
 export default async function run(args = []) {
-  const names = settingsFrom(args, {}).positionals
+  const names = settingsFrom(args, {}, testOption).positionals
   const result = {}
   for (const name of names.length > 0 ? names : Object.keys(sets)) {
     const own = await runOne(name, args)
@@ -74,7 +53,7 @@ async function runOne(name, args) {
   if (!sets[name])
     throw new Error(`no data set '${name}'; there are ${Object.keys(sets).join(', ')}`)
   const { file, target, chosen } = sets[name]
-  const { settings, test } = settingsFrom(args, chosen)
+  const { settings, test } = settingsFrom(args, chosen, testOption)
   const { generate } = await import('../../dist/tasks/index.js')
   const path = new URL(`../../../shared/data/poly-music/${file}`, import.meta.url)
   if (!existsSync(path)) return { skipped: `there is no ${path}` }

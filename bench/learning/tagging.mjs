@@ -1,46 +1,11 @@
-/** What the scripts of `tag` share: arguments, seeds, and what is printed. */
-import { existsSync } from 'node:fs'
+/** What the scripts of `tag` share: seeds, and what is printed. */
 import { fileURLToPath } from 'node:url'
-import { parseArgs } from 'node:util'
 import { entityScores } from '../../dist/index.js'
 import { tag } from '../../dist/tasks/index.js'
 
+export { readFlags, sharedData } from './arguments.mjs'
+
 /** @typedef {{ tokens: string[][], tags: string[][] }} Sentences */
-
-/** The path of a data file beside the repository; null, with a message, if it is not there. */
-export function sharedData(/** @type {string} */ name) {
-  const path = fileURLToPath(new URL(`../../../shared/data/${name}`, import.meta.url))
-  if (existsSync(path)) return path
-  console.log(`skipped: ${path} is not there`)
-  return null
-}
-
-/**
- * --seeds 3, or one of them: --seed 2; --dev: scores on the data that decide when to stop, instead of
- * the test data, for choosing settings; --options '{"units":32}': settings other than the script's.
- *
- * @param {string[]} args
- * @param {number} [seeds]
- */
-export function readFlags(args, seeds = 3) {
-  const { values } = parseArgs({
-    args,
-    options: {
-      dev: { type: 'boolean', default: false },
-      seed: { type: 'string' },
-      seeds: { type: 'string', default: String(seeds) },
-      options: { type: 'string', default: '{}' },
-    },
-  })
-  return {
-    dev: values.dev,
-    seeds:
-      values.seed === undefined
-        ? Array.from({ length: Number(values.seeds) }, (_, seed) => seed)
-        : [Number(values.seed)],
-    options: JSON.parse(values.options),
-  }
-}
 
 const mean = (/** @type {number[]} */ values) =>
   values.reduce((sum, value) => sum + value, 0) / values.length

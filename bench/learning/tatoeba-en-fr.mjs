@@ -8,10 +8,9 @@
  * command goes on. With `--dev` scores are of the validation data, for choosing settings. `bleu` takes
  * every pair as an example with one reference, `groupedBleu` every English sentence with all of its own.
  */
-import { existsSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { existsSync } from 'node:fs'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import { parseArgs } from 'node:util'
+import { measure, readArguments } from './translating.mjs'
 
 const file = fileURLToPath(
   new URL('../../../shared/data/tatoeba-en-fr/fra.tsv.gz', import.meta.url),
@@ -21,20 +20,9 @@ const file = fileURLToPath(
 const settings = { batchSize: 128 }
 
 export default async function tatoeba(args = process.argv.slice(2)) {
-  const { values: given } = parseArgs({
-    args,
-    options: {
-      seed: { type: 'string', default: '0' },
-      minutes: { type: 'string', default: '60' },
-      checkpoint: { type: 'string' },
-      options: { type: 'string', default: '{}' },
-      dev: { type: 'boolean', default: false },
-    },
-  })
+  const given = readArguments(args)
   if (!existsSync(file)) return { name: 'tatoeba-en-fr', skipped: `there is no ${file}` }
   const { readPairs } = await import('../../dist/data/index.js')
-  const { checkpoint, progress } = await import('../../dist/index.js')
-  const { translate } = await import('../../dist/tasks/index.js')
   const all = await readPairs(file, { header: false })
   const sentences = [...new Set(all.sources)]
   // A step of a prime number goes through all sentences, short and long, in no order.
@@ -47,48 +35,17 @@ export default async function tatoeba(args = process.argv.slice(2)) {
   const [held, test] = [new Set(drawn.slice(0, 2000)), new Set(drawn.slice(2000))]
   const pairs = part((source) => !held.has(source) && !test.has(source))
   const validationData = part((source) => held.has(source))
-  const path =
-    given.checkpoint ?? `${tmpdir()}/refrain-tatoeba-en-fr-${given.seed}.checkpoint.refrain`
-  const resume = existsSync(path) ? path : undefined
-  const started = performance.now()
-  const limit = Number(given.minutes) * 60_000
-  const over = `${given.minutes} minutes are over`
-  /** Stops in time, with a checkpoint. */
-  const clock = {
-    name: 'clock',
-    onStepEnd(run) {
-      if (performance.now() - started < limit) return
-      run.save(path)
-      run.stop(over)
+  const on = given.dev ? validationData : part((source) => test.has(source))
+  return measure(
+    'tatoeba-en-fr',
+    given,
+    { pairs, validationData, settings },
+    async (translator) => {
+      const each = await translator.evaluate(on)
+      const grouped = await translator.evaluate(on, { grouped: true })
+      return { bleu: each.bleu.score, groupedBleu: grouped.bleu.score }
     },
-  }
-  const options = { ...settings, ...JSON.parse(given.options), seed: Number(given.seed) }
-  const translator = await translate.train(pairs, {
-    ...options,
-    validationData,
-    resume,
-    callbacks: [checkpoint({ path, everySeconds: 120 }), clock, progress()],
-  })
-  const seconds = (performance.now() - started) / 1000
-  const score = async (data) => {
-    const from = performance.now()
-    const each = await translator.evaluate(data)
-    const time = (performance.now() - from) / 1000
-    const grouped = await translator.evaluate(data, { grouped: true })
-    return { bleu: each.bleu.score, groupedBleu: grouped.bleu.score, evaluationSeconds: time }
-  }
-  const { history } = translator
-  if (history.stopped !== over) rmSync(path, { force: true })
-  return {
-    name: 'tatoeba-en-fr',
-    data: given.dev ? 'validation' : 'test',
-    ...(await score(given.dev ? validationData : part((source) => test.has(source)))),
-    options,
-    trainingSeconds: seconds,
-    stopped: history.stopped,
-    loss: history.history.loss,
-    valLoss: history.history.valLoss,
-  }
+  )
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1]).href) {

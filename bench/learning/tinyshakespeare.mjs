@@ -7,7 +7,7 @@
  * Without --test the test part is not looked at.
  */
 import { existsSync, readFileSync } from 'node:fs'
-import { parseArgs } from 'node:util'
+import { settingsFrom, showing, testOption } from './writing.mjs'
 
 const path = new URL('../../../shared/data/tinyshakespeare/input.txt', import.meta.url)
 
@@ -22,29 +22,8 @@ const chosen = {
   validation: 1 / 9,
 }
 
-const options = {
-  seed: { type: 'string', default: '0' },
-  epochs: { type: 'string' },
-  settings: { type: 'string', default: '{}' },
-  test: { type: 'boolean', default: false },
-}
-
-/** One line an epoch. */
-const showing = (text) => ({
-  name: 'showing',
-  onEpochEnd: ({ epoch }, logs) => console.error(`epoch ${epoch + 1}: ${text(logs)}`),
-})
-
-/** What the arguments say, over what was chosen. */
-function settingsFrom(args, chosen) {
-  const { values, positionals } = parseArgs({ args, options, allowPositionals: true })
-  const { seed, epochs, settings } = values
-  const given = { ...(epochs && { epochs: Number(epochs) }), ...JSON.parse(settings) }
-  return { ...values, positionals, settings: { ...chosen, seed: Number(seed), ...given } }
-}
-
 export default async function run(args = []) {
-  const { settings, test } = settingsFrom(args, chosen)
+  const { settings, test } = settingsFrom(args, chosen, testOption)
   if (!existsSync(path)) return { name: 'tinyshakespeare', skipped: `there is no ${path}` }
   const { generate } = await import('../../dist/tasks/index.js')
   const text = readFileSync(path, 'utf8')

@@ -1,0 +1,39 @@
+/** The arguments and the data that the scripts of `classify` and `tag` share. */
+import { existsSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+
+/** The path of a data file beside the repository; null, with a message, if it is not there. */
+export function sharedData(/** @type {string} */ name) {
+  const path = fileURLToPath(new URL(`../../../shared/data/${name}`, import.meta.url))
+  if (existsSync(path)) return path
+  console.log(`skipped: ${path} is not there`)
+  return null
+}
+
+/**
+ * --seeds 3, or one of them: --seed 2; --dev: scores on held-out training data, or on
+ * those that decide when to stop, instead of the test data, for choosing settings; --options '{"units":32}': settings other than the script's.
+ *
+ * @param {string[]} args
+ * @param {number} [seeds]
+ */
+export function readFlags(args, seeds = 3) {
+  const { values } = parseArgs({
+    args,
+    options: {
+      dev: { type: 'boolean', default: false },
+      seed: { type: 'string' },
+      seeds: { type: 'string', default: String(seeds) },
+      options: { type: 'string', default: '{}' },
+    },
+  })
+  return {
+    dev: values.dev,
+    seeds:
+      values.seed === undefined
+        ? Array.from({ length: Number(values.seeds) }, (_, seed) => seed)
+        : [Number(values.seed)],
+    options: JSON.parse(values.options),
+  }
+}
