@@ -13,7 +13,9 @@ export function sharedData(/** @type {string} */ name) {
 
 /**
  * --seeds 3, or one of them: --seed 2; --dev: scores on held-out training data, or on
- * those that decide when to stop, instead of the test data, for choosing settings; --options '{"units":32}': settings other than the script's.
+ * those that decide when to stop, instead of the test data, for choosing settings;
+ * --options '{"units":32}': settings other than
+ * the script's; --save FILE: keeps the model, the last seed's.
  *
  * @param {string[]} args
  * @param {number} [seeds]
@@ -26,10 +28,12 @@ export function readFlags(args, seeds = 3) {
       seed: { type: 'string' },
       seeds: { type: 'string', default: String(seeds) },
       options: { type: 'string', default: '{}' },
+      save: { type: 'string' },
     },
   })
   return {
     dev: values.dev,
+    save: values.save,
     seeds:
       values.seed === undefined
         ? Array.from({ length: Number(values.seeds) }, (_, seed) => seed)

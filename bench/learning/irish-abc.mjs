@@ -3,7 +3,8 @@
  * parsed by abcjs. A tune counts if it has notes and abcjs has nothing to complain of; of the tunes in the
  * data that is so for 801 of 804.
  *
- *     node bench/learning/irish-abc.mjs [--seed 0] [--epochs n] [--tunes 200] [--settings '{…}']
+ *     node bench/learning/irish-abc.mjs [--seed 0] [--epochs n] [--tunes 200] [--save FILE]
+ *     [--settings '{…}']
  */
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
@@ -15,7 +16,10 @@ const path = fileURLToPath(new URL('../../../shared/data/irish-abc/irish.abc', i
 const chosen = { units: 256, layers: 2, dropout: 0.3, batchSize: 32, epochs: 30, temperature: 0.7 }
 
 export default async function run(args = []) {
-  const given = settingsFrom(args, chosen, { tunes: { type: 'string', default: '200' } })
+  const given = settingsFrom(args, chosen, {
+    tunes: { type: 'string', default: '200' },
+    save: { type: 'string' },
+  })
   const { settings } = given
   const { temperature, ...options } = settings
   const tunes = Number(given.tunes)
@@ -23,7 +27,7 @@ export default async function run(args = []) {
   const { generate } = await import('../../dist/tasks/index.js')
   const { abcProblems, readAbc, tuneText } = await import('../../dist/data/index.js')
   const texts = []
-  for await (const tune of readAbc(path)) texts.push(tuneText(tune, { fields: 'TML' }))
+  for await (const tune of readAbc(path)) texts.push(tuneText(tune, { fields: 'ML' }))
   const started = performance.now()
   const writer = await generate.train(
     { texts },
@@ -35,6 +39,7 @@ export default async function run(args = []) {
     },
   )
   const seconds = (performance.now() - started) / 1000
+  if (given.save) await writer.save(given.save)
   const made = await writer.samples('', { count: tunes, length: 1500, temperature })
   const problems = await Promise.all(made.map((tune) => abcProblems(tune)))
   const parse = problems.filter((list) => list.length === 0).length

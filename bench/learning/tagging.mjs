@@ -42,15 +42,16 @@ export async function scoreBaseline(name, baseline, on, spans) {
  * @param {string} name
  * @param {Sentences & { validation?: Sentences }} train
  * @param {Sentences} test
- * @param {{ dev: boolean, seeds: number[], options: object }} flags
+ * @param {{ dev: boolean, save?: string, seeds: number[], options: object }} flags
  */
-export async function measure(name, train, test, { dev, seeds, options }) {
+export async function measure(name, train, test, { dev, save, seeds, options }) {
   const on = dev ? train.validation : test
   const runs = []
   for (const seed of seeds) {
     const start = performance.now()
     const tagger = await tag.train(train, { seed, ...options })
     const seconds = (performance.now() - start) / 1000
+    if (save) await tagger.save(save)
     const { accuracy, entities, unknown } = await tagger.evaluate(on)
     const run = {
       seed,

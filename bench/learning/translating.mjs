@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { parseArgs } from 'node:util'
 
 /**
- * --seed 0, --minutes 60, --checkpoint FILE, --dev, --options '{"units":256}'.
+ * --seed 0, --minutes 60, --checkpoint FILE, --save FILE, --dev, --options '{"units":256}'.
  *
  * @param {string[]} args
  */
@@ -15,6 +15,7 @@ export function readArguments(args) {
       seed: { type: 'string', default: '0' },
       minutes: { type: 'string', default: '60' },
       checkpoint: { type: 'string' },
+      save: { type: 'string' },
       options: { type: 'string', default: '{}' },
       dev: { type: 'boolean', default: false },
     },
@@ -57,6 +58,7 @@ export async function measure(name, given, { pairs, validationData, settings }, 
   const trainingSeconds = (performance.now() - started) / 1000
   const { history } = translator
   if (history.stopped !== over) rmSync(path, { force: true })
+  if (given.save) await translator.save(given.save)
   const from = performance.now()
   const scores = await score(translator)
   return {
