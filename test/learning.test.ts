@@ -3,7 +3,9 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { trainResumably } from '../bench/learning/resuming.mjs'
 import { main } from '../bench/learning.mjs'
+import { classify } from '../src/tasks/index.ts'
 
 let folder: string
 let said: string[]
@@ -68,6 +70,39 @@ test('stopped, it goes on with the seed that it was at', async () => {
   expect(await bench('stops', body)).toBe(0)
   expect(calls()).toEqual(['--seed 0', '--seed 1', '--seed 1', '--seed 2'])
   expect(written()).toMatchObject({ mean: { accuracy: 1 }, seeds: 3 })
+})
+
+test('stopped in the middle of a seed, training goes on from its checkpoint', async () => {
+  const labels = Array.from({ length: 60 }, (_, i) => (i % 2 ? 'up' : 'down'))
+  const series = labels.map((label, i) => [[i % 7], [(i % 7) + (label === 'up' ? 1 : -1)]])
+  const settings = { epochs: 4, units: 4, seed: 3 }
+  const steps: number[] = []
+  /** Stops the process, as it were, at a step of the third epoch. */
+  const run = (name: string, killedAt = Infinity) => {
+    steps.length = 0
+    const callback = {
+      name: 'killer',
+      onStepEnd: ({ iteration }: { iteration: number }) => {
+        steps.push(iteration)
+        if (iteration === killedAt) throw new Error('killed')
+      },
+    }
+    return trainResumably(
+      name,
+      { ...settings, callbacks: [callback] },
+      (all) => classify.train({ series, labels }, all),
+      { folder: `${folder}/`, seconds: 0 },
+    )
+  }
+  const whole = await run('whole')
+  await expect(run('cut', 10)).rejects.toThrow('killed')
+  const files = readdirSync(folder).filter((file) => file.endsWith('.refrain'))
+  expect(files).toEqual([expect.stringMatching(/^learning-cut-[\da-f]{8}\.partial\.refrain$/)])
+  const resumed = await run('cut')
+  expect(steps[0]).toBe(10)
+  expect(resumed.trained.history.history).toEqual(whole.trained.history.history)
+  expect(resumed.seconds).toBeGreaterThan(0)
+  expect(readdirSync(folder).filter((file) => file.endsWith('.refrain'))).toEqual([])
 })
 
 test('a script without --seed runs its seeds itself', async () => {

@@ -1,6 +1,7 @@
 /** What the scripts of `classify` share: seeds, and what is printed. */
 import { split } from '../../dist/data/index.js'
 import { classify } from '../../dist/tasks/index.js'
+import { trainResumably } from './resuming.mjs'
 
 export { readFlags, sharedData } from './arguments.mjs'
 
@@ -17,9 +18,11 @@ export async function measure(name, train, test, flags, also = async () => ({}))
   const [from, on] = flags.dev ? halves(train) : [train, test]
   const runs = []
   for (const seed of flags.seeds) {
-    const start = performance.now()
-    const classifier = await classify.train(from, { seed, ...flags.options })
-    const seconds = (performance.now() - start) / 1000
+    const { trained: classifier, seconds } = await trainResumably(
+      flags.dev ? `${name} dev` : name,
+      { seed, ...flags.options },
+      (options) => classify.train(from, options),
+    )
     const { accuracy, macroF1, calibrationError } = await classifier.evaluate(on)
     const { history } = classifier
     const run = {

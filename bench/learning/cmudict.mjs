@@ -5,8 +5,7 @@
  *
  *     node bench/learning/cmudict.mjs [--seed 0] [--minutes 60] [--dev] [--options '{"units":256}']
  *
- * A run of fewer minutes than it needs leaves a checkpoint (`--checkpoint FILE`), from which the same
- * command goes on. With `--dev` scores are of the validation data, for choosing settings.
+ * A run of fewer minutes than it needs leaves a checkpoint, from which the same command goes on. With `--dev` scores are of the validation data, for choosing settings.
  */
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'

@@ -8,6 +8,7 @@
  */
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { trainResumably } from './resuming.mjs'
 import { settingsFrom, showing } from './writing.mjs'
 
 const path = fileURLToPath(new URL('../../../shared/data/irish-abc/irish.abc', import.meta.url))
@@ -28,17 +29,14 @@ export default async function run(args = []) {
   const { abcProblems, readAbc, tuneText } = await import('../../dist/data/index.js')
   const texts = []
   for await (const tune of readAbc(path)) texts.push(tuneText(tune, { fields: 'ML' }))
-  const started = performance.now()
-  const writer = await generate.train(
-    { texts },
-    {
-      ...options,
-      callbacks: [
-        showing(({ valPerplexity }) => `${Math.log2(valPerplexity).toFixed(4)} bits a character`),
-      ],
-    },
+  const show = showing(
+    ({ valPerplexity }) => `${Math.log2(valPerplexity).toFixed(4)} bits a character`,
   )
-  const seconds = (performance.now() - started) / 1000
+  const { trained: writer, seconds } = await trainResumably(
+    'irish-abc',
+    { ...options, callbacks: [show] },
+    (all) => generate.train({ texts }, all),
+  )
   if (given.save) await writer.save(given.save)
   const made = await writer.samples('', { count: tunes, length: 1500, temperature })
   const problems = await Promise.all(made.map((tune) => abcProblems(tune)))

@@ -3,8 +3,7 @@
  *
  *     node bench/learning/multi30k.mjs [--seed 0] [--minutes 60] [--dev] [--options '{"units":256}']
  *
- * A run of fewer minutes than it needs leaves a checkpoint (`--checkpoint FILE`), from which the same
- * command goes on. With `--dev` scores are of the validation data, for choosing settings.
+ * A run of fewer minutes than it needs leaves a checkpoint, from which the same command goes on. With `--dev` scores are of the validation data, for choosing settings.
  */
 import { existsSync } from 'node:fs'
 import { fileURLToPath, pathToFileURL } from 'node:url'

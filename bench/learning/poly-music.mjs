@@ -8,6 +8,7 @@
  */
 import { existsSync, readFileSync } from 'node:fs'
 import { gunzipSync } from 'node:zlib'
+import { trainResumably } from './resuming.mjs'
 import { settingsFrom, showing, testOption } from './writing.mjs'
 
 /** Chosen on the validation parts. */
@@ -60,17 +61,12 @@ async function runOne(name, args) {
   const parts = JSON.parse(gunzipSync(readFileSync(path)))
   /** Indices of keys from 0 as MIDI numbers. */
   const rolls = (part) => parts[part].map((roll) => roll.map((step) => step.map((key) => key + 21)))
-  const started = performance.now()
-  const composer = await generate.trainRolls(
-    { rolls: rolls('train'), validation: rolls('valid') },
-    {
-      ...settings,
-      callbacks: [
-        showing(({ valBinaryCrossentropy: nats }) => `${(88 * nats).toFixed(4)} nats a step`),
-      ],
-    },
+  const show = showing(({ valBinaryCrossentropy: nats }) => `${(88 * nats).toFixed(4)} nats a step`)
+  const { trained: composer, seconds } = await trainResumably(
+    name,
+    { ...settings, callbacks: [show] },
+    (all) => generate.trainRolls({ rolls: rolls('train'), validation: rolls('valid') }, all),
   )
-  const seconds = (performance.now() - started) / 1000
   const best = 88 * Math.min(...composer.history.history.valBinaryCrossentropy)
   const tested = test ? await composer.evaluate({ rolls: rolls('test') }) : undefined
   return {

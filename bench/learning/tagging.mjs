@@ -2,6 +2,7 @@
 import { fileURLToPath } from 'node:url'
 import { entityScores } from '../../dist/index.js'
 import { tag } from '../../dist/tasks/index.js'
+import { trainResumably } from './resuming.mjs'
 
 export { readFlags, sharedData } from './arguments.mjs'
 
@@ -48,9 +49,11 @@ export async function measure(name, train, test, { dev, save, seeds, options }) 
   const on = dev ? train.validation : test
   const runs = []
   for (const seed of seeds) {
-    const start = performance.now()
-    const tagger = await tag.train(train, { seed, ...options })
-    const seconds = (performance.now() - start) / 1000
+    const { trained: tagger, seconds } = await trainResumably(
+      name,
+      { seed, ...options },
+      (settings) => tag.train(train, settings),
+    )
     if (save) await tagger.save(save)
     const { accuracy, entities, unknown } = await tagger.evaluate(on)
     const run = {

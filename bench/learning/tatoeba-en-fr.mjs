@@ -4,8 +4,7 @@
  *
  *     node bench/learning/tatoeba-en-fr.mjs [--seed 0] [--minutes 60] [--dev] [--options '{}']
  *
- * A run of fewer minutes than it needs leaves a checkpoint (`--checkpoint FILE`), from which the same
- * command goes on. With `--dev` scores are of the validation data, for choosing settings. `bleu` takes
+ * A run of fewer minutes than it needs leaves a checkpoint, from which the same command goes on. With `--dev` scores are of the validation data, for choosing settings. `bleu` takes
  * every pair as an example with one reference, `groupedBleu` every English sentence with all of its own.
  */
 import { existsSync } from 'node:fs'

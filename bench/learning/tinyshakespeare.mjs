@@ -7,6 +7,7 @@
  * Without --test the test part is not looked at.
  */
 import { existsSync, readFileSync } from 'node:fs'
+import { trainResumably } from './resuming.mjs'
 import { settingsFrom, showing, testOption } from './writing.mjs'
 
 const path = new URL('../../../shared/data/tinyshakespeare/input.txt', import.meta.url)
@@ -28,17 +29,14 @@ export default async function run(args = []) {
   const { generate } = await import('../../dist/tasks/index.js')
   const text = readFileSync(path, 'utf8')
   const cut = Math.floor(text.length * 0.9)
-  const started = performance.now()
-  const writer = await generate.train(
-    { texts: [text.slice(0, cut)] },
-    {
-      ...settings,
-      callbacks: [
-        showing(({ valPerplexity }) => `${Math.log(valPerplexity).toFixed(4)} nats a character`),
-      ],
-    },
+  const show = showing(
+    ({ valPerplexity }) => `${Math.log(valPerplexity).toFixed(4)} nats a character`,
   )
-  const seconds = (performance.now() - started) / 1000
+  const { trained: writer, seconds } = await trainResumably(
+    'tinyshakespeare',
+    { ...settings, callbacks: [show] },
+    (all) => generate.train({ texts: [text.slice(0, cut)] }, all),
+  )
   const nats = Math.log(Math.min(...writer.history.history.valPerplexity))
   const tested = test ? await writer.evaluate({ texts: [text.slice(cut)] }) : undefined
   const sample = await writer.write('ROMEO:\n', { length: 300 })

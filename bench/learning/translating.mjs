@@ -1,10 +1,9 @@
 /** What the scripts of `translate` share: arguments, a limit of time, and what is returned. */
-import { existsSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { parseArgs } from 'node:util'
+import { trainResumably } from './resuming.mjs'
 
 /**
- * --seed 0, --minutes 60, --checkpoint FILE, --save FILE, --dev, --options '{"units":256}'.
+ * --seed 0, --minutes 60, --save FILE, --dev, --options '{"units":256}'.
  *
  * @param {string[]} args
  */
@@ -14,7 +13,6 @@ export function readArguments(args) {
     options: {
       seed: { type: 'string', default: '0' },
       minutes: { type: 'string', default: '60' },
-      checkpoint: { type: 'string' },
       save: { type: 'string' },
       options: { type: 'string', default: '{}' },
       dev: { type: 'boolean', default: false },
@@ -32,32 +30,16 @@ export function readArguments(args) {
  * @param {(translator: any) => Promise<object>} score
  */
 export async function measure(name, given, { pairs, validationData, settings }, score) {
-  const { checkpoint, progress } = await import('../../dist/index.js')
+  const { progress } = await import('../../dist/index.js')
   const { translate } = await import('../../dist/tasks/index.js')
-  const path = given.checkpoint ?? `${tmpdir()}/refrain-${name}-${given.seed}.checkpoint.refrain`
-  const resume = existsSync(path) ? path : undefined
-  const started = performance.now()
-  const limit = Number(given.minutes) * 60_000
-  const over = `${given.minutes} minutes are over`
-  /** Stops in time, with a checkpoint. */
-  const clock = {
-    name: 'clock',
-    onStepEnd(/** @type {any} */ run) {
-      if (performance.now() - started < limit) return
-      run.save(path)
-      run.stop(over)
-    },
-  }
   const options = { ...settings, ...JSON.parse(given.options), seed: Number(given.seed) }
-  const translator = await translate.train(pairs, {
-    ...options,
-    validationData,
-    resume,
-    callbacks: [checkpoint({ path, everySeconds: 120 }), clock, progress()],
-  })
-  const trainingSeconds = (performance.now() - started) / 1000
+  const { trained: translator, seconds: trainingSeconds } = await trainResumably(
+    name,
+    { ...options, callbacks: [progress()] },
+    (all) => translate.train(pairs, { ...all, validationData }),
+    { minutes: Number(given.minutes) },
+  )
   const { history } = translator
-  if (history.stopped !== over) rmSync(path, { force: true })
   if (given.save) await translator.save(given.save)
   const from = performance.now()
   const scores = await score(translator)
