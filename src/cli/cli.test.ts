@@ -1,11 +1,11 @@
 import { mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { Workplace } from '../../test/cli/harness.ts'
+import { jsonLines, Workplace } from '../../test/cli/harness.ts'
 import { decodeSafetensors } from '../util/safetensors.ts'
 import { version } from './run.ts'
 import { tasks } from './tasks/index.ts'
 
-const { folder, at, file, refrain, failure, remove } = new Workplace()
+const { folder, at, file, refrain, prints, failure, remove } = new Workplace()
 const model = at('reviews.refrain')
 
 /** Sentences whose label a model of a few units learns in seconds. */
@@ -146,6 +146,37 @@ describe('train', () => {
         'did you mean --text and --label the other way round?\n',
     )
     expect((await warning(`${good}c,bad\nd,bad\n`)).stderr).toBe('')
+  })
+
+  test('rows with several labels', async () => {
+    const rows = ['fine,good', 'dull,bad', 'fine and dull,good;bad', 'a film,']
+    file('several.csv', `review,sentiment\n${rows.join('\n')}\n`)
+    const options = [...small, '--epochs', '150', '--validation', '0', '--learning-rate', '0.05']
+    const odd = await refrain(train('several.csv', 'odd.refrain', ...options, '--skip-missing'))
+    expect(odd.stderr).toBe(
+      'refrain: warning: 1 label with semicolons, such as good;bad; --several takes them for several ' +
+        'labels of a row\n',
+    )
+    const own = train('several.csv', 'several.refrain', ...options, '--several')
+    expect((await prints(own)).split('\n')[0]).toBe('4 rows with 2 labels: bad 2, good 2')
+    const model = at('several.refrain')
+    expect(await prints(['inspect', model])).toContain(
+      'Classifies texts into 2 labels, each yes or no: bad, good',
+    )
+    const scores = await prints(['evaluate', model, at('several.csv')])
+    expect(scores).toMatch(/^micro F1 100\.0 %, macro F1 100\.0 % on 4 rows, loss /)
+    expect(scores).toContain('\nall labels of a row are right in 100.0 %\n')
+    const answers = await prints(['predict', model, 'fine', 'fine and dull', 'a film'])
+    expect(answers.replace(/0\.\d{4}/g, 'p')).toBe(
+      'good\tp\tfine\nbad;good\tp;p\tfine and dull\n\t\ta film\n',
+    )
+    expect(jsonLines(await prints(['predict', model, 'fine and dull', '--json']))).toEqual([
+      {
+        text: 'fine and dull',
+        predicted: ['bad', 'good'],
+        probabilities: { bad: expect.any(Number), good: expect.any(Number) },
+      },
+    ])
   })
 
   test('missing file', async () => {

@@ -173,3 +173,32 @@ test('lines are JSON objects, JSON strings or plain texts', async () => {
     'in: it is a JSON array. Add --format json',
   ])
 })
+
+test('rows with several labels, or none', async () => {
+  const several = { several: true } as const
+  const csv = () => stream('r.csv', 'text,label\na,fast; cheap\nb,\nc,cheap;;cheap\nd,7\n')
+  const { labels } = await readExamples(csv(), several)
+  expect(labels).toEqual([['fast', 'cheap'], [], ['cheap'], ['7']])
+  const rows = [
+    { text: 'a', label: ['fast', 3] },
+    { text: 'b', label: [] },
+    { text: 'c', label: null },
+    { text: 'd', label: 'x;y' },
+  ]
+  const json = () => stream('r.jsonl', rows.map((row) => JSON.stringify(row)).join('\n'))
+  expect((await readExamples(json(), several)).labels).toEqual([['fast', '3'], [], [], ['x', 'y']])
+  await expect(readExamples(json())).rejects.toThrow(
+    "r.jsonl, row 1: expected a label (a string, a whole number or a boolean) in the column 'label', " +
+      'got [fast, 3]. Use --several (several) where rows may have several labels',
+  )
+  const nested = stream('r.jsonl', '{"text":"a","label":[["x"]]}\n')
+  await expect(readExamples(nested, several)).rejects.toThrow('row 1: expected a label')
+  const lacking = stream('r.jsonl', '{"text":"a","label":["x"]}\n{"text":"b"}\n')
+  await expect(readExamples(lacking, several)).rejects.toThrow(
+    "the label (column 'label') is missing",
+  )
+  const none = stream('r.csv', 'text,label\na,\n')
+  await expect(readExamples(none, several)).rejects.toThrow(
+    "column 'label': expected labels, got none in any row",
+  )
+})

@@ -6,10 +6,10 @@ import { checkColumn, isOfFolder, locate, type Place, type TableRow } from './ro
 import { lines, openText, type Source } from './source.ts'
 import { readTable, type TableFormat } from './table.ts'
 
-/** Texts and their labels, in the order of the sources. */
-export interface Examples {
+/** Texts and their labels, in the order of the sources; where a text may have several, lists of them. */
+export interface Examples<Label extends string | string[] = string> {
   texts: string[]
-  labels: string[]
+  labels: Label[]
   /** Rows left out by `skipMissing`. */
   skipped: number
   /** Where example `i` comes from, for error messages: "reviews.csv, row 3 (line 4)". */
@@ -25,7 +25,12 @@ export interface ReadExamplesOptions {
    * Default: 'label'.
    */
   label?: string
-  /** How many different labels there must be at least. Default: 2; 1 suits an evaluation. */
+  /**
+   * A row may have several labels, with semicolons between them (`fast;cheap`) or, in JSON, as an array,
+   * or none. Default: false.
+   */
+  several?: boolean
+  /** How many different labels there must be at least. Default: 2, of several 1; 1 suits an evaluation. */
   minLabels?: number
   /** Leave out rows without a text or label instead of failing. Default: false. */
   skipMissing?: boolean
@@ -47,12 +52,26 @@ export interface ReadTextsOptions {
  * Throws `BAD_DATA`, with the file and row, for an unknown column, a missing text or label, and for
  * fewer than `minLabels` different labels.
  */
+export function readExamples(
+  sources: Source | readonly Source[],
+  options: ReadExamplesOptions & { several: true },
+): Promise<Examples<string[]>>
+export function readExamples(
+  sources: Source | readonly Source[],
+  options?: ReadExamplesOptions & { several?: false },
+): Promise<Examples>
+export function readExamples(
+  sources: Source | readonly Source[],
+  options?: ReadExamplesOptions,
+): Promise<Examples | Examples<string[]>>
 export async function readExamples(
   sources: Source | readonly Source[],
   options: ReadExamplesOptions = {},
-): Promise<Examples> {
-  checkOptions('readExamples', options, ['text', 'label', 'minLabels', 'skipMissing', 'format'])
-  const { text = 'text', label = 'label', minLabels = 2, skipMissing = false, format } = options
+): Promise<Examples<string | string[]>> {
+  const known = ['text', 'label', 'several', 'minLabels', 'skipMissing', 'format']
+  checkOptions('readExamples', options, known)
+  const { text = 'text', label = 'label', several, skipMissing, format } = options
+  const { minLabels = several ? 1 : 2 } = options
   if (text === label) {
     throw new RefrainError(
       'BAD_ARGUMENT',
@@ -61,7 +80,7 @@ export async function readExamples(
     )
   }
   const texts: string[] = []
-  const labels: string[] = []
+  const labels: (string | string[])[] = []
   const places: Place[] = []
   let lacking = 0
   let firstLack = ''
@@ -72,14 +91,19 @@ export async function readExamples(
         checkColumn(what, own[what], values, place.file, format)
       }
     }
-    const lack = (['text', 'label'] as const).find((what) => absence(values[own[what]]))
+    const lack = (['text', 'label'] as const).find((what) => {
+      const kind = absence(values[own[what]])
+      // A row with no label at all is one of those that may have several.
+      return kind && !(what === 'label' && several && own.label in values)
+    })
     if (lack) {
       firstLack ||= describeAbsence(lack, own[lack], values[own[lack]], place)
       lacking++
       continue
     }
     texts.push(textOf(values[own.text], own.text, place))
-    labels.push(labelOf(values[own.label], own.label, place))
+    const value = values[own.label]
+    labels.push((several ? labelsOf : labelOf)(value, own.label, place))
     places.push(place)
   }
   if (lacking > 0 && (!skipMissing || texts.length === 0)) {
@@ -93,9 +117,12 @@ export async function readExamples(
             '--skip-missing (skipMissing)',
     )
   }
-  const found = new Set(labels)
+  const found = new Set(labels.flat())
   if (found.size < minLabels) {
     const [only] = found
+    if (only === undefined) {
+      throw new RefrainError('BAD_DATA', `column '${label}': expected labels, got none in any row`)
+    }
     const rows = labels.length === 1 ? 'the only row' : `all ${labels.length} rows`
     throw new RefrainError(
       'BAD_DATA',
@@ -198,5 +225,14 @@ function labelOf(value: unknown, column: string, place: Place): string {
     'BAD_DATA',
     `${locate(place)}: expected a label (a string, a whole number or a boolean) in the column ` +
       `'${column}', got ${show(value)}`,
+    Array.isArray(value) ? 'Use --several (several) where rows may have several labels' : '',
   )
+}
+
+/** The labels of a row that may have several: a list, or a text of them with semicolons between. */
+function labelsOf(value: unknown, column: string, place: Place): string[] {
+  const all = Array.isArray(value)
+    ? value.map((one) => labelOf(one, column, place))
+    : (absence(value) ? '' : labelOf(value, column, place)).split(';')
+  return [...new Set(all.map((one) => one.trim()).filter((one) => one !== ''))]
 }

@@ -23,15 +23,16 @@ const { defaults } = classify
 interface TrainOptions {
   text: string
   label: string
+  several?: boolean
   skipMissing?: boolean
   format?: TableFormat
 }
 
 interface Types {
   trainOptions: TrainOptions
-  evaluateOptions: Partial<TrainOptions>
+  evaluateOptions: Partial<Omit<TrainOptions, 'several'>>
   predictOptions: { text?: string; format?: TableFormat; why?: boolean }
-  data: Examples
+  data: Examples | Examples<string[]>
   item: TextItem
 }
 
@@ -52,14 +53,15 @@ export const classifyTask: Task<classify.Classifier<'text'>, Types> = {
       'refrain train classify reviews.csv --text review --label sentiment --out reviews.refrain',
       'refrain train classify aclImdb/train --out imdb.refrain --epochs 5',
       'refrain train classify a.jsonl b.jsonl --out tickets.refrain --units 128 --json',
+      'refrain train classify tickets.csv --several --label topics --out topics.refrain',
     ],
-    async read({ files, options: { text, label, format, skipMissing } }) {
-      const data = await readExamples(files, { text, label, format, skipMissing })
-      const counts = countLabels(data.labels)
+    async read({ files, options: { text, label, several, format, skipMissing } }) {
+      const data = await readExamples(files, { text, label, several, format, skipMissing })
+      const counts = countLabels(data.labels.flat())
       return {
         data,
         fact: describeExamples(data, counts),
-        warning: doubtsAbout(counts, data.labels.length),
+        warning: several ? '' : joinedLabels(counts) || doubtsAbout(counts, data.labels.length),
         record: { columns: { text, label } },
       }
     },
@@ -92,6 +94,7 @@ export const classifyTask: Task<classify.Classifier<'text'>, Types> = {
         text: options.text ?? columns?.text,
         label: options.label ?? columns?.label,
         format: options.format,
+        several: trained.several,
         minLabels: 1,
         skipMissing: options.skipMissing,
       })
@@ -115,9 +118,11 @@ export const classifyTask: Task<classify.Classifier<'text'>, Types> = {
         .option('--why', 'show what each word contributes to the label')
         .addOption(formatOption()),
     help: `
-Prints the label, its probability and the text, separated by tabs. JSON lines have the columns of
-the input and predicted, probability and probabilities; an input's column with one of these names is
-kept as input_predicted and so on. An empty text gets the label of a text of unknown words.
+Prints the label, its probability and the text, separated by tabs; where texts may have several labels,
+those that are likely enough and their probabilities, with semicolons between. JSON lines have the
+columns of the input and predicted (several: an array), probability and probabilities; an input's column
+with one of these names is kept as input_predicted and so on. An empty text gets the label of a text of
+unknown words.
 
 With --why the words of the text speak for the label (green, +) or against it (red, -), in nats: their
 sum is log p/(1-p) of the label less that of a text of as many unknown words.
@@ -135,16 +140,19 @@ ${textLinesHelp}`,
     async answer({ trained, items, options }) {
       const predictions = await trained.predict(items.map(({ text }) => text))
       const facts: Fact[] = []
-      for (const [i, { label, probability, probabilities }] of predictions.entries()) {
+      for (const [i, prediction] of predictions.entries()) {
         const { text, values } = items[i]
+        const { label, labels, probability, probabilities } = prediction
+        const { several } = trained
+        const chances = (several ? labels : [label]).map((one) => probabilities[one].toFixed(4))
         const why = options.why ? await trained.explain(text) : undefined
         const shown = why ? formatWhy(why, useColour()) : text.replace(/\s+/g, ' ')
         const { score, baseline, tokens } = why ?? {}
         facts.push({
-          text: `${label}\t${probability.toFixed(4)}\t${shown}`,
+          text: `${several ? labels.join(';') : label}\t${chances.join(';')}\t${shown}`,
           json: withResult(values, {
-            predicted: label,
-            probability,
+            predicted: several ? labels : label,
+            ...(!several && { probability }),
             probabilities,
             ...(why && { score, baseline, tokens }),
           }),
@@ -167,6 +175,7 @@ function addTrainOptions(command: Command): void {
   command
     .option('--text <column>', 'column with the texts', 'text')
     .option('--label <column>', 'column with the labels', 'label')
+    .option('--several', 'a row may have several labels (fast;cheap, or an array in JSON), or none')
     .option('--units <n>', 'LSTM units in each direction', wholeNumber(1), defaults.units)
     .option('--embedding <n>', 'width of the word vectors', wholeNumber(1), defaults.embedding)
     .option(
@@ -224,15 +233,25 @@ export function countLabels(labels: readonly string[]): Counts {
   return [...counts].sort(([a, x], [b, y]) => y - x || (a < b ? -1 : 1))
 }
 
-function describeExamples({ labels, skipped }: Examples, counts: Counts): Fact {
+function describeExamples({ labels, skipped }: Types['data'], counts: Counts): Fact {
   const shown = counts.slice(0, 6).map(([name, rows]) => `${list([name])} ${count(rows)}`)
   if (counts.length > 6) shown.push(`${counts.length - 6} more`)
   return {
     text:
-      `${plural(labels.length, 'row')} with ${counts.length} labels: ${shown.join(', ')}` +
+      `${plural(labels.length, 'row')} with ${plural(counts.length, 'label')}: ${shown.join(', ')}` +
       (skipped > 0 ? `\n${describeSkipped(skipped)}` : ''),
     json: { rows: labels.length, skipped, labels: Object.fromEntries(counts) },
   }
+}
+
+/** Says so where labels look like several in one. */
+function joinedLabels(counts: Counts): string {
+  const joined = counts.filter(([name]) => name.includes(';'))
+  if (joined.length === 0) return ''
+  return (
+    `${plural(joined.length, 'label')} with semicolons, such as ${list([joined[0][0]])}; --several takes ` +
+    'them for several labels of a row'
+  )
 }
 
 /** What looks wrong in the rows of each label. */
@@ -263,11 +282,12 @@ export function describeKept({ history }: classify.Classifier): Fact | undefined
   }
 }
 
-function describeClassifier({ encoder, labels }: classify.Classifier<'text'>): string {
+function describeClassifier({ encoder, labels, several }: classify.Classifier<'text'>): string {
   const { vocabulary, maxLength } = encoder
   const names = list(labels.labels.slice(0, 20))
   const lines = [
-    `Classifies texts into ${plural(labels.size, 'label')}: ${names}${labels.size > 20 ? ', …' : ''}`,
+    `Classifies texts into ${plural(labels.size, 'label')}${several ? ', each yes or no' : ''}: ` +
+      `${names}${labels.size > 20 ? ', …' : ''}`,
   ]
   if (vocabulary instanceof Vocabulary) {
     const shown = Math.min(12, vocabulary.size - 2)
@@ -305,15 +325,25 @@ export function describeEvaluation({
   examples,
   accuracy,
   loss,
+  macroF1,
+  microF1,
   calibrationError,
   labels,
   confusion,
 }: classify.Evaluation): string {
   const most = labels.reduce((a, b) => (b.examples > a.examples ? b : a))
+  const several = confusion.length === 0
+  const also = `loss ${loss.toFixed(4)}, probabilities off by ${percent(calibrationError)}`
   const lines = [
-    `accuracy ${percent(accuracy)} on ${plural(examples, 'row')}, loss ${loss.toFixed(4)}, ` +
-      `probabilities off by ${percent(calibrationError)}`,
-    `always answering '${most.label}' would be right in ${percent(most.examples / examples)}`,
+    ...(several
+      ? [
+          `micro F1 ${percent(microF1)}, macro F1 ${percent(macroF1)} on ${plural(examples, 'row')}, ${also}`,
+          `all labels of a row are right in ${percent(accuracy)}`,
+        ]
+      : [
+          `accuracy ${percent(accuracy)} on ${plural(examples, 'row')}, ${also}`,
+          `always answering '${most.label}' would be right in ${percent(most.examples / examples)}`,
+        ]),
     '',
     table([
       ['label', 'rows', 'precision %', 'recall %', 'F1 %'],
@@ -327,7 +357,7 @@ export function describeEvaluation({
     ]),
   ]
   // A matrix of more labels than a screen is wide helps nobody; --json has it.
-  if (confusion.length > 0 && labels.length <= 10) {
+  if (!several && labels.length <= 10) {
     const names = labels.map(({ label }) => label)
     const matrix = names.map((name, i) => [name, ...confusion[i].map(count)])
     lines.push('', table([['is \\ predicted', ...names], ...matrix]))
