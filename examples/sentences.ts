@@ -121,7 +121,9 @@ for (let seed = 1; seed <= seeds; seed++) results.push(await run(seed))
 report(results.map(({ scores }) => scores))
 const [first] = results
 const heldOutAccuracy = first.scores.lstm
-await first.classifier.save(file, { data: 'npm sentiment@5.0.2', heldOutAccuracy })
+await first.classifier.save(file, {
+  training: { data: 'npm sentiment@5.0.2', heldOutAccuracy },
+})
 console.log(`Saved as ${file}. In this clone \`node dist/cli/main.js\` is the command:`)
 console.log(`  node dist/cli/main.js inspect ${file}`)
 console.log(`  node dist/cli/main.js predict ${file} "a fine film"`)

@@ -28,8 +28,8 @@ Examples:
 
 async function inspect(path: string, options: { json?: boolean }, io: Io): Promise<void> {
   const file = await loadFile(await findModel(path))
-  const { model, encoders, training, checkpoint } = file
-  const parts = [model.summary(), describePaths(model)]
+  const { model, encoders, training, dtype, checkpoint } = file
+  const parts = [model.summary(), ...(dtype === 'F16' ? [half] : []), describePaths(model)]
   const task = taskOf(file)
   if (task) parts.push(task.inspect(task.fromFile(file, path)))
   if (checkpoint) parts.push(describeCheckpoint(checkpoint))
@@ -37,12 +37,16 @@ async function inspect(path: string, options: { json?: boolean }, io: Io): Promi
   new Printer(io, options).print(parts.join('\n\n'), {
     architecture: model.architecture,
     weights: model.parameters.parameters.map(({ path, shape }) => ({ name: path, shape })),
+    dtype,
     runs: waysOf(model),
     encoders,
     training,
     checkpoint,
   })
 }
+
+/** Of files whose weights are half of what the summary says. */
+const half = 'The file holds the weights in half precision (float16), 2 bytes each'
 
 function describeCheckpoint({ epoch, step, steps }: NonNullable<LoadedFile['checkpoint']>): string {
   const place =

@@ -20,7 +20,7 @@
  */
 import type { Command } from 'commander'
 import type { LoadedFile, Model } from '../model/index.ts'
-import type { RunOptions } from '../tasks/training.ts'
+import type { FileOptions, RunOptions } from '../tasks/training.ts'
 import type { History } from '../train/plan.ts'
 import type { Io, Printer } from './io.ts'
 import type { Chart } from './plot.ts'
@@ -40,8 +40,7 @@ export interface Trained {
   readonly model: Model
   /** Epoch by epoch; null for a loaded one. */
   readonly history: History | null
-  /** Writes a `.refrain` file; `training` are further facts for its training record. */
-  save(path: string, training?: Record<string, unknown>): Promise<void>
+  save(path: string, options?: FileOptions): Promise<void>
 }
 
 /** The training record of a file: what `read` said of the data, and what `fit` noted. */

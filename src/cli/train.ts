@@ -137,7 +137,7 @@ async function trainTask(
   }
   const kept = task.train.kept ? task.train.kept(trained) : keptByLoss(history)
   if (kept) printer.note(kept.text, { event: 'kept', ...kept.json })
-  await trained.save(out, { ...record, ...kept?.json })
+  await trained.save(out, { training: { ...record, ...kept?.json } })
   await rm(saveTo, { force: true })
   const { size } = await stat(out)
   const more = task.train.size?.(trained)

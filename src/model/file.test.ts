@@ -176,6 +176,40 @@ describe('a file gives back', () => {
     expect(loaded.layers[0].getWeights()).toEqual(model.layers[0].getWeights())
   })
 
+  it('weights in half precision: each the nearest, in half the room', async () => {
+    const model = small()
+    const kernel = model.layers[2].getWeights()[0]
+    // Beside weights as they are drawn: the smallest half, half of it, a tie, the largest.
+    kernel.data.set([2 ** -24, 2 ** -25, 2049, -65504])
+    model.layers[2].setWeights([kernel, model.layers[2].getWeights()[1]])
+    const path = join(folder, 'half.refrain')
+    await model.save(path, { dtype: 'float16' })
+    const file = decodeSafetensors(new Uint8Array(readFileSync(path)))
+    expect([...file.tensors.values()].every(({ dtype }) => dtype === 'F16')).toBe(true)
+    const { model: loaded, dtype } = await loadFile(path, { backend })
+    expect(dtype).toBe('F16')
+    expect(loaded.layers[2].getWeights()[0].data).toEqual(
+      Float32Array.of(2 ** -24, 0, 2048, -65504),
+    )
+    model.layers.slice(0, 2).forEach((layer, i) => {
+      layer.getWeights().forEach(({ data }, w) => {
+        const found = loaded.layers[i].getWeights()[w].data
+        data.forEach((value, at) => {
+          expect(Math.abs(found[at] - value)).toBeLessThanOrEqual(Math.abs(value) * 2 ** -11)
+        })
+      })
+    })
+    // What was rounded once stays: the copy's file is the same.
+    expect(encodeModel(loaded, { dtype: 'float16' }, null)).toEqual(
+      new Uint8Array(readFileSync(path)),
+    )
+    const { tensors } = decodeSafetensors(bytesOf(model))
+    for (const [name, { data }] of tensors) {
+      expect(file.tensors.get(name)!.data.byteLength).toBe(data.byteLength / 2)
+    }
+    rmSync(path)
+  })
+
   it('a model without training or encoders', () => {
     const model = sequential([dense({ units: 1, inputShape: [1] })], { backend })
     const { encoders, training, model: loaded } = decodeModel(bytesOf(model), 'f', { backend })
@@ -441,7 +475,7 @@ describe('a forged file', () => {
     expect(set([1, 4])).toBe("expected a tensor 'dense/kernel' of shape [4, 1], got [1, 4]")
     expect(set([2], { data: new Float32Array(2) })).toContain('got [2]')
     expect(set([4, 1], { dtype: 'I32', data: new Int32Array(4) })).toBe(
-      "expected 'dense/kernel' as F32 or F64, got I32",
+      "expected 'dense/kernel' as F16, F32 or F64, got I32",
     )
     expect(set([4, 1], { dtype: 'I64', data: new BigInt64Array(4) })).toContain('got I64')
   })
@@ -598,6 +632,30 @@ describe('a forged file', () => {
 })
 
 describe('saving', () => {
+  it('in half precision fails on what has none', () => {
+    const model = small()
+    const [kernel, bias] = model.layers[2].getWeights()
+    const failure = (value: number) => {
+      kernel.data[1] = value
+      model.layers[2].setWeights([kernel, bias])
+      try {
+        encodeModel(model, { dtype: 'float16' }, null)
+      } catch (error) {
+        return (error as RefrainError).message
+      }
+    }
+    expect(failure(65519)).toBe(undefined)
+    expect(failure(-65520)).toBe(
+      "save 'dtype': the weight 'dense/kernel' is -65520 at 1, float16 ends at 65504. " +
+        'Leave dtype out to write weights as they are',
+    )
+    expect(failure(Infinity)).toContain("'dense/kernel' is Infinity at 1")
+    expect(failure(Number.NaN)).toContain("'dense/kernel' is NaN at 1")
+    expect(() => encodeModel(model, { dtype: 'float8' as 'float16' }, null)).toThrow(
+      "save 'dtype': expected 'float16', got 'float8'",
+    )
+  })
+
   it('has its errors', async () => {
     const text = async (act: () => Promise<unknown>) =>
       act().then(

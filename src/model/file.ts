@@ -9,6 +9,7 @@ import type { Parameter } from '../tensor/parameter.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import type { MetricConfig } from '../train/metric.ts'
 import type { OutputPlan, Resumed, TrainerState } from '../train/plan.ts'
+import { fromFloat16, toFloat16 } from '../util/float16.ts'
 import {
   decodeSafetensors,
   encodeSafetensors,
@@ -35,8 +36,10 @@ export function encodeModel(
     tensors.set(name, { dtype, shape: [...shape], data })
   }
   const { architecture } = model
+  const half = isHalf(extras.dtype)
   for (const { path, shape, value } of model.parameters.parameters) {
-    add(path, shape, value.values.slice())
+    if (half) tensors.set(path, halfOf(path, shape, value.values))
+    else add(path, shape, value.values.slice())
   }
   const metadata: Record<string, string> = {
     format,
@@ -56,6 +59,31 @@ export function encodeModel(
     }
   }
   return encodeSafetensors(tensors, metadata)
+}
+
+function isHalf(dtype: unknown): boolean {
+  if (dtype === undefined || dtype === 'float16') return dtype === 'float16'
+  throw new RefrainError(
+    'BAD_ARGUMENT',
+    `save 'dtype': expected 'float16', got ${show(dtype)}`,
+    'Leave it out to write weights as they are',
+  )
+}
+
+/** A weight in half precision, which must not lose more than digits. */
+function halfOf(
+  name: string,
+  shape: readonly number[],
+  values: ArrayLike<number>,
+): SafetensorsTensor {
+  const data = toFloat16(values)
+  const at = data.findIndex((bits) => (bits & 0x7c00) === 0x7c00)
+  if (at < 0) return { dtype: 'F16', shape: [...shape], data }
+  throw new RefrainError(
+    'BAD_ARGUMENT',
+    `save 'dtype': the weight '${name}' is ${values[at]} at ${at}, float16 ends at 65504`,
+    'Leave dtype out to write weights as they are',
+  )
 }
 
 /** Optimizer, loss and metrics as they stand in files; null before `compile`. */
@@ -145,10 +173,11 @@ export function findWeights(
         `got ${found ? show(found.shape) : 'none'}`,
     )
   }
+  if (found.dtype === 'F16') return fromFloat16(found.data as Uint16Array)
   if (!(found.data instanceof Float32Array || found.data instanceof Float64Array)) {
     throw new RefrainError(
       'BAD_FILE',
-      `${fileName}: expected '${path}' as F32 or F64, got ${found.dtype}`,
+      `${fileName}: expected '${path}' as F16, F32 or F64, got ${found.dtype}`,
     )
   }
   return found.data

@@ -10,7 +10,7 @@ import { moreKinds } from '../train/metrics-more.ts'
 import { sequenceKinds } from '../train/metrics-sequences.ts'
 import { restoreOptimizer } from '../train/restore.ts'
 import { addSequenceLoss } from '../train/sequence-losses.ts'
-import { decodeSafetensors, type Safetensors } from '../util/safetensors.ts'
+import { decodeSafetensors, type Safetensors, type SafetensorsDtype } from '../util/safetensors.ts'
 import { checkFormat, findWeights, isHistory, readJson } from './file.ts'
 import { Functional } from './functional.ts'
 import { type GraphConfig, graphFromConfig } from './graph.ts'
@@ -31,6 +31,8 @@ export interface LoadedFile {
   readonly encoders: unknown
   /** The training record and the facts given to `save`; null if the model was not trained. */
   readonly training: (Partial<TrainingRecord> & Record<string, unknown>) | null
+  /** What weights are written as: 'F16', 'F32' or 'F64'; null if there are none. */
+  readonly dtype: SafetensorsDtype | null
   /** Where training stands, if the file is a checkpoint; else null. */
   readonly checkpoint: {
     readonly epoch: number
@@ -84,7 +86,14 @@ export function decodeModel(
   }
   model.restoreRecord(training && isHistory(training.history) ? (training as never) : null)
   model.encoders = readJson(file, 'encoders', fileName)
-  return { model, encoders: model.encoders, training, checkpoint: readPosition(file, fileName) }
+  const [weight] = model.parameters.parameters
+  return {
+    model,
+    encoders: model.encoders,
+    training,
+    dtype: weight ? file.tensors.get(weight.path)!.dtype : null,
+    checkpoint: readPosition(file, fileName),
+  }
 }
 
 /** Whether a loss or metric of a file is the user's own. */

@@ -49,6 +49,11 @@ export interface SaveOptions {
   encoders?: unknown
   /** Further facts for the training record. */
   training?: Record<string, unknown>
+  /**
+   * What weights are written as: 'float16' halves the file, each weight rounded to 11 bits; they are read
+   * back into float32. Default: as they are, float32 or, on a reference backend of float64, float64.
+   */
+  dtype?: 'float16'
 }
 
 /**
@@ -368,10 +373,10 @@ export abstract class Model<Output extends Tensor | Tensor[] = Tensor> {
 
   /**
    * Writes architecture, weights, encoders and training record to a `.refrain` file, beside the
-   * target and then renamed into place.
+   * target and then renamed into place. Throws `BAD_ARGUMENT` for a weight too large for float16.
    */
   async save(path: string, extras: SaveOptions = {}): Promise<void> {
-    checkOptions('save', extras, ['encoders', 'training'])
+    checkOptions('save', extras, ['encoders', 'training', 'dtype'])
     await writeModelFile(path, this.build(), extras, null)
   }
 

@@ -19,7 +19,7 @@ import type { History } from '../train/plan.ts'
 import { reduceLrOnPlateau } from '../train/rate-callbacks.ts'
 import { checkInteger, checkNumber } from '../util/check.ts'
 import { fitScale, type Scale } from './forecast/scale.ts'
-import { encodersOfTask, type RunOptions, settingsOf } from './training.ts'
+import { encodersOfTask, type FileOptions, type RunOptions, settingsOf } from './training.ts'
 
 /** Options of `regress.train`. */
 export interface RegressOptions extends RunOptions {
@@ -169,9 +169,9 @@ export class Regressor {
     }
   }
 
-  /** Writes a `.refrain` file. `training` are facts for its training record: data file, scores, …. */
-  async save(path: string, training: Record<string, unknown> = {}): Promise<void> {
-    await this.model.save(path, { training })
+  /** Writes a `.refrain` file. */
+  async save(path: string, options: FileOptions = {}): Promise<void> {
+    await this.model.save(path, options)
   }
 }
 

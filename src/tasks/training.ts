@@ -1,6 +1,7 @@
 /** What the tasks share: their settings, when training stops, and how their files are recognised. */
 import { RefrainError, show } from '../errors.ts'
 import type { LoadedFile } from '../model/load.ts'
+import type { SaveOptions } from '../model/model.ts'
 import { type Callback, earlyStopping, type Run } from '../train/callbacks.ts'
 import type { History } from '../train/plan.ts'
 import { checkOptions } from '../util/check.ts'
@@ -12,6 +13,12 @@ export interface RunOptions {
   /** A checkpoint of the same training to go on from. */
   resume?: string
 }
+
+/**
+ * What every task's `save` takes: `training`, further facts for the training record, and `dtype: 'float16'`,
+ * which halves the file.
+ */
+export type FileOptions = Pick<SaveOptions, 'training' | 'dtype'>
 
 /**
  * The task's defaults with what the options say; undefined says nothing. Throws `UNKNOWN_OPTION` for a

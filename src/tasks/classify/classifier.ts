@@ -6,7 +6,7 @@ import { type LoadedFile, loadFile } from '../../model/load.ts'
 import type { Model } from '../../model/model.ts'
 import type { History } from '../../train/plan.ts'
 import { checkNumber, suggest } from '../../util/check.ts'
-import { encodersOfTask } from '../training.ts'
+import { encodersOfTask, type FileOptions } from '../training.ts'
 import { attribute } from './attributions.ts'
 import { cool, likeliest, type Probabilities } from './calibration.ts'
 import type { Encoder } from './encoder.ts'
@@ -159,11 +159,11 @@ export class Classifier<Kind extends InputKind = InputKind> {
     }
   }
 
-  /** Writes the classifier to a `.refrain` file, with further facts for its training record. */
-  async save(path: string, training: Record<string, unknown> = {}): Promise<void> {
+  /** Writes the classifier to a `.refrain` file. */
+  async save(path: string, options: FileOptions = {}): Promise<void> {
     const { temperature, thresholds } = this
     const encoders = encodersOf(this.encoder, this.#targets, temperature, thresholds)
-    await this.model.save(path, { encoders, training })
+    await this.model.save(path, { ...options, encoders })
   }
 
   #check(where: string, items: readonly Item<Kind>[]): void {

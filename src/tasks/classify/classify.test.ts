@@ -88,7 +88,7 @@ describe('three labels', () => {
 
   test('a file gives the same predictions', async () => {
     const path = join(folder, 'three.refrain')
-    await classifier.save(path, { note: 'by a test' })
+    await classifier.save(path, { training: { note: 'by a test' } })
     const again = (await classify.load(path)) as classify.Classifier<'text'>
     expect(await again.predict(data.texts)).toEqual(await classifier.predict(data.texts))
     expect(again.labels.labels).toEqual(['animal', 'colour', 'place'])

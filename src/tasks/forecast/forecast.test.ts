@@ -167,7 +167,7 @@ describe('several series with two columns, what is known in advance, and dates',
       validation: 0,
       dropout: 0.2,
     })
-    await whole.save(path, { note: 'by a test' })
+    await whole.save(path, { training: { note: 'by a test' } })
     const again = await forecast.load(path)
     const inputs = [shop('a', 60, 1, 5), shop('new', 50, 3, 5)]
     expect(await again.predict(inputs)).toEqual(await whole.predict(inputs))

@@ -5,6 +5,7 @@ import { RefrainError, show } from '../../errors.ts'
 import type { Model } from '../../model/model.ts'
 import type { History } from '../../train/plan.ts'
 import { checkInteger, checkOptions } from '../../util/check.ts'
+import type { FileOptions } from '../training.ts'
 import { checkLog, fitScale, type Scale, type Scaling, shiftAt, unscaleValue } from './scale.ts'
 import { ErrorSums, type Scores, seasonalError, seasonalNaive } from './scores.ts'
 import {
@@ -236,9 +237,9 @@ export class Forecaster {
     }
   }
 
-  /** Writes a `.refrain` file. `training` are facts for its training record: data file, scores, …. */
-  async save(path: string, training: Record<string, unknown> = {}): Promise<void> {
-    await this.model.save(path, { training })
+  /** Writes a `.refrain` file. */
+  async save(path: string, options: FileOptions = {}): Promise<void> {
+    await this.model.save(path, options)
   }
 
   /** The step of the series; null for series without times. */

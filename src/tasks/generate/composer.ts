@@ -6,7 +6,7 @@ import type { Model } from '../../model/model.ts'
 import { pauser } from '../../train/pause.ts'
 import type { History } from '../../train/plan.ts'
 import { checkInteger, checkNumber, checkOptions } from '../../util/check.ts'
-import { settingsOf } from '../training.ts'
+import { type FileOptions, settingsOf } from '../training.ts'
 import { EventReader, eventsOf } from './events.ts'
 import { fitLanguage, languageModel, natsOf, sequencesOf, stepsPerEpoch } from './language.ts'
 import { checkSampling, drawIds, type SamplingOptions, samplingNames } from './sampling.ts'
@@ -140,9 +140,9 @@ export class TuneComposer implements TuneParts {
     return { pieces: ids.length, events: rows.count, loss, perplexity: Math.exp(loss) }
   }
 
-  /** Writes the model to a `.refrain` file, with further facts for its training record. */
-  async save(path: string, training: Record<string, unknown> = {}): Promise<void> {
-    await this.model.save(path, { encoders: tuneEncoders(this), training })
+  /** Writes the model to a `.refrain` file. */
+  async save(path: string, options: FileOptions = {}): Promise<void> {
+    await this.model.save(path, { ...options, encoders: tuneEncoders(this) })
   }
 
   #primed(prime: Piece | undefined, reader: EventReader): number[] {

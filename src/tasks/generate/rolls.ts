@@ -12,7 +12,7 @@ import { Random } from '../../tensor/random.ts'
 import { pauser } from '../../train/pause.ts'
 import type { History } from '../../train/plan.ts'
 import { checkInteger, checkNumber, checkOptions } from '../../util/check.ts'
-import { settingsOf } from '../training.ts'
+import { type FileOptions, settingsOf } from '../training.ts'
 import {
   fitSequences,
   type GenerateOptions,
@@ -165,9 +165,9 @@ export class RollComposer implements RollParts {
     return { pieces: rolls.length, steps, loss: binaryCrossentropy * keys }
   }
 
-  /** Writes the model to a `.refrain` file, with further facts for its training record. */
-  async save(path: string, training: Record<string, unknown> = {}): Promise<void> {
-    await this.model.save(path, { encoders: rollEncoders(this), training })
+  /** Writes the model to a `.refrain` file. */
+  async save(path: string, options: FileOptions = {}): Promise<void> {
+    await this.model.save(path, { ...options, encoders: rollEncoders(this) })
   }
 }
 

@@ -4,6 +4,7 @@ import type { Model } from '../../model/model.ts'
 import { pauser } from '../../train/pause.ts'
 import type { History } from '../../train/plan.ts'
 import { checkInteger, checkOptions, checkTexts } from '../../util/check.ts'
+import type { FileOptions } from '../training.ts'
 import { areDocuments, natsOf, sequencesOf } from './language.ts'
 import { checkSampling, drawIds, type SamplingOptions, samplingNames } from './sampling.ts'
 import { Symbols } from './symbols.ts'
@@ -153,9 +154,9 @@ export class Writer implements WriterParts {
     }
   }
 
-  /** Writes the model to a `.refrain` file, with further facts for its training record. */
-  async save(path: string, training: Record<string, unknown> = {}): Promise<void> {
-    await this.model.save(path, { encoders: writerEncoders(this), training })
+  /** Writes the model to a `.refrain` file. */
+  async save(path: string, options: FileOptions = {}): Promise<void> {
+    await this.model.save(path, { ...options, encoders: writerEncoders(this) })
   }
 
   #plan(where: string, prompt: string, options: WriteOptions, rows: number) {

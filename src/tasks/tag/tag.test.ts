@@ -142,11 +142,18 @@ describe('spans', () => {
 
   test('a file gives the same predictions', async () => {
     const path = join(folder, 'names.refrain')
-    await tagger.save(path, { note: 'by a test' })
+    await tagger.save(path, { training: { note: 'by a test' } })
     const again = await tag.load(path)
     expect(await again.predict(frames)).toEqual(await tagger.predict(frames))
     expect(again.spans).toBe(true)
     expect(again.history).toBe(null)
+
+    await tagger.save(path, { dtype: 'float16' })
+    const [half] = await (await tag.load(path)).predict(['Bob met Oslo yesterday'])
+    expect(half.tags).toEqual(['B-PER', 'O', 'B-LOC', 'O'])
+    await expect(tagger.save(path, { note: 'by a test' } as object)).rejects.toThrow(
+      "save: unknown option 'note'",
+    )
   })
 
   test('the best epoch by entity F1 stays', () => {

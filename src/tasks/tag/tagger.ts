@@ -9,6 +9,7 @@ import type { Tensor } from '../../tensor/tensor.ts'
 import { type EntityReport, entityScores } from '../../train/metrics-entities.ts'
 import type { History } from '../../train/plan.ts'
 import { parseTag, spansOf, type TagScheme } from '../../util/tags.ts'
+import type { FileOptions } from '../training.ts'
 import { checkSentences, checkTokens, convertTags, type TaggedSentences } from './data.ts'
 import type { WordEncoder } from './words.ts'
 
@@ -178,9 +179,9 @@ export class Tagger {
     }
   }
 
-  /** Writes the tagger to a `.refrain` file, with further facts for its training record. */
-  async save(path: string, training: Record<string, unknown> = {}): Promise<void> {
-    await this.model.save(path, { encoders: encodersOf(this), training })
+  /** Writes the tagger to a `.refrain` file. */
+  async save(path: string, options: FileOptions = {}): Promise<void> {
+    await this.model.save(path, { ...options, encoders: encodersOf(this) })
   }
 
   /** A tag of the model's as it comes out. */

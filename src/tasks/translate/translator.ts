@@ -7,7 +7,7 @@ import type { Model } from '../../model/model.ts'
 import { pauser } from '../../train/pause.ts'
 import type { History } from '../../train/plan.ts'
 import { checkInteger, checkNumber, checkOptions, checkTexts } from '../../util/check.ts'
-import { encodersOfTask } from '../training.ts'
+import { encodersOfTask, type FileOptions } from '../training.ts'
 import { type Decoded, Decoder } from './decode.ts'
 import { Network } from './network.ts'
 import { scoreTranslations, type TranslationScores } from './score.ts'
@@ -162,9 +162,9 @@ export class Translator {
     return { ...scoreTranslations(references, translations), translations }
   }
 
-  /** Writes the translator to a `.refrain` file, with further facts for its training record. */
-  async save(path: string, training: Record<string, unknown> = {}): Promise<void> {
-    await this.model.save(path, { encoders: encodersOf(this), training })
+  /** Writes the translator to a `.refrain` file. */
+  async save(path: string, options: FileOptions = {}): Promise<void> {
+    await this.model.save(path, { ...options, encoders: encodersOf(this) })
   }
 }
 
