@@ -241,9 +241,12 @@ NOINLINE SMALL float cosineLoss(const LossRow& r) {
   return (float)-value;
 }
 
-/** log Σ e^x - x of the label; the gradient is (Σy) softmax(x) - y, from the same exponentials. */
+/**
+ * log Σ e^x - x of the label; the gradient is (Σy) softmax(x) - y, from the same exponentials. That of
+ * plain labels may take the place of x.
+ */
 NOINLINE float categoricalLogitsLoss(const LossRow& r) {
-  float max = maximum(r.p, r.C);
+  float max = maximum(r.p, r.C), wanted = r.target ? 0.0f : r.p[r.label];
   float sum = sumExponentials(r.p, max, r.dp, r.C);
   float logSum = logarithmOf(sum);
   if (!r.target && r.rest == 0.0f) {
@@ -254,7 +257,7 @@ NOINLINE float categoricalLogitsLoss(const LossRow& r) {
       });
       r.dp[r.label] -= r.d;
     }
-    return (float)(logSum - ((double)r.p[r.label] - max));
+    return (float)(logSum - ((double)wanted - max));
   }
   double mass = sumOver(r.C, [&](long c, int lanes) LANES { return targets(r, c, lanes); });
   V scale = splat((float)(r.d * mass / sum)), weight = splat(r.d);

@@ -613,7 +613,8 @@ export interface Kernels {
    * Categorical cross-entropies take `labels` (class numbers, the caller has checked them) or, where
    * labels is null, `target`; the others take `target`. options[0] is the label smoothing s of the
    * cross-entropies: y (1 - s) + s / C counts as y, or y (1 - s) + s / 2 in the binary ones; then
-   * come those in `lossCodes`. Null: no smoothing, for losses without others.
+   * come those in `lossCodes`. Null: no smoothing, for losses without others. The gradient of the
+   * categorical cross-entropy of logits with labels, without options, may take the place of the logits.
    */
   loss(
     code: Int,

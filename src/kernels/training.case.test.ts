@@ -64,6 +64,26 @@ eachBackend((backend) => {
       })
     })
 
+    it('the gradient of logits with labels in their place', () => {
+      const random = new Random(26)
+      const [rows, cols] = [5, 33]
+      const logits = random.uniform(rows * cols, -6, 6)
+      const { heap, kernels } = backend
+      const blocks = [rows * cols, rows * cols, rows, rows, rows].map((n) => heap.allocate(8 * n))
+      const [at, apart, perRow, perRowApart] = blocks.map((block, i) =>
+        heap.floats(block, 0, i < 2 ? rows * cols : rows),
+      )
+      const labels = heap.ints(blocks[4], 0, rows)
+      at.set(logits)
+      labels.set(random.integers(rows, cols))
+      const code = lossCodes.categoricalCrossentropyLogits
+      kernels.loss(code, at, null, labels, null, null, perRowApart, apart, rows, cols)
+      kernels.loss(code, at, null, labels, null, null, perRow, at, rows, cols)
+      expect([...at]).toEqual([...apart])
+      expect([...perRow]).toEqual([...perRowApart])
+      for (const block of blocks) heap.free(block)
+    })
+
     it('large logits', () => {
       for (const name of ['binaryCrossentropyLogits', 'categoricalCrossentropyLogits'] as const) {
         const prediction = floats([1e4, -1e4, 300, 90, -90, 0])

@@ -80,6 +80,7 @@ class Dense extends SimpleLayer {
     const room = ctx.takeRoom([...x.shape.slice(0, -1), this.units])
     const sums = linear(ctx, x, this.#kernel.value, this.#bias?.value ?? null, room)
     const y = activate(ctx, this.activation, sums, room !== null)
+    if (y.logits) y.logits.own = true
     y.mask = x.mask
     this.regularize(ctx, y)
     return y

@@ -97,8 +97,7 @@ class TimeDistributed extends SimpleLayer {
     const inner = this.#run(ctx, x, rows)
     const y = inner.view([batch, time, ...inner.shape.slice(1)])
     if (inner.logits) {
-      const { tensor, activation } = inner.logits
-      y.logits = { tensor: tensor.view(y.shape), activation }
+      y.logits = { ...inner.logits, tensor: inner.logits.tensor.view(y.shape) }
     }
     y.mask = x.mask
     this.regularize(ctx, y)

@@ -56,6 +56,22 @@ describe('every loss by its name', () => {
   }
 })
 
+it('training is the same whether a metric looks at the probabilities or not', async () => {
+  // Where none does, the gradient takes the place of the numbers that they would be made of.
+  const metrics = ['accuracy', 'sparseCategoricalCrossentropy'] as const
+  const [plain, looked] = [[], metrics].map((metrics) =>
+    tagger({ loss: 'sparseCategoricalCrossentropy', metrics: [...metrics] }),
+  )
+  plain.layers.forEach((layer, i) => {
+    looked.layers[i].setWeights(layer.getWeights().map(({ data }) => data))
+  })
+  const options = { epochs: 3, batchSize: 2, shuffle: false }
+  const { history } = await plain.fit(ids, labels, options)
+  expect((await looked.fit(ids, labels, options)).history.loss).toEqual(history.loss)
+  const weightsOf = ({ layers }: Model) => layers.map((layer) => layer.getWeights())
+  expect(weightsOf(looked)).toEqual(weightsOf(plain))
+})
+
 describe('weights', () => {
   it('of each step: the weighted sum over the steps that count, by their number', async () => {
     const model = tagger({

@@ -251,10 +251,13 @@ export class Context {
     write(add ? this.gradientOf(tensor) : this.firstGradientOf(tensor), add)
   }
 
-  /** The accumulator of a tensor to which nothing has been added, uninitialised: to be written. */
-  firstGradientOf(tensor: Tensor): Tensor {
+  /**
+   * The accumulator of a tensor to which nothing has been added, uninitialised: to be written; with
+   * `over` in the place of the tensor's elements, which nobody may read then.
+   */
+  firstGradientOf(tensor: Tensor, over = false): Tensor {
     const owner = tensor.base ?? tensor
-    owner.gradient = owner.gradientHome ?? this.empty(owner.shape)
+    owner.gradient = owner.gradientHome ?? (over ? owner : this.empty(owner.shape))
     return owner === tensor ? owner.gradient : owner.gradient.view(tensor.shape)
   }
 

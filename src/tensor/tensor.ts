@@ -46,8 +46,11 @@ export class Tensor {
   gradient: Tensor | null = null
   /** Where the accumulator lies, for weights; null: in the step's arena. */
   gradientHome: Tensor | null = null
-  /** For outputs of a sigmoid or softmax: what went in, so that a loss can start from there. */
-  logits: { tensor: Tensor; activation: string } | null = null
+  /**
+   * For outputs of a sigmoid or softmax: what went in, so that a loss can start from there; `own` if
+   * nothing else reads it.
+   */
+  logits: { tensor: Tensor; activation: string; own?: boolean } | null = null
   /**
    * For labels that a layer has decoded, such as a CRF's paths: the loss of the wanted labels, with
    * a weight for each row; where `ctx` records, it sends its gradient back.
@@ -95,6 +98,11 @@ export class Tensor {
    */
   defer(fill: () => void): void {
     this.#fill = fill
+  }
+
+  /** Whether nobody has asked for the elements yet that `defer` left. */
+  get deferred(): boolean {
+    return this.#fill !== null
   }
 
   #current(): Floats | Int32Array {

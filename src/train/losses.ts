@@ -374,6 +374,7 @@ export function takesLabels(loss: LossConfig): boolean {
  * @param target [B,…,C] floats, or int32 class numbers [B,…] for the sparse loss
  * @param weights one for each row (each [B,…] position), or null
  * @param factor of the gradient: the output's weight in the sum of several losses; the value is without it
+ * @param last nobody reads the prediction any more: the gradient may take the place of what it came from
  */
 export function computeLoss(
   ctx: Context,
@@ -382,6 +383,7 @@ export function computeLoss(
   target: Tensor,
   weights: Float32Array | null,
   factor = 1,
+  last = false,
 ): number {
   if (isSequenceLoss(loss)) {
     if (factor === 1) return computeSequenceLoss(ctx, loss, prediction, target, weights)
@@ -401,7 +403,7 @@ export function computeLoss(
   const scales = rowScales(loss, prediction, target, weights)
   const scale = ctx.empty([scales.length])
   scale.values.set(factor === 1 ? scales : scales.map((value) => value * factor))
-  const losses = rowLosses(ctx, loss, prediction, target, scale, ctx.recording).values
+  const losses = rowLosses(ctx, loss, prediction, target, scale, ctx.recording, last).values
   let value = 0
   for (let r = 0; r < scales.length; r++) if (scales[r] !== 0) value += scales[r] * losses[r]
   return value
@@ -415,6 +417,7 @@ export function rowLosses(
   target: Tensor,
   scale: Tensor,
   gradients: boolean,
+  last = false,
 ): Tensor {
   checkTarget(loss, prediction, target)
   const rows = scale.size
@@ -435,7 +438,9 @@ export function rowLosses(
   const options = own || values[0] !== 0 ? ctx.empty([values.length]) : null
   options?.values.set(values)
   const wanted = labels ? null : wantedOf(ctx, loss, target, rows, cols)
-  const { gradient: dSource, add } = gradientRoom(ctx, source, gradients)
+  // Logits of a large vocabulary fill the caches: their gradient takes their place if it can.
+  const over = last && undone && labels && !options && prediction.deferred && prediction.logits!.own
+  const { gradient: dSource, add } = gradientRoom(ctx, source, gradients, over)
   ctx.kernels.loss(
     fromLogits ? (logitsCode ?? code) : code,
     source.values,
@@ -453,9 +458,10 @@ export function rowLosses(
 }
 
 /** Where a loss writes its gradient; `add` brings it to that of `source`, which two outputs may be. */
-function gradientRoom(ctx: Context, source: Tensor, wanted: boolean) {
+function gradientRoom(ctx: Context, source: Tensor, wanted: boolean, over = false) {
   if (!wanted) return { gradient: null, add: () => {} }
-  if (!ctx.hasGradient(source)) return { gradient: ctx.firstGradientOf(source), add: () => {} }
+  if (!ctx.hasGradient(source))
+    return { gradient: ctx.firstGradientOf(source, over), add: () => {} }
   const gradient = ctx.empty(source.shape)
   const add = () =>
     ctx.kernels.addScaled(gradient.values, ctx.gradientOf(source).values, 1, source.size)

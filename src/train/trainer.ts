@@ -169,7 +169,8 @@ export class Trainer {
       for (const metric of numbers.metrics[i]) {
         metric.update(ctx, prediction, target, metric.weighted ? weights : null)
       }
-      const value = computeLoss(ctx, loss, prediction, target, weights, weight)
+      const only = this.#outputs.length === 1
+      const value = computeLoss(ctx, loss, prediction, target, weights, weight, only)
       numbers.addLoss(i, value, rows)
       total += weight * value
     })
