@@ -12,7 +12,14 @@ import { measure, readArguments } from './translating.mjs'
 const folder = fileURLToPath(new URL('../../../shared/data/multi30k/raw', import.meta.url))
 
 /** What validation chose. */
-const settings = { sourceVocabulary: 6000, targetVocabulary: 6000 }
+const settings = {
+  units: 192,
+  embedding: 192,
+  learningRate: 4e-3,
+  epochs: 16,
+  sourceVocabulary: 6000,
+  targetVocabulary: 6000,
+}
 
 export default async function multi30k(args = process.argv.slice(2)) {
   const given = readArguments(args)

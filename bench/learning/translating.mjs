@@ -3,7 +3,8 @@ import { parseArgs } from 'node:util'
 import { trainResumably } from './resuming.mjs'
 
 /**
- * --seed 0, --minutes 60, --save FILE, --dev, --options '{"units":256}'.
+ * --seed 0, --minutes 60, --save FILE, --model FILE (saved before: scored, not trained), --dev,
+ * --options '{"units":256}'.
  *
  * @param {string[]} args
  */
@@ -14,6 +15,7 @@ export function readArguments(args) {
       seed: { type: 'string', default: '0' },
       minutes: { type: 'string', default: '60' },
       save: { type: 'string' },
+      model: { type: 'string' },
       options: { type: 'string', default: '{}' },
       dev: { type: 'boolean', default: false },
     },
@@ -33,12 +35,16 @@ export async function measure(name, given, { pairs, validationData, settings }, 
   const { progress } = await import('../../dist/index.js')
   const { translate } = await import('../../dist/tasks/index.js')
   const options = { ...settings, ...JSON.parse(given.options), seed: Number(given.seed) }
-  const { trained: translator, seconds: trainingSeconds } = await trainResumably(
-    name,
-    { ...options, callbacks: [progress()] },
-    (all) => translate.train(pairs, { ...all, validationData }),
-    { minutes: Number(given.minutes) },
-  )
+  const train = () =>
+    trainResumably(
+      name,
+      { ...options, callbacks: [progress()] },
+      (all) => translate.train(pairs, { ...all, validationData }),
+      { minutes: Number(given.minutes) },
+    )
+  const { trained: translator, seconds: trainingSeconds } = given.model
+    ? { trained: await translate.load(given.model), seconds: undefined }
+    : await train()
   const { history } = translator
   if (given.save) await translator.save(given.save)
   const from = performance.now()
@@ -50,8 +56,8 @@ export async function measure(name, given, { pairs, validationData, settings }, 
     evaluationSeconds: (performance.now() - from) / 1000,
     options,
     trainingSeconds,
-    stopped: history.stopped,
-    loss: history.history.loss,
-    valLoss: history.history.valLoss,
+    stopped: history?.stopped,
+    loss: history?.history.loss,
+    valLoss: history?.history.valLoss,
   }
 }
