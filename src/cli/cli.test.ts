@@ -18,7 +18,8 @@ const table = `id,review,sentiment\n${Array.from({ length: 10 }, (_, i) =>
 ).join('')}`
 
 const columns = ['--text', 'review', '--label', 'sentiment']
-const small = ['--units', '4', '--embedding', '8', '--min-count', '1', '--seed', '3']
+const plain = ['--pooling', 'max', '--token-dropout', '0']
+const small = ['--units', '4', '--embedding', '8', '--min-count', '1', '--seed', '3', ...plain]
 const train = (name: string, out: string, ...more: string[]) => [
   'train',
   'classify',
@@ -398,6 +399,25 @@ describe('evaluate', () => {
 })
 
 describe('explain', () => {
+  test('texts: the words that decide, whose sum is the score', async () => {
+    const text = await prints(['explain', model, 'a fine film'])
+    expect(text.replace(/[+-]\d\.\d{3}/g, 'x').replace(/ +/g, ' ')).toMatch(
+      /^good, probability 0\.\d{4}; in nats, log p\/\(1-p\):\n\(unknown words\) x\na x\nfine x\nfilm x\nsum x\n$/,
+    )
+    const numbers = (text.match(/[+-]\d\.\d{3}/g) ?? []).map(Number)
+    const parts = numbers.slice(0, -1).reduce((sum, value) => sum + value, 0)
+    expect(Math.abs(parts - numbers.at(-1)!)).toBeLessThan(0.003)
+    const args = ['explain', model, 'a fine film', 'dull', '--label', 'bad', '--json']
+    const rows = jsonLines(await prints(args))
+    expect(rows).toMatchObject([
+      { text: 'a fine film', label: 'bad', baseline: expect.any(Number) },
+      { text: 'dull', label: 'bad', tokens: [{ token: 'dull', contribution: expect.any(Number) }] },
+    ])
+    expect(await failure(['explain', model, 'x', '--label', 'goood'])).toBe(
+      "explain: unknown label 'goood'; did you mean 'good'?",
+    )
+  })
+
   test('prints where the time goes, for the sizes that were asked for', async () => {
     const args = ['explain', model, '--batch-size', '2', '--steps', '3', '--backend', 'reference']
     const { status, stdout } = await refrain(args)

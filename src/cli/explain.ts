@@ -1,17 +1,20 @@
-/** `refrain explain`: which way a model's layers run on this machine, and how fast. */
+/** `refrain explain`: how fast a model's layers run on this machine or, with inputs, why its answers are theirs. */
 import type { Command } from 'commander'
+import { RefrainError } from '../errors.ts'
 import { createBackend, defaultBackend } from '../kernels/backend.ts'
 import type { Backend } from '../kernels/kernels.ts'
 import { explain, loadModel } from '../model/index.ts'
 import { type Io, Printer } from './io.ts'
-import { findModel } from './model.ts'
+import { findModel, openModel } from './model.ts'
 import { addCommon, modelHelp, threadsOption, useThreads, wholeNumber } from './options.ts'
+import { tasks } from './tasks/index.ts'
 
 interface Options {
   batchSize: number
   steps: number
   backend?: string
   threads?: number
+  label?: string
   json?: boolean
 }
 
@@ -19,8 +22,12 @@ interface Options {
 export function addExplain(program: Command, io: Io): void {
   const command = program
     .command('explain')
-    .description('time each layer of a model on this machine and say what is slow, and why')
+    .description(
+      "say why a model's answers are what they are or, without inputs, what is slow in it",
+    )
     .argument('<model>', modelHelp)
+    .argument('[inputs...]', "what to explain the answer to, by the model's task")
+    .option('--label <label>', 'of classifiers: the label to explain (default: the likeliest)')
     .option('--batch-size <n>', 'rows of a batch', wholeNumber(1), 32)
     .option(
       '--steps <steps>',
@@ -33,27 +40,57 @@ export function addExplain(program: Command, io: Io): void {
       'native, wasm, reference, or such as wasm:simd128 (default: REFRAIN_BACKEND, or the fastest here)',
     )
     .addOption(threadsOption())
-    .option('--json', 'print one JSON object')
+    .option('--json', 'print one JSON object, with inputs one for each')
     .addHelpText(
       'after',
       `
-For predictions and for training steps, each layer's operations (MFLOP), bytes moved (MB), least time
+With inputs, what the answer to each comes from:
+${explainable.map(({ name, explain }) => `  ${name.padEnd(16)}${explain!.inputs}`).join('\n')}
+
+Without, for predictions and for training steps, each layer's operations (MFLOP), bytes moved (MB), least time
 on this machine (est. ms), measured time, share of the machine's multiply-add peak, and share of the
 step's time. Computes with random data; the file stays as it is.
 
 Examples:
+${explainable.flatMap(({ explain }) => explain!.examples.map((line) => `  $ ${line}`)).join('\n')}
   $ refrain explain reviews.refrain
   $ refrain explain reviews.refrain --batch-size 1 --steps 20
   $ refrain explain reviews.refrain --backend wasm
   $ refrain explain reviews.refrain --json | jq .training`,
     )
-    .action(async (path: string, options: Options) => {
+    .action(async (path: string, inputs: string[], options: Options) => {
+      if (inputs.length > 0) {
+        useThreads(options.threads)
+        const printer = new Printer(io, options)
+        for (const { text, json } of await explainInputs(path, inputs, options.label)) {
+          printer.print(text, json)
+        }
+        return
+      }
       const model = await loadModel(await findModel(path), { backend: backendOf(options) })
       const { batchSize, steps } = options
       const explanation = await explain(model, { batchSize, steps })
       new Printer(io, options).print(String(explanation), explanation)
     })
   addCommon(command)
+}
+
+const explainable = tasks.filter(({ explain }) => explain)
+
+async function explainInputs(path: string, inputs: string[], label: string | undefined) {
+  const { name, task, trained, file } = await openModel(path)
+  if (label !== undefined && task.explain && !task.explain.labels) {
+    throw new RefrainError(
+      'BAD_ARGUMENT',
+      `--label: a model for ${task.name} has no labels to explain`,
+    )
+  }
+  if (task.explain) return task.explain.run({ trained, training: file.training, inputs, label })
+  throw new RefrainError(
+    'BAD_ARGUMENT',
+    `${name}: a model for ${task.name}, whose answers are not explained`,
+    `Those of ${explainable.map((task) => task.name).join(', ')} are; without inputs its speed is`,
+  )
 }
 
 /** The backend in use, or the one that is asked for. */

@@ -24,6 +24,10 @@ test('classify-series: rows of steps, in several files', async () => {
   const one = file('one.csv', 't,x\n0,0\n1,1\n2,2\n3,3\n')
   const [answer] = jsonLines(await prints(['predict', model, one, '--json']))
   expect(answer.predicted).toBe('up')
+  const why = await prints(['explain', model, one])
+  expect(why).toMatch(
+    /^up, probability .*\n\(all at their mean\) {2}[+-]0\.\d+\nx +\+\d\.\d+\nsum +\+/,
+  )
   expect(await prints(['inspect', model])).toContain('Classifies series of 1 measurement a step')
   expect(await failure(['predict', model, file('bad.csv', 't,x\n0,a\n')])).toBe(
     "bad.csv, row 1: expected a number in the column 'x', got a",
@@ -56,6 +60,9 @@ test('classify-video: PNG frames in a folder for each clip', async () => {
   const model = at('clips.refrain')
   await prints(['train', 'classify-video', at('clips'), '--out', model, ...few])
   expect(await prints(['predict', model, at('clips/light/1')])).toMatch(/^light\t/)
+  const [why] = jsonLines(await prints(['explain', model, at('clips/light/1'), '--json']))
+  expect(why.contributions.shape).toEqual([2, 4, 4, 1])
+  expect(await prints(['explain', model, at('clips/light/1')])).toMatch(/\nframe 2 +[+-]/)
   expect(await prints(['evaluate', model, at('clips')])).toMatch(/^accuracy 100.0 % on 8 rows/)
 })
 

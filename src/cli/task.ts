@@ -147,6 +147,21 @@ export interface GenerateVerb<T extends Trained, Options> extends Verb {
   }): Promise<void>
 }
 
+/** `refrain explain model inputs…`: why the answer to each input is what it is. */
+export interface ExplainVerb<T extends Trained> {
+  /** What the arguments are, in a line: 'texts: what each word adds to the label'. */
+  readonly inputs: string
+  readonly examples: readonly string[]
+  /** Whether --label names what is explained instead of the likeliest answer. */
+  readonly labels?: boolean
+  run(from: {
+    trained: T
+    training: TrainingRecord
+    inputs: string[]
+    label: string | undefined
+  }): Promise<Fact[]>
+}
+
 /** The types of the options that each verb's `options` adds, and of its data. */
 export interface TaskTypes {
   trainOptions?: object
@@ -175,4 +190,5 @@ export interface Task<T extends Trained = Trained, Types extends TaskTypes = Tas
   readonly evaluate?: EvaluateVerb<T, Of<Types, 'evaluateOptions'>>
   readonly predict?: PredictVerb<T, Of<Types, 'predictOptions'>, Of<Types, 'item'>>
   readonly generate?: GenerateVerb<T, Of<Types, 'generateOptions'>>
+  readonly explain?: ExplainVerb<T>
 }

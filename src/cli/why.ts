@@ -1,5 +1,6 @@
-/** Why a text has its label, for a terminal: words that speak for it in green, against it in red. */
-import type { TextExplanation } from '../tasks/classify/index.ts'
+/** Why an item has its label: words that speak for it in green, against it in red; or as a table. */
+import type { Explained, TextExplanation } from '../tasks/classify/index.ts'
+import { table } from './io.ts'
 
 const paint = (text: string, code: string) => `\u001b[${code}m${text}\u001b[0m`
 
@@ -19,4 +20,21 @@ export function formatWhy({ tokens }: TextExplanation, colour: boolean): string 
       return paint(token, `${share > 0.5 ? '1;' : ''}${contribution < 0 ? '31' : '32'}`)
     })
     .join(' ')
+}
+
+/** The rows of an explanation, what they start from, and what they sum to: the score of the label. */
+export function formatContributions(
+  { label, probability, score, baseline }: Explained,
+  from: string,
+  rows: readonly (readonly [name: string, contribution: number])[],
+): string {
+  const signed = (value: number) => `${value < 0 ? '-' : '+'}${Math.abs(value).toFixed(3)}`
+  return [
+    `${label}, probability ${probability.toFixed(4)}; in nats, log p/(1-p):`,
+    table([
+      [from, signed(baseline)],
+      ...rows.map(([name, contribution]) => [name, signed(contribution)]),
+      ['sum', signed(score)],
+    ]),
+  ].join('\n')
 }

@@ -12,10 +12,12 @@ import { RefrainError } from '../../errors.ts'
 import * as classify from '../../tasks/classify/index.ts'
 import { count, list, plural } from '../io.ts'
 import { numberFrom, wholeNumber } from '../options.ts'
-import type { InputSource, Task } from '../task.ts'
+import type { Fact, InputSource, Task } from '../task.ts'
+import { formatContributions } from '../why.ts'
 import {
   chartOf,
   countLabels,
+  decayOption,
   describeEvaluation,
   describeKept,
   doubtsAbout,
@@ -38,7 +40,7 @@ interface Kind {
     readonly evaluate: string
     readonly predict: string
   }
-  readonly defaults: typeof classify.seriesDefaults & Record<string, unknown>
+  readonly defaults: Omit<typeof classify.seriesDefaults, 'noise'> & Record<string, unknown>
   options?(command: Command): void
   read(files: readonly string[], options: Options): Promise<Labelled>
   /** One of them from the file or folder of an argument. */
@@ -84,6 +86,7 @@ function taskOf(own: Kind): Task<Any, { data: Labelled; item: Item; trainOptions
             defaults.dropout,
           )
           .addOption(poolingOption(defaults.pooling))
+          .addOption(decayOption(defaults.decay))
           .option(
             '--balance',
             'make rare labels count as much as frequent ones (default: if one has 20 times as many)',
@@ -143,7 +146,51 @@ function taskOf(own: Kind): Task<Any, { data: Labelled; item: Item; trainOptions
         }))
       },
     },
+    explain: {
+      inputs: `${own.inputs[0]}: what each ${kind === 'series' ? 'measurement' : 'stretch of time'} adds to it`,
+      examples: [own.examples.predict.replace('predict', 'explain')],
+      labels: true,
+      async run({ trained, training, inputs, label }) {
+        const features = (training?.features ?? []) as string[]
+        const facts: Fact[] = []
+        for (const path of inputs) {
+          const item = (await own.open(path, features)) as never
+          const why = await (trained as classify.Classifier<'series'>).explain(item, label)
+          const { shape, data } = why.contributions
+          const rows =
+            kind === 'series' ? byFeature(why.contributions, features) : byTime(data, shape[0])
+          const json = { file: path, ...why, contributions: { shape, data: [...data] } }
+          facts.push({ text: formatContributions(why, '(all at their mean)', rows), json })
+        }
+        return facts
+      },
+    },
   }
+}
+
+type Rows = [name: string, contribution: number][]
+
+/** The contributions of each feature at all steps. */
+function byFeature(
+  { shape, data }: classify.NumbersExplanation['contributions'],
+  names: readonly string[],
+): Rows {
+  const sums = Array.from<number>({ length: shape[1] }).fill(0)
+  data.forEach((value, i) => {
+    sums[i % shape[1]] += value
+  })
+  return sums.map((sum, f) => [names[f] ?? `feature ${f + 1}`, sum])
+}
+
+/** The contributions of all that is read at the same time, in at most ten stretches. */
+function byTime(data: Float64Array, steps: number): Rows {
+  const parts = Math.min(10, steps)
+  const width = data.length / steps
+  return Array.from({ length: parts }, (_, part) => {
+    const [from, to] = [part, part + 1].map((p) => Math.round((p * steps) / parts))
+    const sum = data.subarray(from * width, to * width).reduce((total, value) => total + value, 0)
+    return [to - from === 1 ? `frame ${to}` : `frames ${from + 1}–${to}`, sum]
+  })
 }
 
 function pathsOf(source: InputSource): readonly string[] {
@@ -185,7 +232,13 @@ label, in which each table is a series. Columns 'time' and 't' are left out.`,
   options: (command) =>
     command
       .option('--id <column>', 'column that tells series apart', 'id')
-      .option('--label <column>', 'column with the labels', 'label'),
+      .option('--label <column>', 'column with the labels', 'label')
+      .option(
+        '--noise <x>',
+        'noise added in training, in units of the standard deviation of each measurement',
+        numberFrom(0, 1),
+        classify.seriesDefaults.noise,
+      ),
   read: (files, { id, label }) => readLabelledSeries(files, { id, label }),
   async open(path, features) {
     const steps: number[][] = []

@@ -16,7 +16,7 @@ import {
 } from '../options.ts'
 import type { Fact, Task, TrainingRecord } from '../task.ts'
 import { readTextItems, type TextItem, textLinesHelp, withResult } from '../texts.ts'
-import { formatWhy } from '../why.ts'
+import { formatContributions, formatWhy } from '../why.ts'
 
 const { defaults } = classify
 
@@ -161,12 +161,37 @@ ${textLinesHelp}`,
       return facts
     },
   },
+
+  explain: {
+    inputs: 'texts: what each word adds to the score of the label, log p/(1-p)',
+    examples: [
+      'refrain explain reviews.refrain "not as dull as its title"',
+      'refrain explain reviews.refrain --label bad "not as dull as its title"',
+    ],
+    labels: true,
+    async run({ trained, inputs, label }) {
+      const facts: Fact[] = []
+      for (const text of inputs) {
+        const why = await trained.explain(text, label)
+        const rows = why.tokens.map(({ token, contribution }) => [token, contribution] as const)
+        const json = { text, ...why }
+        facts.push({ text: formatContributions(why, '(unknown words)', rows), json })
+      }
+      return facts
+    },
+  },
 }
 
 /** How the LSTM's outputs become one vector. */
 export const poolingOption = (usual: string = defaults.pooling) =>
   new Option('--pooling <kind>', "what the label is read from: of each unit's outputs over time")
-    .choices(['max', 'mean+max', 'last', 'attention'])
+    .choices(['max', 'mean', 'mean+max', 'last', 'attention'])
+    .default(usual)
+
+/** How the learning rate falls. */
+export const decayOption = (usual: string = defaults.decay) =>
+  new Option('--decay <kind>', 'how the learning rate falls over --epochs')
+    .choices(['none', 'cosine'])
     .default(usual)
 
 const useColour = () => process.stdout.isTTY && !process.env.NO_COLOR
@@ -209,6 +234,7 @@ function addTrainOptions(command: Command): void {
       defaults.tokenDropout,
     )
     .addOption(poolingOption())
+    .addOption(decayOption())
     .option(
       '--balance',
       'make rare labels count as much as frequent ones (default: if one has 20 times as many)',

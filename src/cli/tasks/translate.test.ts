@@ -41,6 +41,19 @@ test('translates arguments, lines and tables', async () => {
   expect(lines).toMatch(/^-\d\.\d{4}\ttwo one\n-\d+\.\d{4}\t.*\n\n$/)
 })
 
+test('explains where each piece looked', async () => {
+  const [title, ...lines] = (await prints(['explain', model, '2 1'])).trimEnd().split('\n')
+  expect(title).toBe('two one')
+  expect(lines[0]).toMatch(/^two +\S+ \d+ %/)
+  expect(lines.at(-1)).toMatch(/^\[END\] +/)
+  const [row] = jsonLines(await prints(['explain', model, '2 1', '--json']))
+  expect(row).toMatchObject({ text: '2 1', translation: 'two one' })
+  expect(row.attention.weights).toHaveLength(row.attention.target.length)
+  expect(await failure(['explain', model, '2 1', '--label', 'x'])).toBe(
+    '--label: a model for translate has no labels to explain',
+  )
+})
+
 test('evaluates tables and parallel files', async () => {
   expect(await prints(['evaluate', model, at('pairs.tsv'), '--grouped'])).toMatch(
     /^BLEU [\d.]+ on 64 texts|^BLEU [\d.]+ on \d+ texts \(.*\)\nerror of words, or of phones: 0\.0 %/,

@@ -5,7 +5,7 @@ import type { TableFormat } from '../../data/table.ts'
 import { RefrainError } from '../../errors.ts'
 import * as translate from '../../tasks/translate/index.ts'
 import { attentionMap } from '../charts.ts'
-import { count, percent, plural } from '../io.ts'
+import { count, percent, plural, table } from '../io.ts'
 import {
   describeSkipped,
   formatOption,
@@ -156,6 +156,33 @@ ${textLinesHelp}`,
     },
     jsonForStdin: false,
   },
+
+  explain: {
+    inputs: 'texts: where each piece of the translation looked in the source',
+    examples: ['refrain explain en-fr.refrain "Where is the station?"'],
+    async run({ trained, inputs }) {
+      const found = await trained.predict(inputs, { attention: true })
+      return found.map(({ text, score, attention }, i) => ({
+        text: `${text}\n${describeAttention(attention!)}`,
+        json: { text: inputs[i], translation: text, score, attention },
+      }))
+    },
+  },
+}
+
+/** Each piece of the target with the pieces that had at least a tenth of its attention, most first. */
+function describeAttention({ source, target, weights }: translate.AttentionMatrix): string {
+  const rows = target.map((piece, t) => {
+    const looked = source
+      .map((from, s) => [from, weights[t][s]] as const)
+      .filter(([, weight]) => weight >= 0.1)
+      .sort((a, b) => b[1] - a[1])
+    return [
+      piece.trim(),
+      looked.map(([from, weight]) => `${from.trim()} ${(100 * weight).toFixed(0)} %`).join('  '),
+    ]
+  })
+  return table(rows, false)
 }
 
 function answerOf(found: translate.Prediction, item: TextItem, withAttention = false): Fact {

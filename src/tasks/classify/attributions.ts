@@ -1,9 +1,11 @@
 /**
- * What each step of a sequence adds to a label's score: integrated gradients (Sundararajan, Taly & Yan
- * 2017) through the vectors that the LSTM reads. The path leads straight from a baseline's vectors b to
- * the sequence's x; with F the score and y = b + α (x - b),
+ * What each number of a sequence adds to a label's score: integrated gradients (Sundararajan, Taly & Yan
+ * 2017). The path leads straight from a baseline's numbers b to the sequence's x; with F the score and
+ * y = b + α (x - b),
  *
- *     contribution_t = Σ_features (x_t - b_t) · ∫₀¹ ∂F/∂y_t dα,    Σ_t contribution_t = F(x) - F(b)
+ *     contribution_i = (x_i - b_i) · ∫₀¹ ∂F/∂y_i dα,    Σ_i contribution_i = F(x) - F(b)
+ *
+ * The numbers are the model's input or, of texts, the words' vectors, whose numbers count together.
  *
  * The integral is the mean over midpoints of equal parts of [0, 1], as many as it takes for the sum to
  * come within 1 % of what it must be; what is then missing is shared out by the contributions' sizes, so
@@ -21,7 +23,7 @@ export interface Attributions {
   /** Of the sequence and of the baseline, in nats: log p / (1 - p) of the label. */
   readonly score: number
   readonly baseline: number
-  /** For each step; their sum is `score - baseline`. */
+  /** Of each number, or of each step; their sum is `score - baseline`. */
   readonly contributions: Float64Array
 }
 
@@ -29,17 +31,61 @@ export interface Attributions {
 const batchSize = 16
 const mostPoints = 1024
 
-/**
- * @param at the value in the model's graph that the path runs through, [B,T,F]
- * @param x, baseline ids of one sequence, of equal length
- * @param score the label's number, the temperature, and whether an example may have several labels
- */
-export async function attribute(
+/** The label's number, the temperature, and whether an example may have several labels. */
+interface Score {
+  readonly label: number
+  readonly temperature: number
+  readonly several: boolean
+}
+
+/** Contributions of the numbers of one sequence [T,…], from a sequence of zeros. */
+export function attributeNumbers(
   model: Model,
-  at: SymbolicTensor,
+  { shape, data }: { readonly shape: readonly number[]; readonly data: Float32Array },
+  score: Score,
+): Promise<Attributions> {
+  const [at] = model.graph!.inputs
+  const baseline = new Float32Array(data.length)
+  return attribute(model, at, () => ({ shape, to: data, from: baseline, together: 1 }), score)
+}
+
+/**
+ * Contributions of the steps of one sequence of ids.
+ *
+ * @param vectors the value in the model's graph that ids become, [B,T,F]
+ * @param x, baseline ids, equally many
+ */
+export function attributeSteps(
+  model: Model,
+  vectors: SymbolicTensor,
   x: Int32Array,
   baseline: Int32Array,
-  score: { label: number; temperature: number; several: boolean },
+  score: Score,
+): Promise<Attributions> {
+  const endsIn = (arena: Arena) => {
+    const ends = vectorsOf(model, vectors, arena, [x, baseline])
+    const [, steps, width] = ends.shape
+    const size = steps * width
+    const [to, from] = [ends.values.slice(0, size), ends.values.slice(size, 2 * size)]
+    return { shape: [steps, width], to, from, together: width }
+  }
+  return attribute(model, vectors, endsIn, score)
+}
+
+/** Both ends of a path, and how many numbers, side by side, count together. */
+interface Ends {
+  readonly shape: readonly number[]
+  readonly to: ArrayLike<number>
+  readonly from: ArrayLike<number>
+  readonly together: number
+}
+
+/** @param at the value in the model's graph that the path runs through */
+async function attribute(
+  model: Model,
+  at: SymbolicTensor,
+  endsIn: (arena: Arena) => Ends,
+  score: Score,
 ): Promise<Attributions> {
   const { backend, parameters } = model
   const arena = new Arena(backend.heap)
@@ -47,27 +93,25 @@ export async function attribute(
   for (const { value } of trained) value.tracked = false
   parameters.bringHome()
   try {
-    const ends = vectorsOf(model, at, arena, [x, baseline])
-    const [steps, width] = ends.shape.slice(1)
-    const size = steps * width
-    const [to, from] = [ends.values.slice(0, size), ends.values.slice(size, 2 * size)]
+    const { shape, to, from, together } = endsIn(arena)
+    const size = to.length
     const path = (points: readonly number[], gradients: boolean) => {
       arena.reset()
       const ctx = new Context(backend, arena, { gradients })
-      const y = ctx.empty([points.length, steps, width])
+      const y = ctx.empty([points.length, ...shape])
       points.forEach((a, row) => {
         for (let i = 0; i < size; i++) y.values[row * size + i] = from[i] + a * (to[i] - from[i])
       })
       y.tracked = gradients
-      const input = arena.tensor([points.length, steps], 'int32')
+      const input = at.node ? arena.tensor([points.length, shape[0]], 'int32') : y
       const [output] = runGraph(model.graph!, ctx, [input], null, new Map([[at, y]]))
       return { ctx, y, output }
     }
     const [whole, none] = scoresOf(path([1, 0], false).output, score).map(({ value }) => value)
     const due = whole - none
-    let contributions = new Float64Array(steps)
+    let contributions = new Float64Array(size / together)
     for (let points = 64; points <= mostPoints; points *= 2) {
-      contributions = new Float64Array(steps)
+      contributions = new Float64Array(size / together)
       for (let first = 0; first < points; first += batchSize) {
         const batch = Array.from({ length: batchSize }, (_, i) => (first + i + 0.5) / points)
         const { ctx, y, output } = path(batch, true)
@@ -81,7 +125,7 @@ export async function attribute(
         for (let i = 0; i < values.length; i++) {
           const place = i % size
           const change = to[place] - from[place]
-          contributions[Math.floor(place / width)] += (values[i] * change) / points
+          contributions[Math.floor(place / together)] += (values[i] * change) / points
         }
       }
       if (Math.abs(due - sum(contributions)) <= 0.01 * sum(contributions.map(Math.abs))) break
@@ -114,10 +158,7 @@ function vectorsOf(model: Model, at: SymbolicTensor, arena: Arena, rows: readonl
 }
 
 /** The score of each row, and its derivatives with respect to the row's logits. */
-function scoresOf(
-  output: Tensor,
-  { label, temperature, several }: { label: number; temperature: number; several: boolean },
-) {
+function scoresOf(output: Tensor, { label, temperature, several }: Score) {
   const [rows, size] = output.shape
   const { values } = output.logits!.tensor
   return Array.from({ length: rows }, (_, row) => {

@@ -7,7 +7,7 @@ import type { Model } from '../../model/model.ts'
 import type { History } from '../../train/plan.ts'
 import { checkNumber, suggest } from '../../util/check.ts'
 import { encodersOfTask, type FileOptions } from '../training.ts'
-import { attribute } from './attributions.ts'
+import { attributeNumbers, attributeSteps } from './attributions.ts'
 import { cool, likeliest, type Probabilities } from './calibration.ts'
 import type { Encoder } from './encoder.ts'
 import { type Examples, type InputKind, inputs, itemsOf } from './inputs.ts'
@@ -23,16 +23,29 @@ export interface Prediction {
   readonly labels: readonly string[]
 }
 
-/** Why a text has a label: what each of its words adds to the label's score. */
-export interface TextExplanation {
+/** Why an item has a label: from which score to which it comes. */
+export interface Explained {
   readonly label: string
   readonly probability: number
   /** log p / (1 - p) of the label, in nats. */
   readonly score: number
-  /** The same of a text of as many unknown words. */
+  /** The same of a text of as many unknown words, or where every number is its mean in training. */
   readonly baseline: number
+}
+
+/** What each word of a text adds to a label's score. */
+export interface TextExplanation extends Explained {
   /** The words that were read, with contributions whose sum is `score - baseline`. */
   readonly tokens: readonly { readonly token: string; readonly contribution: number }[]
+}
+
+/** What each number that the model reads adds to a label's score. */
+export interface NumbersExplanation extends Explained {
+  /**
+   * [steps, features] of series, [frames, bands] of sounds, [frames, height, width, channels] of clips:
+   * contributions whose sum is `score - baseline`.
+   */
+  readonly contributions: { readonly shape: readonly number[]; readonly data: Float64Array }
 }
 
 /** The name of the task in files and in the command, by the kind of inputs. */
@@ -51,6 +64,11 @@ export interface Parts<Kind extends InputKind = InputKind> {
 }
 
 type EncoderOf<Kind extends InputKind> = ReturnType<(typeof inputs)[Kind]['fromJSON']>
+interface Row {
+  readonly shape: readonly number[]
+  readonly data: Float32Array
+}
+
 type Item<Kind extends InputKind> = Parameters<(typeof inputs)[Kind]['check']>[1][number]
 
 /** A trained classifier of texts, series, sounds or clips. */
@@ -108,22 +126,19 @@ export class Classifier<Kind extends InputKind = InputKind> {
   }
 
   /**
-   * What each word of a text adds to a label's score, by integrated gradients: the contributions'
-   * sum is the score less that of a text of as many unknown words.
+   * What each word of a text, or each number of another item, adds to a label's score, by integrated
+   * gradients: the contributions' sum is the score less the baseline's.
    *
    * @param label default: the likeliest
    *
-   * Throws `UNSUPPORTED` for other inputs than texts, `UNKNOWN_OPTION` for an unknown label.
+   * Throws `UNKNOWN_OPTION` for an unknown label.
    */
-  async explain(text: string, label?: string): Promise<TextExplanation> {
-    const { encoder } = this
-    if (encoder.kind !== 'text') {
-      throw new RefrainError(
-        'UNSUPPORTED',
-        `explain: expected a classifier of texts, this one is of ${encoder.kind}`,
-      )
-    }
-    const [prediction] = await this.predict([text])
+  async explain(
+    item: Item<Kind>,
+    label?: string,
+  ): Promise<Kind extends 'text' ? TextExplanation : NumbersExplanation>
+  async explain(item: unknown, label?: string): Promise<TextExplanation | NumbersExplanation> {
+    const [prediction] = await this.predict([item as Item<Kind>])
     const name = label ?? prediction.label
     if (!this.labels.labels.includes(name)) {
       throw new RefrainError(
@@ -132,26 +147,24 @@ export class Classifier<Kind extends InputKind = InputKind> {
         suggest(String(name), this.labels.labels),
       )
     }
+    const { temperature, several, model } = this
+    const of = { label: this.labels.labels.indexOf(name), temperature, several }
+    const explained = { label: name, probability: prediction.probabilities[name] }
+    const encoder = this.encoder as EncoderOf<InputKind>
+    if (encoder.kind !== 'text') {
+      const [row] = (encoder as Encoder<unknown>).encode([item]) as Row[]
+      const { contributions: data, ...scores } = await attributeNumbers(model, row, of)
+      return { ...explained, ...scores, contributions: { shape: row.shape, data } }
+    }
+    const text = item as string
     const [ids] = encoder.encode([text])
-    const { graph } = this.model
-    const vectors = graph!.calls.find(({ layer }) => layer.kind === 'embedding')!.outputs[0]
-    const { score, baseline, contributions } = await attribute(
-      this.model,
-      vectors,
-      ids,
-      new Int32Array(ids.length).fill(Vocabulary.unknown),
-      {
-        label: this.labels.labels.indexOf(name),
-        temperature: this.temperature,
-        several: this.several,
-      },
-    )
+    const vectors = model.graph!.calls.find(({ layer }) => layer.kind === 'embedding')!.outputs[0]
+    const unknown = new Int32Array(ids.length).fill(Vocabulary.unknown)
+    const { contributions, ...scores } = await attributeSteps(model, vectors, ids, unknown, of)
     const words = encoder.tokens(text)
     return {
-      label: name,
-      probability: prediction.probabilities[name],
-      score,
-      baseline,
+      ...explained,
+      ...scores,
       tokens: Array.from(contributions, (contribution, i) => ({
         token: words[i] ?? '',
         contribution,

@@ -28,6 +28,8 @@ export interface Inputs<Item, Settings, Encoder> {
   /** Learns from the training part, and encodes it. */
   learn(items: readonly Item[], settings: Settings): { encoder: Encoder; rows: ArrayData }
   fromJSON(json: Record<string, unknown>): Encoder
+  /** Whether the LSTM reads what `front` makes without dropout. */
+  readonly whole?: boolean
   /** The layers from the input to a sequence of vectors [B,T,F], on which the LSTM runs. */
   front(x: SymbolicTensor, encoder: Encoder, settings: Settings): SymbolicTensor
 }

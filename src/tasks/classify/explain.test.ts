@@ -55,6 +55,45 @@ test('explanations of texts without words, and of unknown labels', async () => {
   )
 })
 
+test('series and clips: the numbers that decide', async () => {
+  const { embedding: _, ...settings } = small
+  const [high, low] = [
+    [0.3, 1.2],
+    [0.5, -0.8],
+  ] as const
+  const series = Array.from({ length: 16 }, (_, i) => [
+    [i % 3, 0.1],
+    [i % 5, ...(i % 2 ? high : low).slice(1)],
+    [1, 0],
+  ])
+  const names = series.map((_, i) => (i % 2 ? 'high' : 'low'))
+  const classifier = await classify.train({ series, labels: names }, { ...settings, epochs: 30 })
+  const [own] = await classifier.predict([series[1]])
+  const { label, score, baseline, contributions } = await classifier.explain(series[1])
+  expect(label).toBe('high')
+  expect(1 / (1 + Math.exp(-score))).toBeCloseTo(own.probability, 6)
+  expect(contributions.shape).toEqual([3, 2])
+  const sum = contributions.data.reduce((total, value) => total + value, 0)
+  expect(sum).toBeCloseTo(score - baseline, 10)
+  // The second number of the second step tells the labels apart.
+  expect(contributions.data.indexOf(Math.max(...contributions.data))).toBe(3)
+
+  const clips = names.map((name, i) => {
+    const data = new Float32Array(2 * 16).fill((i % 4) / 10)
+    data[16 + 5] = name === 'high' ? 3 : -3
+    return { shape: [2, 4, 4, 1], data }
+  })
+  const options = { ...settings, epochs: 20, filters: [4] }
+  const seen = await (await classify.train({ clips, labels: names }, options)).explain(
+    clips[1],
+    'low',
+  )
+  expect(seen.contributions.shape).toEqual([2, 4, 4, 1])
+  const total = seen.contributions.data.reduce((total, value) => total + value, 0)
+  expect(total).toBeCloseTo(seen.score - seen.baseline, 10)
+  expect(seen.contributions.data.indexOf(Math.min(...seen.contributions.data))).toBe(16 + 5)
+})
+
 test('pieces of words: words that training never saw, of parts that it saw', async () => {
   const options = { ...small, epochs: 25, tokens: 'subwords', vocabulary: 300 } as const
   const forms = [...good, ...bad].flatMap((word) =>

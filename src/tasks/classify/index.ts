@@ -5,8 +5,10 @@ export { bestEpoch } from '../training.ts'
 export { AudioEncoder, type AudioOptions, audioDefaults } from './audio.ts'
 export {
   Classifier,
+  type Explained,
   fromFile,
   load,
+  type NumbersExplanation,
   type Parts,
   type Prediction,
   type TextExplanation,
@@ -22,7 +24,7 @@ export type {
   LabelledTexts,
   OptionsOf,
 } from './inputs.ts'
-export type { CommonOptions, Pooling } from './options.ts'
+export type { CommonOptions, Decay, Pooling } from './options.ts'
 export { Scaler } from './scaler.ts'
 export type { Evaluation } from './scores.ts'
 export { SeriesEncoder, type SeriesOptions, type Steps, seriesDefaults } from './series.ts'

@@ -12,12 +12,14 @@ import { globalAveragePooling1d, globalMaxPooling1d } from '../../layers/pooling
 import { model as functionalModel } from '../../model/functional.ts'
 import type { Model } from '../../model/model.ts'
 import { adam } from '../../train/optimizers.ts'
+import { cosineDecay } from '../../train/schedules.ts'
 import { checkInteger, checkOneOf } from '../../util/check.ts'
 import type { Encoder } from './encoder.ts'
 import type { CommonSettings, Pooling } from './options.ts'
 
 const pools: Record<Pooling, (x: SymbolicTensor, units: number) => SymbolicTensor> = {
   max: (x) => globalMaxPooling1d().apply(x),
+  mean: (x) => globalAveragePooling1d().apply(x),
   'mean+max': (x) =>
     concatenate().apply([globalAveragePooling1d().apply(x), globalMaxPooling1d().apply(x)]),
   last: (x) => x,
@@ -27,21 +29,33 @@ const pools: Record<Pooling, (x: SymbolicTensor, units: number) => SymbolicTenso
   },
 }
 
-/** A compiled model; `front` makes of its input the sequence [B,T,F] that the LSTM reads. */
+/**
+ * A compiled model.
+ *
+ * @param front makes of the input the sequence [B,T,F] that the LSTM reads; `whole`: without dropout
+ * @param steps of the optimizer, until the learning rate has fallen
+ */
 export function buildModel(
   { input: { shape, dtype } }: Encoder<never>,
-  front: (x: SymbolicTensor) => SymbolicTensor,
+  { front, whole = false }: { front: (x: SymbolicTensor) => SymbolicTensor; whole?: boolean },
   labels: { readonly size: number; readonly several: boolean },
   settings: CommonSettings,
+  steps: number,
 ): Model {
-  const { units, layers, dropout, learningRate, clipNorm, seed } = settings
+  const { units, layers, dropout, clipNorm, seed } = settings
   const pooling = checkOneOf("classify.train 'pooling'", settings.pooling, Object.keys(pools))
   checkInteger("classify.train 'layers'", layers)
+  const decay = checkOneOf("classify.train 'decay'", settings.decay, ['none', 'cosine'])
+  const initialLearningRate = settings.learningRate
+  const learningRate =
+    decay === 'none'
+      ? initialLearningRate
+      : cosineDecay({ initialLearningRate, decaySteps: Math.max(1, steps) })
   const x = input({ shape, dtype })
   let y = front(x)
   for (let layer = 1; layer <= layers; layer++) {
     const returnSequences = pooling !== 'last' || layer < layers
-    y = dropoutLayer({ rate: dropout }).apply(y)
+    if (layer > 1 || !whole) y = dropoutLayer({ rate: dropout }).apply(y)
     y = bidirectional(lstm({ units, returnSequences })).apply(y)
   }
   y = dropoutLayer({ rate: dropout }).apply(pools[pooling](y, units))

@@ -110,8 +110,8 @@ describe('errors', () => {
     await expect(classifier.evaluate({ texts: ['a'], labels: ['rises'] })).rejects.toThrow(
       'classify: expected series, got texts',
     )
-    await expect(classifier.explain('a')).rejects.toThrow(
-      'explain: expected a classifier of texts, this one is of series',
+    await expect(classifier.explain('a' as never)).rejects.toThrow(
+      "predict: series 1: expected at least one step, got 'a'",
     )
     await expect(classify.train({ labels } as never)).rejects.toThrow(
       'classify.train: expected { texts | series | sounds | clips, labels }, got { labels }',

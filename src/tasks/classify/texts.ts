@@ -6,7 +6,7 @@ import { embedding as embeddingLayer } from '../../layers/embedding.ts'
 import { tokenDropout as tokenDropoutLayer } from '../../layers/token-dropout.ts'
 import { checkInteger, checkOneOf, checkTexts } from '../../util/check.ts'
 import type { Encoder, Inputs } from './encoder.ts'
-import { type CommonOptions, commonDefaults } from './options.ts'
+import { type CommonOptions, commonDefaults, type Pooling } from './options.ts'
 
 /** What texts are cut into. */
 export type Tokens = 'words' | 'subwords'
@@ -27,7 +27,7 @@ export interface ClassifyOptions extends CommonOptions {
   minCount?: number
   /**
    * Share of the words that training takes for unknown ones, so that the model learns what to make of
-   * words that it never saw. Default 0.
+   * words that it never saw. Default 0.1.
    */
   tokenDropout?: number
   /** Words or pieces of a text that are read, from its start. Default 400. */
@@ -41,7 +41,8 @@ export const defaults = {
   tokens: 'words' as Tokens,
   vocabulary: 20_000,
   minCount: 1,
-  tokenDropout: 0,
+  tokenDropout: 0.1,
+  pooling: 'mean+max' as Pooling,
   maxLength: 400,
 }
 

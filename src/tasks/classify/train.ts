@@ -1,5 +1,6 @@
 /** Trains classifiers. */
 import { pick, split } from '../../data/split.ts'
+import type { SymbolicTensor } from '../../layers/layer.ts'
 import { checkNumber } from '../../util/check.ts'
 import { settingsOf, stoppingByAccuracy } from '../training.ts'
 import { cool, fitTemperature, fitThresholds } from './calibration.ts'
@@ -36,7 +37,9 @@ export async function train<E extends Examples>(
   const parts = split(targets.strata(numbers), { validation, seed })
   const classWeight = targets.balance(pick(numbers, parts.train), settings.balance)
   const { encoder, rows } = input.learn(pick(items, parts.train), settings)
-  const model = buildModel(encoder, (x) => input.front(x, encoder, settings), targets, settings)
+  const front = (x: SymbolicTensor) => input.front(x, encoder, settings)
+  const steps = settings.epochs * Math.ceil(parts.train.length / settings.batchSize)
+  const model = buildModel(encoder, { front, whole: input.whole }, targets, settings, steps)
   const labels = targets.several ? targets.size : 1
   const thresholds = new Array<number>(targets.several ? labels : 0).fill(fixed)
   // Before training, so that a checkpoint can predict, too; the settings, to resume with the same.
