@@ -236,6 +236,7 @@ export type { Optimizer, OptimizerOptions } from './train/optimizer.ts'
 export { adam, adamW, rmsprop, sgd } from './train/optimizers.ts'
 export type { History } from './train/plan.ts'
 export { type ProgressOptions, progress } from './train/progress.ts'
+export * from './train/rate-callbacks.ts'
 export {
   cosineDecay,
   cosineDecayRestarts,

@@ -14,7 +14,15 @@ import { settingsFrom, showing } from './writing.mjs'
 const path = fileURLToPath(new URL('../../../shared/data/irish-abc/irish.abc', import.meta.url))
 
 /** Chosen on the validation tunes. */
-const chosen = { units: 256, layers: 2, dropout: 0.3, batchSize: 32, epochs: 30, temperature: 0.7 }
+const chosen = {
+  units: 256,
+  layers: 2,
+  dropout: 0.3,
+  batchSize: 12,
+  epochs: 40,
+  learningRate: 4e-3,
+  temperature: 0.7,
+}
 
 export default async function run(args = []) {
   const given = settingsFrom(args, chosen, {
