@@ -6,7 +6,7 @@ import { shared } from './data.mjs'
 
 export const { load } = translate
 export const title = 'everyday sentences from English into French'
-export const most = 5_000_000
+export const most = 5_200_000
 export const training = { data: 'Tatoeba English → French of 2017-09-29, without 4,000 sentences' }
 export const example = ['predict', 'en-fr', 'Where is the station?']
 

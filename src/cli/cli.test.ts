@@ -54,6 +54,18 @@ describe('train', () => {
     expect(events[4]).toMatchObject({ file: 'json.refrain', bytes: expect.any(Number) })
   })
 
+  test('writes weights in half precision with --float16, which inspect says', async () => {
+    const more = [...small, '--epochs', '1', '--quiet']
+    await prints(train('reviews.csv', 'half.refrain', ...more, '--float16'))
+    expect(await prints(['inspect', at('half.refrain')])).toContain(
+      'The file holds the weights in half precision (float16), 2 bytes each',
+    )
+    const { dtype } = JSON.parse(await prints(['inspect', at('half.refrain'), '--json']))
+    expect(dtype).toBe('F16')
+    expect(await prints(['inspect', at('reviews.refrain')])).not.toContain('half precision')
+    expect(await prints(['predict', at('half.refrain'), 'fine'])).toMatch(/\tfine\n$/)
+  })
+
   test('prints lines for people, and nothing with --quiet', async () => {
     const more = [...small, '--epochs', '1', '--validation', '0']
     const loud = await refrain(train('reviews.csv', 'loud.refrain', ...more))

@@ -26,6 +26,7 @@ import { helpOf } from './verbs.ts'
 
 interface TrainOptions extends Record<string, unknown> {
   out?: string
+  float16?: boolean
   resume?: boolean
   plot?: string
   threads?: number
@@ -49,6 +50,7 @@ function addTask(train: Command, task: Task, io: Io): void {
   options?.(command)
   addSettings(command, task.train.defaults)
   command
+    .option('--float16', 'write the weights in half precision: half the file')
     .option('--resume', 'go on from where Ctrl-C or a crash ended this very command')
     .addOption(plotOption('loss and metrics of each epoch'))
     .addOption(threadsOption())
@@ -137,7 +139,10 @@ async function trainTask(
   }
   const kept = task.train.kept ? task.train.kept(trained) : keptByLoss(history)
   if (kept) printer.note(kept.text, { event: 'kept', ...kept.json })
-  await trained.save(out, { training: { ...record, ...kept?.json } })
+  await trained.save(out, {
+    training: { ...record, ...kept?.json },
+    dtype: options.float16 ? 'float16' : undefined,
+  })
   await rm(saveTo, { force: true })
   const { size } = await stat(out)
   const more = task.train.size?.(trained)
