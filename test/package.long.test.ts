@@ -81,7 +81,7 @@ describe('the packed files', () => {
 
   test('are nothing else', () => {
     const known =
-      /^(dist\/.*\.(js|js\.map|d\.ts)|csrc\/.*\.(h|cc)|scripts\/(install|build-native)\.mjs|binding\.gyp|package\.json|README\.md|LICENSE|NOTICE)$/
+      /^(dist\/.*\.(js|js\.map|d\.ts)|csrc\/.*\.(h|cc)|scripts\/(install|build-native)\.mjs|binding\.gyp|package\.json|models\/[a-z-]+\.(refrain|md)|README\.md|LICENSE|NOTICE)$/
     expect(packed.filter((path) => !known.test(path))).toEqual([])
     expect(packed.filter((path) => /\.(test|case)\./.test(path))).toEqual([])
   })
