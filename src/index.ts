@@ -207,6 +207,7 @@ export {
   sparseCategoricalAccuracy,
 } from './train/metrics.ts'
 export { type Bleu, type BleuOptions, type BleuReport, bleu } from './train/metrics-bleu.ts'
+export { type Chrf, type ChrfOptions, chrf } from './train/metrics-chrf.ts'
 export { characterErrorRate, type ErrorRate, wordErrorRate } from './train/metrics-edits.ts'
 export {
   type EntityReport,

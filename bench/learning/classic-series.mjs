@@ -109,7 +109,8 @@ export default async function classicSeries(args = []) {
         `${season} repeated ${show(seasonalNaive)}; ${mean(runs.map(({ seconds }) => seconds)).toFixed(1)} s`,
     )
   }
-  return results
+  const scores = results.map(({ name, mase }) => [`MASE, ${name}`, mase])
+  return { ...Object.fromEntries(scores), results }
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) await classicSeries(process.argv.slice(2))

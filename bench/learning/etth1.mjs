@@ -93,7 +93,8 @@ export default async function etth1(args = []) {
         `${runs.map(({ epochs }) => epochs).join(' ')} epochs`,
     )
   }
-  return results
+  const scores = results.map(({ horizon, mse }) => [`MSE, ${horizon} hours`, mse])
+  return { ...Object.fromEntries(scores), results }
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) await etth1(process.argv.slice(2))

@@ -58,7 +58,7 @@ export default async function fsdd(args = []) {
   }
   const mean = results.reduce((sum, { accuracy }) => sum + accuracy, 0) / results.length
   console.log(`fsdd, leaving one speaker out: mean accuracy ${(100 * mean).toFixed(2)} %`)
-  return results
+  return { accuracy: mean, results }
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) await fsdd(process.argv.slice(2))

@@ -80,7 +80,11 @@ export default async function gait(args = []) {
         `${scores.rmse.toFixed(5)} rad; last value repeated ${naive.toFixed(5)} rad`,
     )
   }
-  return { naive, printed, runs }
+  const of = (/** @type {'notebook' | 'forecast'} */ which) => ({
+    [`${which}: RMSE`]: mean(runs.map((run) => run[which].rmse)),
+    [`${which}: seconds`]: mean(runs.map((run) => run[which].seconds)),
+  })
+  return { ...of('notebook'), ...of('forecast'), 'last value: RMSE': naive, printed, runs }
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) await gait(process.argv.slice(2))

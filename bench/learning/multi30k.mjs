@@ -29,8 +29,8 @@ export default async function multi30k(args = process.argv.slice(2)) {
   const [pairs, validationData] = [await read('train'), await read('val')]
   const on = given.dev ? validationData : await read('test_2016_flickr')
   return measure('multi30k', given, { pairs, validationData, settings }, async (translator) => {
-    const { bleu } = await translator.evaluate(on)
-    return { bleu: bleu.score, brevityPenalty: bleu.brevityPenalty }
+    const { bleu, chrf } = await translator.evaluate(on)
+    return { bleu: bleu.score, chrf, brevityPenalty: bleu.brevityPenalty }
   })
 }
 

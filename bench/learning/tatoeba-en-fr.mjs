@@ -42,7 +42,7 @@ export default async function tatoeba(args = process.argv.slice(2)) {
     async (translator) => {
       const each = await translator.evaluate(on)
       const grouped = await translator.evaluate(on, { grouped: true })
-      return { bleu: each.bleu.score, groupedBleu: grouped.bleu.score }
+      return { bleu: each.bleu.score, chrf: each.chrf, groupedBleu: grouped.bleu.score }
     },
   )
 }

@@ -86,7 +86,9 @@ const commonSettings = {
 function addSettings(command: Command, defaults: Readonly<Record<string, unknown>>): void {
   for (const [name, [flags, description, parse]] of Object.entries(commonSettings)) {
     if (Object.hasOwn(defaults, name)) {
-      command.option(flags, description, parse, defaults[name] as number)
+      const value = defaults[name] as number | null
+      const usual = value === null ? ' (default: by what is trained)' : ''
+      command.option(flags, description + usual, parse, value ?? undefined)
     }
   }
 }

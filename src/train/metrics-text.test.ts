@@ -4,10 +4,39 @@ import { loadFixture } from '../../test/fixtures/load.ts'
 import { expectError } from '../../test/harness.ts'
 import { expectClose } from '../kernels/kernels.case.ts'
 import { type BleuOptions, bleu } from './metrics-bleu.ts'
+import { type ChrfOptions, chrf } from './metrics-chrf.ts'
 import { characterErrorRate, editCount, wordErrorRate } from './metrics-edits.ts'
 import { type EntityScore, entityScores } from './metrics-entities.ts'
 
 const near = { relative: 1e-6, absolute: 1e-9 }
+
+describe('chrf', () => {
+  it.each(loadFixture('text/chrf.json').cases)('$name', ({ options, arrays }) => {
+    const hypotheses = options.hypotheses as string[]
+    const references = options.references as string[][]
+    const whole = chrf(options.settings as ChrfOptions)
+    whole.update(references, hypotheses)
+    expectClose([whole.result], arrays.score.data, near, 'score')
+    const streamed = chrf(options.settings as ChrfOptions)
+    hypotheses.forEach((one, i) => {
+      streamed.update([references[i]], [one])
+    })
+    expect(streamed.result).toBe(whole.result)
+    const restored = chrf(options.settings as ChrfOptions)
+    restored.state = whole.state
+    expect(restored.result).toBe(whole.result)
+    restored.reset()
+    expect(restored.result).toBe(0)
+  })
+
+  it('says what is wrong', () => {
+    const wrong = (options: object) => () => chrf(options)
+    expect(wrong({ charOrder: 3 })).toThrow("chrf: unknown option 'charOrder'")
+    expect(wrong({ characterOrder: 0 })).toThrow("chrf 'characterOrder'")
+    expect(() => chrf().update(['a'], [])).toThrow('chrf: expected 1 sentences, got 0')
+    expect(() => chrf().update([[]], ['a'])).toThrow("chrf 'yTrue': no reference for sentence 0")
+  })
+})
 
 describe('bleu', () => {
   it.each(loadFixture('text/bleu.json').cases)('$name', ({ options, arrays }) => {

@@ -444,11 +444,11 @@ function addTrainOptions(command: Command): void {
         .default(defaults.unit),
     )
     .option('--vocabulary <n>', 'of text: most symbols', wholeNumber(3), defaults.vocabulary)
-    .option('--units <n>', 'units of each LSTM (default: 256; of rolls 128)', wholeNumber(1))
+    .option('--units <n>', 'units of each LSTM (default: 256)', wholeNumber(1))
     .option('--layers <n>', 'LSTMs above each other (default: 2; of rolls 1)', wholeNumber(1))
     .option(
       '--dropout <share>',
-      'share of the numbers dropped in training (default: 0.2; of rolls 0.5)',
+      'share of the numbers dropped in training (default: 0.2; of rolls 0.3)',
       numberFrom(0, 0.99),
     )
     .option(

@@ -56,7 +56,7 @@ test('explains where each piece looked', async () => {
 
 test('evaluates tables and parallel files', async () => {
   expect(await prints(['evaluate', model, at('pairs.tsv'), '--grouped'])).toMatch(
-    /^BLEU [\d.]+ on 64 texts|^BLEU [\d.]+ on \d+ texts \(.*\)\nerror of words, or of phones: 0\.0 %/,
+    /^BLEU [\d.]+ on 64 texts|^BLEU [\d.]+ on \d+ texts \(.*\)\nchrF [\d.]+\nerror of words, or of phones: 0\.0 %/,
   )
   file('some.digits', '2 1\n3\n')
   file('some.names', 'two one\nthree two\n')

@@ -303,12 +303,19 @@ function columnsOf(training: TrainingRecord): { source?: string; target?: string
 
 const shorten = (text: string) => (text.length > 40 ? `${text.slice(0, 39)}…` : text)
 
-function describe({ examples, bleu, tokenErrorRate, errorRate }: translate.Evaluation): string {
+function describe({
+  examples,
+  bleu,
+  chrf,
+  tokenErrorRate,
+  errorRate,
+}: translate.Evaluation): string {
   const { score, precisions, brevityPenalty, length, referenceLength } = bleu
   return [
     `BLEU ${score.toFixed(2)} on ${plural(examples, 'text')} ` +
       `(${precisions.map((p) => p.toFixed(1)).join('/')}, brevity penalty ` +
       `${brevityPenalty.toFixed(3)}, ${count(length)} tokens for ${count(referenceLength)})`,
+    `chrF ${chrf.toFixed(2)}`,
     `error of words, or of phones: ${percent(tokenErrorRate)}`,
     `texts that are not as in the data: ${percent(errorRate)}`,
   ].join('\n')

@@ -22,17 +22,20 @@ export interface GenerateOptions extends RunOptions {
    * none, and all epochs run.
    */
   validation?: number
-  /** Sequences side by side. Default 32. */
+  /** Sequences side by side. Default 32; of piano rolls 16. */
   batchSize?: number
-  /** Adam's at the start; it falls to a hundredth of that over the epochs, as a cosine. Default 0.002. */
+  /**
+   * Adam's at the start; it falls to a hundredth of that over the epochs, as a cosine. Default 0.002; of
+   * piano rolls 0.008.
+   */
   learningRate?: number
   /** Limit of the gradients' global norm. Default 1. */
   clipNorm?: number
-  /** Units of each LSTM. Default 256; of piano rolls 128. */
+  /** Units of each LSTM. Default 256. */
   units?: number
   /** LSTMs above each other. Default 2; of piano rolls 1. */
   layers?: number
-  /** Dropout after each LSTM, and of word vectors. Default 0.2; of piano rolls 0.5. */
+  /** Dropout after each LSTM, and of word vectors. Default 0.2; of piano rolls 0.3. */
   dropout?: number
   /** Steps through which gradients go back; the states go on from window to window. Default 128. */
   bpttSteps?: number
@@ -45,8 +48,8 @@ export const sharedDefaults = {
   epochs: 20,
   patience: 3,
   validation: 0.1,
-  batchSize: 32,
-  learningRate: 2e-3,
+  batchSize: null as number | null,
+  learningRate: null as number | null,
   clipNorm: 1,
   units: null as number | null,
   layers: null as number | null,
@@ -59,22 +62,30 @@ export const sharedDefaults = {
 export type Shared = Record<keyof typeof sharedDefaults, number>
 
 /** What models of text and of tunes have where nothing else is said. */
-export const languageSize = { units: 256, layers: 2, dropout: 0.2 }
+export const languageSize = {
+  units: 256,
+  layers: 2,
+  dropout: 0.2,
+  batchSize: 32,
+  learningRate: 2e-3,
+}
 
-/** What models of piano rolls have. */
-export const rollSize = { units: 128, layers: 1, dropout: 0.5 }
+/** What models of piano rolls have: what JSB's and Nottingham's validation parts chose. */
+export const rollSize = { units: 256, layers: 1, dropout: 0.3, batchSize: 16, learningRate: 8e-3 }
 
-/** The settings with a network's size where they leave it open. */
+/** The settings with what the kind has where they leave it open. */
 export function sized<T extends typeof sharedDefaults>(
   settings: T,
   size: typeof languageSize,
 ): Omit<T, keyof typeof languageSize> & typeof languageSize {
-  const { units, layers, dropout } = settings
+  const { units, layers, dropout, batchSize, learningRate } = settings
   return {
     ...settings,
     units: units ?? size.units,
     layers: layers ?? size.layers,
     dropout: dropout ?? size.dropout,
+    batchSize: batchSize ?? size.batchSize,
+    learningRate: learningRate ?? size.learningRate,
   }
 }
 

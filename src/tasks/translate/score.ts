@@ -1,5 +1,6 @@
 /** How good translations are. */
 import { type BleuReport, bleu } from '../../train/metrics-bleu.ts'
+import { chrf } from '../../train/metrics-chrf.ts'
 import { editCount } from '../../train/metrics-edits.ts'
 
 /** Scores of translations against references. */
@@ -8,6 +9,8 @@ export interface TranslationScores {
   readonly examples: number
   /** As sacreBLEU counts it by default: 13a tokens, case matters, 0 to 100. */
   readonly bleu: BleuReport
+  /** chrF as sacreBLEU counts it by default, 0 to 100: n-grams of characters, which forgive endings. */
+  readonly chrf: number
   /**
    * Insertions, deletions and substitutions between what stands between spaces, as a share of the
    * references': word error of sentences, phone error of pronunciations. Of several references the one
@@ -25,6 +28,8 @@ export function scoreTranslations(
 ): TranslationScores {
   const score = bleu()
   score.update(references, translations)
+  const characters = chrf()
+  characters.update(references, translations)
   let edits = 0
   let length = 0
   let wrong = 0
@@ -47,6 +52,7 @@ export function scoreTranslations(
   return {
     examples: translations.length,
     bleu: score.report,
+    chrf: characters.result,
     tokenErrorRate: edits / Math.max(1, length),
     errorRate: wrong / Math.max(1, translations.length),
   }
