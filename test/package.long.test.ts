@@ -74,6 +74,8 @@ describe('the packed files', () => {
       'scripts/build-native.mjs',
       'scripts/install.mjs',
       'package.json',
+      'models/ner.refrain',
+      'models/ner.md',
     ]) {
       expect(packed).toContain(path)
     }
@@ -114,6 +116,15 @@ describe('installed in an empty project', () => {
     expect(backend).toBe('wasm')
     expect(last).toBeLessThan(first / 2)
     expect(q).toEqual(p)
+  })
+
+  test('a model that comes with it answers by its name', () => {
+    const answer = execFileSync(
+      process.execPath,
+      ['node_modules/refrain/dist/cli/main.js', 'predict', 'ner', 'Ada Lovelace lived in London'],
+      { cwd: app, encoding: 'utf8' },
+    )
+    expect(answer).toBe('[Ada Lovelace PER] lived in [London LOC]\n')
   })
 
   test('the install script does not fail without a compiler', () => {

@@ -111,7 +111,7 @@ back where it needs to (attention), by beam search.`
 
 export const data = `
 142,787 pairs of sentences of Tatoeba, English and French, in the selection of www.manythings.org/anki of
-2017-09-29: "www.manythings.org/anki and tatoeba.org". Licence: CC BY 2.0 (France). Sentences are short, nine of ten have ten words or fewer. All
+2017-09-29: "www.manythings.org/anki and tatoeba.org". Licence: CC BY 2.0. Sentences are short, nine of ten have ten words or fewer. All
 translations of 4,000 English sentences were set apart: 2,000 decided when to stop training, 2,000 are for the
 table below.`
 

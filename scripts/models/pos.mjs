@@ -67,7 +67,7 @@ export const train = ({ train, validation }, options) =>
       minCount: 4,
       embedding: 64,
       batchSize: 32,
-      epochs: 5,
+      epochs: 3,
       learningRate: 3e-3,
       learningRateDecay: 0.4,
       ...options,
@@ -77,7 +77,6 @@ export const train = ({ train, validation }, options) =>
 export async function measure(shipped, { train, held }) {
   const found = (await tag.mostFrequentTags(train).predict(held.tokens)).flat()
   const wanted = held.tags.flat()
-  const known = new Set(train.tokens.flat())
   const words = held.tokens.flat()
   const share = (isIn) => {
     const at = [...words.keys()].filter((i) => isIn(words[i]))
@@ -93,7 +92,7 @@ training.`,
       [
         "each word's most frequent tag",
         percent(share(() => true)),
-        percent(share((one) => !known.has(one))),
+        percent(share((one) => !shipped.encoder.knows(one))),
       ],
       ['**pos**', percent(accuracy), percent(unknown.accuracy)],
     ],
