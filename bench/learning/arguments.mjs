@@ -19,11 +19,13 @@ export function sharedData(/** @type {string} */ name) {
  *
  * @param {string[]} args
  * @param {number} [seeds]
+ * @param {import('node:util').ParseArgsOptionsConfig} [own] further arguments
  */
-export function readFlags(args, seeds = 3) {
+export function readFlags(args, seeds = 3, own = {}) {
   const { values } = parseArgs({
     args,
     options: {
+      ...own,
       dev: { type: 'boolean', default: false },
       seed: { type: 'string' },
       seeds: { type: 'string', default: String(seeds) },
@@ -32,6 +34,7 @@ export function readFlags(args, seeds = 3) {
     },
   })
   return {
+    ...values,
     dev: values.dev,
     save: values.save,
     seeds:

@@ -10,9 +10,9 @@
  */
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { parseArgs } from 'node:util'
 import { readSeries } from '../../dist/data/index.js'
 import { forecast } from '../../dist/tasks/index.js'
+import { readFlags } from './arguments.mjs'
 
 const file = fileURLToPath(new URL('../../../shared/data/ett/ETTh1.csv.gz', import.meta.url))
 const months = 8640 / 12
@@ -23,15 +23,7 @@ const mean = (/** @type {number[]} */ list) => list.reduce((sum, x) => sum + x, 
 
 /** @param {string[]} args */
 export default async function etth1(args = []) {
-  const { values: flags } = parseArgs({
-    args,
-    options: {
-      dev: { type: 'boolean', default: false },
-      horizon: { type: 'string' },
-      seeds: { type: 'string', default: '3' },
-      options: { type: 'string', default: '{}' },
-    },
-  })
+  const flags = readFlags(args, 3, { horizon: { type: 'string' } })
   if (!existsSync(file)) return console.log(`skipped: ${file} is not there`)
   const { series } = await readSeries(file, { values: ['OT'] })
   const values = series[0].values.OT
@@ -43,11 +35,11 @@ export default async function etth1(args = []) {
   const results = []
   for (const horizon of horizons) {
     const runs = []
-    for (let seed = 0; seed < Number(flags.seeds); seed++) {
+    for (const seed of flags.seeds) {
       const start = performance.now()
       const forecaster = await forecast.train(
         { values: { OT: values.subarray(0, 16 * months) }, axis },
-        { ...settings, horizon, seed, ...JSON.parse(flags.options) },
+        { ...settings, horizon, seed, ...flags.options },
       )
       const seconds = (performance.now() - start) / 1000
       const [from, to] = flags.dev ? [12, 16] : [16, 20]

@@ -8,9 +8,10 @@
  */
 import { existsSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { parseArgs } from 'node:util'
 import { gunzipSync } from 'node:zlib'
 import { forecast } from '../../dist/tasks/index.js'
+import { readFlags } from './arguments.mjs'
+import { trainResumably } from './resuming.mjs'
 
 const folder = fileURLToPath(new URL('../../../shared/data/m4/', import.meta.url))
 const horizon = 48
@@ -43,25 +44,16 @@ const mean = (/** @type {number[]} */ list) => list.reduce((sum, x) => sum + x, 
 
 /** @param {string[]} args */
 export default async function m4Hourly(args = []) {
-  const { values: flags } = parseArgs({
-    args,
-    options: {
-      dev: { type: 'boolean', default: false },
-      seeds: { type: 'string', default: '3' },
-      options: { type: 'string', default: '{}' },
-    },
-  })
+  const flags = readFlags(args)
   if (!existsSync(folder)) return console.log(`skipped: ${folder} is not there`)
   const training = read('Hourly-train.csv.gz')
   const runs = []
-  for (let seed = 0; seed < Number(flags.seeds); seed++) {
-    const start = performance.now()
-    const forecaster = await forecast.train(training, {
-      ...settings,
-      seed,
-      ...JSON.parse(flags.options),
-    })
-    const seconds = (performance.now() - start) / 1000
+  for (const seed of flags.seeds) {
+    const { trained: forecaster, seconds } = await trainResumably(
+      'm4-hourly',
+      { ...settings, seed, ...flags.options },
+      (options) => forecast.train(training, options),
+    )
     let result
     if (flags.dev) result = await forecaster.evaluate(training, { from: -horizon })
     else {
