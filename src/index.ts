@@ -172,22 +172,18 @@ export { adadelta, adagrad, adamax, lion, nadam } from './train/adaptive.ts'
 export { asgd, ntAsgd } from './train/asgd.ts'
 export * from './train/callbacks.ts'
 export { ctc } from './train/ctc-loss.ts'
+export { type ComputedLoss, type CustomLoss, defineLoss } from './train/define-loss.ts'
 export * from './train/log-callbacks.ts'
 export {
   binaryCrossentropy,
   binaryFocalCrossentropy,
-  type ComputedLoss,
-  type CustomLoss,
   categoricalCrossentropy,
   categoricalFocalCrossentropy,
   categoricalHinge,
   cosineSimilarity,
-  defineLoss,
   hinge,
   huber,
   klDivergence,
-  type LossConfig,
-  type LossName,
   logCosh,
   meanAbsoluteError,
   meanAbsolutePercentageError,
@@ -197,7 +193,8 @@ export {
   quantile,
   sparseCategoricalCrossentropy,
   squaredHinge,
-} from './train/losses.ts'
+} from './train/loss-functions.ts'
+export type { LossConfig, LossName, LossReduction } from './train/losses.ts'
 export { Metric, type MetricConfig, type MetricName } from './train/metric.ts'
 export {
   binaryAccuracy,
@@ -218,14 +215,24 @@ export {
 export {
   auc,
   bitsPerCharacter,
+  concordanceCorrelation,
   f1Score,
+  falseNegatives,
+  falsePositives,
   fBetaScore,
+  pearsonCorrelation,
   perplexity,
   precision,
+  precisionAtRecall,
   r2Score,
   recall,
+  recallAtPrecision,
+  sensitivityAtSpecificity,
   sparseTopKCategoricalAccuracy,
+  specificityAtSensitivity,
   topKCategoricalAccuracy,
+  trueNegatives,
+  truePositives,
 } from './train/metrics-more.ts'
 export {
   entityF1,

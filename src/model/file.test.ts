@@ -22,7 +22,7 @@ import {
   timeDistributed,
 } from '../layers/index.ts'
 import { checkpoint } from '../train/callbacks.ts'
-import { binaryCrossentropy } from '../train/losses.ts'
+import { binaryCrossentropy } from '../train/loss-functions.ts'
 import { adam, sgd } from '../train/optimizers.ts'
 import { exponentialDecay } from '../train/schedules.ts'
 import {

@@ -1,11 +1,14 @@
 /** Losses and metrics of every kind through `compile`, `fit`, `evaluate` and files. */
 import { describe, expect, it } from 'vitest'
 import { truth } from '../kernels/backends.case.ts'
-import { dense, embedding, lstm } from '../layers/index.ts'
+import { dense, embedding, lstm, permute } from '../layers/index.ts'
 import { Random } from '../tensor/random.ts'
-import { defineLoss, huber, lossNames, quantile, takesLabels } from '../train/losses.ts'
+import { defineLoss } from '../train/define-loss.ts'
+import { huber, quantile, sparseCategoricalCrossentropy } from '../train/loss-functions.ts'
+import { lossNames, takesLabels } from '../train/losses.ts'
 import { defineMetric } from '../train/metrics.ts'
 import { auc, f1Score, precision } from '../train/metrics-more.ts'
+import { sgd } from '../train/optimizers.ts'
 import { encodeModel } from './file.ts'
 import { decodeModel } from './load.ts'
 import type { Model } from './model.ts'
@@ -23,7 +26,7 @@ const oneHot = labels.map((row) => row.map((k) => [0, 1, 2].map((c) => Number(c 
 const weights = each(() => random.uniform() * 2)
 weights[0][1] = 0
 
-function tagger(compile: Omit<CompileOptions, 'optimizer'>): Model {
+function tagger(compile: CompileOptions): Model {
   const model = sequential(
     [
       embedding({ inputDim: 9, outputDim: 4 }),
@@ -91,6 +94,32 @@ describe('weights', () => {
     expect(logs.weighted).toBeCloseTo(hits / total, 6)
   })
 
+  it('with another reduction: sums of batches, weighed by their rows as in Keras', async () => {
+    const name = 'sparseCategoricalCrossentropy'
+    const model = tagger({ loss: { name, reduction: 'sum' } })
+    const p = await stepsOf(model)
+    const w = weights.flat()
+    const losses = labels.flat().map((k, i) => -w[i] * Math.log(p[i][k]))
+    // Batches of the rows 0 to 2, eight steps, and 3.
+    const [first, last] = [losses.slice(0, 8), losses.slice(8)].map((part) =>
+      part.reduce((a, b) => a + b),
+    )
+    const options = { sampleWeight: weights, batchSize: 3, shuffle: false }
+    const { loss } = await model.evaluate(ids, labels, { sampleWeight: weights, batchSize: 3 })
+    expect(loss).toBeCloseTo((3 * first + last) / 4, 6)
+    const [summed, mean] = [{ name, reduction: 'sum' as const }, { name }].map((loss) =>
+      tagger({ loss, optimizer: sgd({ learningRate: 0 }) }),
+    )
+    const { history } = await summed.fit(ids, labels, options)
+    expect(history.loss[0]).toBeCloseTo(loss, 6)
+    const again = decodeModel(encodeModel(summed, {}, null), 'x.refrain', { backend }).model
+    expect(again.compiled?.outputs[0].loss).toEqual({ name, reduction: 'sum' })
+    mean.compile({ loss: { name, reduction: 'meanWithSampleWeight' } })
+    const all = w.reduce((a, b) => a + b)
+    const other = await mean.evaluate(ids, labels, { sampleWeight: weights, batchSize: 4 })
+    expect(other.loss).toBeCloseTo((first + last) / all, 6)
+  })
+
   it('steps of an ignored class do not count', async () => {
     const model = tagger({ loss: { name: 'sparseCategoricalCrossentropy', ignoreClass: -100 } })
     const some = labels.map((row, r) => row.map((k, t) => (r === t ? -100 : k)))
@@ -100,6 +129,35 @@ describe('weights', () => {
     expect(loss).toBeCloseTo(kept.reduce((a, b) => a + b) / kept.length, 12)
     const { history } = await model.fit(ids, some, { batchSize: 4 })
     expect(history.loss[0]).toBeCloseTo(loss, 12)
+  })
+})
+
+describe('classes along another dimension', () => {
+  it('train and are measured there: labels lack it, accuracy follows the loss', async () => {
+    const x = Array.from({ length: 8 }, () => Array.from({ length: 4 }, () => 1 + random.below(8)))
+    const y = x.map((row) => row.map((id) => id % 3))
+    const build = (axis: number) => {
+      const layers = [
+        embedding({ inputDim: 9, outputDim: 4 }),
+        dense({ units: 3, activation: 'softmax' }),
+      ]
+      const turned = axis === 1 ? [permute({ dims: [2, 1] })] : []
+      const model = sequential([...layers, ...turned], { backend, seed: 3 })
+      const loss = sparseCategoricalCrossentropy({ axis })
+      model.compile({ loss, metrics: ['accuracy', 'perplexity'], weightedMetrics: ['accuracy'] })
+      return model.build([null, 4])
+    }
+    const sampleWeight = y.map((row) => row.map((k) => 1 + k))
+    const [plain, turned] = [build(-1), build(1)]
+    const options = { epochs: 3, sampleWeight }
+    const wanted = await plain.fit(x, y, options)
+    const { history } = await turned.fit(x, y, options)
+    for (const [name, values] of Object.entries(wanted.history)) {
+      history[name].forEach((value, i) => {
+        expect(value).toBeCloseTo(values[i], 7)
+      })
+    }
+    expect(history.loss[2]).toBeLessThan(history.loss[0])
   })
 })
 

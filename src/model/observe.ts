@@ -69,7 +69,7 @@ export function observe<Result>(
       for (const [i, { loss: config, weight }] of plans.entries()) {
         const [target, weights] = [data.targets[i], data.weights[i]]
         if (!config || !target) continue
-        const each = rowWeights(weights && batch(weights), outputs[i])
+        const each = rowWeights(weights && batch(weights), outputs[i], config.axis)
         loss += weight * computeLoss(ctx, config, outputs[i], batch(target), each, weight)
       }
       ctx.backward()

@@ -92,7 +92,13 @@ export function withTargets(
     const target = fitting('y', toColumn(place('y', i), data, dtype), i, isStepwise(loss))
     // Losses of sequences know what labels there are.
     if (dtype === 'int32' && !isSequenceLoss(loss)) {
-      checkLabels(place('y', i), target, shapes[i].at(-1) ?? 1, masked, loss.ignoreClass)
+      checkLabels(
+        place('y', i),
+        target,
+        shapes[i].at(loss.axis ?? -1) ?? 1,
+        masked,
+        loss.ignoreClass,
+      )
     }
     return target
   })

@@ -4,8 +4,8 @@ import type { Context } from './context.ts'
 import { ctcAlignments } from './ctc-alignments.ts'
 import { shapeError, type Tensor } from './tensor.ts'
 
-/** How sequences' losses become one: Keras's mean over sequences, PyTorch's 'mean', or their sum. */
-export type CtcReduction = 'sumOverBatchSize' | 'mean' | 'sum'
+/** How sequences' losses become one: Keras's means over sequences, PyTorch's 'mean', or their sum. */
+export type CtcReduction = 'sumOverBatchSize' | 'meanWithSampleWeight' | 'mean' | 'sum'
 
 /** What the loss depends on beside the data. */
 export interface CtcSettings {
@@ -43,10 +43,16 @@ export function ctcNegativeLogLikelihood(
   countLabels(labels, counts.ints, k, blank)
   const losses = ctx.empty([b])
   const scale = ctx.empty([b])
-  for (let row = 0; row < b; row++) {
-    const divisor = reduction === 'mean' ? Math.max(1, counts.ints[row]) * b : b
-    scale.values[row] = (weights ? weights[row] : 1) / (reduction === 'sum' ? 1 : divisor)
+  const weightOf = (row: number) => (weights ? weights[row] : 1)
+  const divisors: Record<CtcReduction, (row: number) => number> = {
+    sumOverBatchSize: () => b,
+    meanWithSampleWeight: () => all || 1,
+    mean: (row) => Math.max(1, counts.ints[row]) * b,
+    sum: () => 1,
   }
+  let all = 0
+  for (let row = 0; row < b; row++) all += weightOf(row)
+  for (let row = 0; row < b; row++) scale.values[row] = weightOf(row) / divisors[reduction](row)
   const run = (dx: Tensor | null) =>
     ctcAlignments(
       {

@@ -26,10 +26,17 @@ export function makeBatch(arena: Arena, data: TrainingData, rows: Int32Array): B
   }
 }
 
-/** A weight for every row of the loss: a weight for each example counts for all of its steps. */
-export function rowWeights(weights: Tensor | null, prediction: Tensor): Float32Array | null {
+/**
+ * A weight for every row of the loss along the dimension `axis`: a weight for each example counts for all
+ * of its steps.
+ */
+export function rowWeights(
+  weights: Tensor | null,
+  prediction: Tensor,
+  axis = -1,
+): Float32Array | null {
   if (!weights) return null
-  const rowShape = prediction.shape.slice(0, -1)
+  const rowShape = prediction.shape.toSpliced(axis, 1)
   const rows = sizeOf(rowShape)
   if (weights.size !== rowShape[0] && weights.size !== rows) {
     const fitting = [rowShape.slice(0, 1), rowShape].slice(0, rowShape.length).map(show)

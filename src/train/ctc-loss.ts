@@ -25,7 +25,12 @@ import {
  */
 export const ctc = (options: CtcOptions = {}): SequenceLossConfig => ({ name: 'ctc', ...options })
 
-const reductions: readonly CtcReduction[] = ['sumOverBatchSize', 'mean', 'sum']
+const reductions: readonly CtcReduction[] = [
+  'sumOverBatchSize',
+  'meanWithSampleWeight',
+  'mean',
+  'sum',
+]
 
 /** How a CTC loss is computed. */
 export const ctcLoss: SequenceLoss = {

@@ -8,19 +8,22 @@ import { Arena } from '../tensor/arena.ts'
 import { Context } from '../tensor/context.ts'
 import { makeMask, maskFromLengths } from '../tensor/mask.ts'
 import { activate } from '../tensor/ops.ts'
+import { defineLoss } from './define-loss.ts'
 import {
   binaryCrossentropy,
   categoricalCrossentropy,
-  computeLoss,
   cosineSimilarity,
-  defineLoss,
   huber,
+  meanSquaredError,
+  quantile,
+  sparseCategoricalCrossentropy,
+} from './loss-functions.ts'
+import {
+  computeLoss,
   type LossConfig,
   type LossName,
   lossNames,
-  quantile,
   resolveLoss,
-  sparseCategoricalCrossentropy,
   takesLabels,
 } from './losses.ts'
 
@@ -74,6 +77,11 @@ function batchOf({ arrays }: FixtureCase): Batch {
   }
 }
 
+const reductions = [
+  ['sum', 'Sum'],
+  ['meanWithSampleWeight', 'MeanWithSampleWeight'],
+] as const
+
 const configOf = ({ options: { loss, precision: _, ...options } }: FixtureCase): LossConfig => ({
   name: camel(loss as string),
   ...(options as Partial<LossConfig>),
@@ -90,6 +98,12 @@ describe(`the losses of ${fixture.made_by.program} ${fixture.made_by.version}`, 
     const { arrays } = test
     expectClose([value], arrays[`lossSumOverBatchSize${suffix}`].data, tolerance, 'loss')
     expectClose(gradient, arrays[`dSumOverBatchSize${suffix}`].data, tolerance, 'gradient')
+    for (const [reduction, key] of reductions) {
+      if (!(`loss${key}${suffix}` in arrays)) continue
+      const reduced = lossOf(backend, { ...configOf(test), reduction }, batchOf(test))
+      expectClose([reduced.value], arrays[`loss${key}${suffix}`].data, tolerance, reduction)
+      expectClose(reduced.gradient, arrays[`d${key}${suffix}`].data, tolerance, reduction)
+    }
   }
   describe('reference float64', () => {
     for (const test of cases) it(test.name, () => check(truth, test))
@@ -246,6 +260,106 @@ describe('the reduction', () => {
 
   it('a row of weight 0 does not count, even if its loss is infinite', () => {
     expect(squared([2, 1], [1, 1e200], { weights: [1, 0] }).value).toBe(0.5)
+  })
+
+  it('sums, or divides by the sum of the weights, and masks leave steps out of both', () => {
+    const reduced = (reduction: 'sum' | 'meanWithSampleWeight', extra: Partial<Batch>) => {
+      const batch = { shape: [1, 3, 1], targetShape: [1, 3, 1], target: [0, 0, 0], ...extra }
+      const loss = { name: 'meanSquaredError', reduction }
+      return lossOf(truth, loss, { prediction: [1, 2, 4], ...batch }).value
+    }
+    const some = { weights: [1, 0.5, 8], mask: [1, 1, 0] }
+    expect(reduced('sum', {})).toBe(1 + 4 + 16)
+    expect(reduced('sum', some)).toBe(1 + 0.5 * 4)
+    expect(reduced('meanWithSampleWeight', {})).toBe(7)
+    expect(reduced('meanWithSampleWeight', some)).toBe((1 + 0.5 * 4) / 1.5)
+    expect(reduced('meanWithSampleWeight', { weights: [0, 0, 0] })).toBe(0)
+    const own = defineLoss({
+      name: 'own',
+      reduction: 'sum',
+      value: (_, yPred) => yPred[0],
+      gradient: (_, __, out) => {
+        out[0] = 1
+      },
+    })
+    const batch = { shape: [2, 1], prediction: [3, 4], targetShape: [2, 1], target: [0, 0] }
+    expect(lossOf(truth, own, batch)).toEqual({ value: 7, gradient: Float64Array.of(1, 1) })
+  })
+
+  it('is one of three', () => {
+    const none = { reduction: 'none' } as never
+    expect(() => resolveLoss(meanSquaredError(none))).toThrow(
+      "loss 'meanSquaredError' 'reduction': unknown 'none'; known: sumOverBatchSize, sum, meanWith",
+    )
+    const own = { name: 'own', value: () => 0, gradient: () => {} }
+    expect(() => resolveLoss(defineLoss({ ...own, reduction: 'sums' as never }))).toThrow(
+      "loss 'own' 'reduction': unknown 'sums'; did you mean 'sum'?",
+    )
+  })
+})
+
+describe('another dimension than the last', () => {
+  const random = new Random(33)
+  const shape = [2, 3, 4]
+  const prediction = random.uniform(24, -1, 1)
+  const labels = random.integers(8, 3)
+  const oneHot = Array.from({ length: 24 }, (_, i) => {
+    const [b, c, t] = [Math.floor(i / 12), Math.floor(i / 4) % 3, i % 4]
+    return Number(labels[b * 4 + t] === c)
+  })
+
+  it('class numbers are what their one-hot targets are, whose shape lacks it', () => {
+    const weights = random.uniform(8, 0, 2)
+    const options = { axis: 1, fromLogits: true, labelSmoothing: 0.1 }
+    const sparse = sparseCategoricalCrossentropy(options)
+    const given = { shape, prediction, target: labels, weights }
+    const dense = { shape, prediction, targetShape: shape, target: oneHot, weights }
+    const wanted = lossOf(truth, categoricalCrossentropy(options), dense)
+    for (const targetShape of [
+      [2, 4],
+      [2, 1, 4],
+    ]) {
+      expect(lossOf(truth, sparse, { ...given, targetShape })).toEqual(wanted)
+    }
+  })
+
+  it('gradients by finite differences', () => {
+    const weights = random.uniform(8, 0, 2)
+    const batch = { shape, prediction, targetShape: shape, target: oneHot, weights }
+    for (const loss of [
+      cosineSimilarity({ axis: -2 }),
+      categoricalCrossentropy({ axis: 1, fromLogits: true }),
+    ]) {
+      const numeric = prediction.map((_, i) => {
+        const at = (delta: number) => {
+          const moved = Float64Array.from(prediction)
+          moved[i] += delta
+          return lossOf(truth, loss, { ...batch, prediction: moved }).value
+        }
+        return (at(1e-6) - at(-1e-6)) / 2e-6
+      })
+      expectClose(lossOf(truth, loss, batch).gradient, numeric, { relative: 1e-6, absolute: 1e-8 })
+    }
+  })
+
+  it('is neither the batch nor beyond the last, and takes no mask', () => {
+    const batch = { shape, prediction, targetShape: shape, target: oneHot }
+    for (const axis of [0, 3, -3, 0.5]) {
+      expect(() => lossOf(truth, cosineSimilarity({ axis }), batch)).toThrow(
+        `'axis': expected a dimension of the output [2, 3, 4] from 1 to 2 or -1 to -2, got ${axis}`,
+      )
+    }
+    expect(lossOf(truth, cosineSimilarity({ axis: 2 }), batch)).toEqual(
+      lossOf(truth, cosineSimilarity(), batch),
+    )
+    const mask = [1, 1, 0, 1, 1, 1]
+    expect(() => lossOf(truth, cosineSimilarity({ axis: 1 }), { ...batch, mask })).toThrow(
+      "'axis' 1: the output [2, 3, 4] has masked steps, and a mask does not fit what is left",
+    )
+    const short = { ...batch, targetShape: [2, 4, 3] }
+    expect(() => lossOf(truth, cosineSimilarity({ axis: 1 }), short)).toThrow(
+      "'y': expected shape [2, 3, 4], got [2, 4, 3]",
+    )
   })
 })
 
@@ -438,14 +552,10 @@ describe('names', () => {
     expect(() => resolveLoss(binaryCrossentropy({ labelSmoothing: 2 }))).toThrow(
       "loss 'binaryCrossentropy' 'labelSmoothing': expected a finite number from 0 to 1, got 2",
     )
-    expect(resolveLoss(cosineSimilarity({ axis: -1 })).name).toBe('cosineSimilarity')
-    expect(() => resolveLoss(cosineSimilarity({ axis: 1 as never }))).toThrow(
-      "loss 'cosineSimilarity' 'axis': expected -1, the last dimension, got 1; permute targets",
-    )
     expect(() => resolveLoss(undefined as never)).toThrow('loss: unknown loss undefined')
     expect(() => resolveLoss('constructor' as never)).toThrow("unknown loss 'constructor'")
     expect(() => resolveLoss({ name: 'binaryCrossentropy', logits: true } as never)).toThrow(
-      "loss 'binaryCrossentropy': unknown option 'logits'; known: name, fromLogits, labelSmoothing",
+      "loss 'binaryCrossentropy': unknown option 'logits'; known: name, reduction, fromLogits, labelSmoothing, axis",
     )
     expect(() => resolveLoss(binaryCrossentropy({ fromLogit: true } as never))).toThrow(
       "unknown option 'fromLogit'; did you mean 'fromLogits'?",

@@ -1,11 +1,11 @@
 /** Losses by Keras's names in camelCase, with Keras 3's definitions and reduction. */
 import { RefrainError, show } from '../errors.ts'
 import { lossCodes } from '../kernels/kernels.ts'
-import { type Operations, operations } from '../layers/operations.ts'
 import type { Context } from '../tensor/context.ts'
+import type { CtcReduction } from '../tensor/ctc.ts'
 import { activate } from '../tensor/ops.ts'
 import { shapeError, type Tensor } from '../tensor/tensor.ts'
-import { checkNumber, checkOptions, sizeOf, suggest } from '../util/check.ts'
+import { checkNumber, checkOneOf, checkOptions, sizeOf, suggest } from '../util/check.ts'
 import {
   checkSequenceLoss,
   computeSequenceLoss,
@@ -14,8 +14,19 @@ import {
   sequenceLossNames,
 } from './sequence-losses.ts'
 
+/** How the losses of a batch's rows become one number; see {@link LossOptions}. */
+export type LossReduction = 'sumOverBatchSize' | 'sum' | 'meanWithSampleWeight'
+
+const reductions: readonly LossReduction[] = ['sumOverBatchSize', 'sum', 'meanWithSampleWeight']
+
 /** Options of all losses; each takes its own. */
 export interface LossOptions {
+  /**
+   * Of every loss: 'sumOverBatchSize', the default, divides the weighted sum over rows (examples, or
+   * all steps of all sequences) by their number; 'meanWithSampleWeight' by the sum of their weights;
+   * 'sum' by nothing. Masked steps are no rows. Keras's 'none' is not offered: training needs one number.
+   */
+  readonly reduction?: LossReduction
   /** The predictions are logits, not probabilities. Default false. */
   readonly fromLogits?: boolean
   /**
@@ -33,22 +44,27 @@ export interface LossOptions {
   readonly alpha?: number
   /** Whether the binary focal loss uses `alpha`. Default false. */
   readonly applyClassBalancing?: boolean
-  /** Of `cosineSimilarity`: -1, the last dimension. */
-  readonly axis?: -1
+  /**
+   * The dimension of the classes or of the vector, counted with the batch, which it cannot be: [B,C,T] has
+   * its classes along 1. Targets and outputs are permuted; masks cannot be told apart along any dimension
+   * but the last, -1, the default.
+   */
+  readonly axis?: number
   /** Of the `quantile` loss, each between 0 and 1: one for each output. */
   readonly quantiles?: readonly number[]
 }
 
 /** A loss and its options, as it stands in files. */
-export interface LossConfig extends LossOptions {
+export interface LossConfig extends Omit<LossOptions, 'reduction'> {
   /** A `LossName`, or the name of a loss of your own. */
   readonly name: LossName | (string & {})
+  readonly reduction?: CtcReduction
   /** What `defineLoss` made. Files do not hold it. */
   readonly custom?: { readonly labels?: boolean; readonly run: RunLoss }
 }
 
 /** Writes the losses of all rows to `perRow` and, if wanted, sends the gradient of Σ scale · loss back. */
-type RunLoss = (batch: {
+export type RunLoss = (batch: {
   ctx: Context
   prediction: Tensor
   target: Tensor
@@ -56,22 +72,6 @@ type RunLoss = (batch: {
   perRow: Tensor
   gradients: boolean
 }) => void
-
-/** A loss of your own, row by row; see {@link defineLoss}. */
-export interface CustomLoss {
-  /** Targets are class numbers, one a row: `yTrue` has one element. Default false. */
-  readonly labels?: boolean
-  /** The loss of one row: `yTrue` and `yPred` are its C targets and predictions. */
-  value(yTrue: Float64Array, yPred: Float64Array): number
-  /** Writes ∂value/∂yPred to `out`, which holds C zeros. */
-  gradient(yTrue: Float64Array, yPred: Float64Array, out: Float64Array): void
-}
-
-/** A loss of your own from operations, which know their gradients; see {@link defineLoss}. */
-export interface ComputedLoss {
-  /** The loss of each row, [B,…] or [B,…,1], of targets and predictions [B,…,C]. */
-  compute(given: { yTrue: Tensor; yPred: Tensor; ops: Operations }): Tensor
-}
 
 interface Kind {
   readonly code: number
@@ -81,10 +81,10 @@ interface Kind {
   /** Names of the options. */
   readonly options?: readonly (keyof LossOptions)[]
   /** The options of the kernel, after the smoothing. */
-  readonly own?: (config: LossOptions) => readonly number[]
+  readonly own?: (config: LossConfig) => readonly number[]
 }
 
-const entropyOptions = ['fromLogits', 'labelSmoothing'] as const
+const entropyOptions = ['fromLogits', 'labelSmoothing', 'axis'] as const
 const binary: Kind = {
   code: lossCodes.binaryCrossentropy,
   logitsCode: lossCodes.binaryCrossentropyLogits,
@@ -156,153 +156,6 @@ export const isLossName = (name: unknown): name is RowLossName =>
 
 const kindOf = ({ name }: LossConfig): Kind => kinds[name as RowLossName]
 
-type Entropy = Pick<LossOptions, 'fromLogits' | 'labelSmoothing'>
-
-/** Cross-entropy of independent yes-or-no targets; mean over the last dimension. */
-export const binaryCrossentropy = (options: Entropy = {}): LossConfig => ({
-  ...options,
-  name: 'binaryCrossentropy',
-})
-/** Cross-entropy of one-hot (or soft) targets. */
-export const categoricalCrossentropy = (options: Entropy = {}): LossConfig => ({
-  ...options,
-  name: 'categoricalCrossentropy',
-})
-/** Cross-entropy of class numbers. Its label smoothing is that of the one-hot targets. */
-export const sparseCategoricalCrossentropy = (
-  options: Entropy & Pick<LossOptions, 'ignoreClass'> = {},
-): LossConfig => ({ ...options, name: 'sparseCategoricalCrossentropy' })
-/** Mean of the squared differences over the last dimension. */
-export const meanSquaredError = (): LossConfig => ({ name: 'meanSquaredError' })
-/** Mean of the absolute differences over the last dimension. */
-export const meanAbsoluteError = (): LossConfig => ({ name: 'meanAbsoluteError' })
-/** Mean of 100 |y - p| / |y| over the last dimension; |y| at least 1e-7. */
-export const meanAbsolutePercentageError = (): LossConfig => ({
-  name: 'meanAbsolutePercentageError',
-})
-/** Mean of (log(1 + y) - log(1 + p))² over the last dimension; for numbers above 0. */
-export const meanSquaredLogarithmicError = (): LossConfig => ({
-  name: 'meanSquaredLogarithmicError',
-})
-/** Squared error halved, but linear where it is above `delta`: outliers pull less (Huber 1964). */
-export const huber = (options: Pick<LossOptions, 'delta'> = {}): LossConfig => ({
-  ...options,
-  name: 'huber',
-})
-/** Mean of log(cosh(p - y)): about the squared error halved, far away the absolute one. */
-export const logCosh = (): LossConfig => ({ name: 'logCosh' })
-/** Mean of p - y log p: of counts y whose rate p is predicted. */
-export const poisson = (): LossConfig => ({ name: 'poisson' })
-/** Mean of max(1 - y p, 0); targets are -1 and 1, or 0 and 1, which count as -1 and 1. */
-export const hinge = (): LossConfig => ({ name: 'hinge' })
-/** Mean of max(1 - y p, 0)²; targets as in `hinge`. */
-export const squaredHinge = (): LossConfig => ({ name: 'squaredHinge' })
-/** max(0, 1 + max((1 - y) p) - Σ y p) of one-hot targets. */
-export const categoricalHinge = (): LossConfig => ({ name: 'categoricalHinge' })
-/** Σ y log(y / p) over the last dimension: of two distributions (Kullback & Leibler 1951). */
-export const klDivergence = (): LossConfig => ({ name: 'klDivergence' })
-/**
- * Minus the cosine of the angle between target and prediction: -1 is best. Along the last dimension; Keras's
- * `axis` may be given as -1, any other fails: permute targets and outputs.
- */
-export const cosineSimilarity = (options: Pick<LossOptions, 'axis'> = {}): LossConfig => ({
-  ...options,
-  name: 'cosineSimilarity',
-})
-/**
- * The pinball loss (Koenker & Bassett 1978), mean over the quantiles: the best prediction for 0.9 is
- * what nine of ten targets lie below. The model has one output for each quantile; targets are one
- * number [B] or [B,1] (or [B,T], [B,T,1]), or one for each output.
- */
-export const quantile = (options: { readonly quantiles: readonly number[] }): LossConfig => ({
-  ...options,
-  name: 'quantile',
-})
-/** Binary cross-entropy in which what is nearly right counts little (Lin et al. 2017). */
-export const binaryFocalCrossentropy = (
-  options: Entropy & Pick<LossOptions, 'gamma' | 'alpha' | 'applyClassBalancing'> = {},
-): LossConfig => ({ ...options, name: 'binaryFocalCrossentropy' })
-/** Categorical cross-entropy in which what is nearly right counts little (Lin et al. 2017). */
-export const categoricalFocalCrossentropy = (
-  options: Entropy & Pick<LossOptions, 'gamma' | 'alpha'> = {},
-): LossConfig => ({ ...options, name: 'categoricalFocalCrossentropy' })
-
-/** Row by row in TypeScript. Other losses do without it, and so do bundles. */
-const rowByRow =
-  ({ value, gradient }: CustomLoss): RunLoss =>
-  ({ ctx, prediction, target, scale, perRow, gradients }) => {
-    const rows = perRow.size
-    const room = gradientRoom(ctx, prediction, gradients)
-    const [p, losses, scales] = [prediction.values, perRow.values, scale.values]
-    const dp = room.gradient?.values
-    const y = target.dtype === 'int32' ? target.ints : target.values
-    const [cols, wide] = [p.length / rows, y.length / rows]
-    for (let r = 0; r < rows; r++) {
-      const factor = scales[r]
-      const out = new Float64Array(cols)
-      const yTrue = Float64Array.from(y.subarray(r * wide, (r + 1) * wide))
-      const yPred = Float64Array.from(p.subarray(r * cols, (r + 1) * cols))
-      losses[r] = factor === 0 ? 0 : value(yTrue, yPred)
-      if (!dp) continue
-      if (factor !== 0) gradient(yTrue, yPred, out)
-      for (let c = 0; c < cols; c++) dp[r * cols + c] = factor * out[c]
-    }
-    room.add()
-  }
-
-/** By operations on the tape. */
-const byOperations =
-  (name: string, { compute }: ComputedLoss): RunLoss =>
-  ({ ctx, prediction, target, scale, perRow, gradients }) => {
-    const yTrue = target.view(prediction.shape)
-    const found = compute({ yTrue, yPred: prediction, ops: operations(ctx) })
-    if (found?.size !== perRow.size) {
-      const rows = prediction.shape.slice(0, -1)
-      throw shapeError(`loss '${name}': one number for each row`, rows, found?.shape ?? [])
-    }
-    const scales = scale.values
-    perRow.values.set(found.values.map((value, r) => (scales[r] === 0 ? 0 : value)))
-    if (gradients) ctx.firstGradientOf(found).values.set(scales)
-  }
-
-/**
- * A loss of your own, for `compile`: a function of targets and predictions, written with operations
- * that know their gradients,
- *
- *     const quartic = defineLoss({
- *       name: 'quartic',
- *       compute: ({ yTrue, yPred, ops }) =>
- *         ops.mean(ops.square(ops.square(ops.subtract(yPred, yTrue)))),
- *     })
- *
- * or the loss of a row and its gradient in plain numbers:
- *
- *     const quartic = defineLoss({
- *       name: 'quartic',
- *       value: (yTrue, yPred) => (yPred[0] - yTrue[0]) ** 4,
- *       gradient: (yTrue, yPred, out) => { out[0] = 4 * (yPred[0] - yTrue[0]) ** 3 },
- *     })
- *
- * Masks, weights and the mean over rows are as in all losses. A file keeps only the name: compile
- * the loaded model again to train it.
- */
-export function defineLoss(
-  options: (CustomLoss | ComputedLoss) & { readonly name: string },
-): LossConfig {
-  checkOptions('defineLoss', options, ['name', 'labels', 'value', 'gradient', 'compute'])
-  const { name } = options
-  const functions = 'compute' in options ? [options.compute] : [options.value, options.gradient]
-  if (typeof name !== 'string' || functions.some((one) => typeof one !== 'function')) {
-    throw new RefrainError(
-      'BAD_ARGUMENT',
-      `defineLoss: expected a name, and compute or value and gradient, got ${show(options)}`,
-      'they are functions of targets and predictions',
-    )
-  }
-  const run = 'compute' in options ? byOperations(name, options) : rowByRow(options)
-  return { name, custom: { labels: 'labels' in options ? options.labels : false, run } }
-}
-
 const short = new Map<string, LossName>([
   ['mse', 'meanSquaredError'],
   ['mae', 'meanAbsoluteError'],
@@ -313,9 +166,10 @@ const short = new Map<string, LossName>([
 /** The loss of a name or configuration; throws `UNKNOWN_OPTION` naming the nearest. */
 export function resolveLoss(
   wanted: LossName | 'mse' | 'mae' | 'mape' | 'msle' | LossConfig,
+  shared = ['name', 'reduction'],
 ): LossConfig {
   const config = typeof wanted === 'string' ? { name: short.get(wanted) ?? wanted } : wanted
-  if (config?.custom) return config
+  if (config?.custom) return checkReduction(config)
   if (config && isSequenceLoss(config)) {
     checkSequenceLoss(config)
     return config
@@ -329,7 +183,7 @@ export function resolveLoss(
   }
   const { options = [] } = kindOf(config)
   const where = `loss '${config.name}'`
-  checkOptions(where, config, ['name', ...options])
+  checkOptions(where, config, [...shared, ...options])
   for (const [option, high] of Object.entries(limits)) {
     const value = config[option as keyof typeof limits]
     if (value !== undefined) checkNumber(`${where} '${option}'`, value, 0, high)
@@ -343,16 +197,36 @@ export function resolveLoss(
       'for example quantile({ quantiles: [0.1, 0.5, 0.9] }), one for each output',
     )
   }
+  return checkReduction(config)
+}
+
+function checkReduction(config: LossConfig): LossConfig {
+  const { name, reduction = reductions[0] } = config
+  checkOneOf<string>(`loss '${name}' 'reduction'`, reduction, reductions)
   return config
 }
 
-/** Fails on a dimension other than the last. */
-export function checkAxis(where: string, axis: unknown = -1): void {
-  if (axis === -1) return
+/** Prediction and target with a dimension moved to the end. */
+type Turn = (ctx: Context, axis: number, prediction: Tensor, target: Tensor) => [Tensor, Tensor]
+
+/** Present once `loss-axis.ts` is: a page has it by the functions of losses that take an axis. */
+let turn: Turn | null = null
+
+/** Makes losses able to go along another dimension than the last. */
+export function setTurn(given: Turn): void {
+  turn = given
+}
+
+/** Prediction and target with the dimension `axis` last. */
+export const axisLast = (ctx: Context, axis = -1, prediction: Tensor, target: Tensor) =>
+  axis === -1 ? ([prediction, target] as const) : turn!(ctx, axis, prediction, target)
+
+/** Fails on another dimension than the last if nobody knows how to get there. */
+export function checkAxis(where: string, axis = -1): void {
+  if (axis === -1 || turn) return
   throw new RefrainError(
     'BAD_ARGUMENT',
-    `${where} 'axis': expected -1, the last dimension, got ${show(axis)}`,
-    'permute targets and outputs, so that the vectors lie along the last dimension',
+    `${where} 'axis' ${axis}: write cosineSimilarity({ axis })`,
   )
 }
 
@@ -366,9 +240,8 @@ export function takesLabels(loss: LossConfig): boolean {
 }
 
 /**
- * The loss of a batch by Keras's reduction `sum_over_batch_size`: the weighted sum over rows, divided
- * by the number of rows; masked steps are not rows. Where `ctx` records, the prediction's gradient is
- * set, too; then `ctx.backward()` does the rest.
+ * The loss of a batch by its reduction. Where `ctx` records, the prediction's gradient is set, too; then
+ * `ctx.backward()` does the rest.
  *
  * @param prediction [B,…,C]
  * @param target [B,…,C] floats, or int32 class numbers [B,…] for the sparse loss
@@ -393,6 +266,7 @@ export function computeLoss(
     const value = computeSequenceLoss(ctx, loss, prediction, target, scaled)
     return factor === 0 ? 0 : value / factor
   }
+  ;[prediction, target] = axisLast(ctx, loss.axis, prediction, target)
   if (prediction.labelLoss) {
     throw new RefrainError(
       'BAD_ARGUMENT',
@@ -458,7 +332,7 @@ export function rowLosses(
 }
 
 /** Where a loss writes its gradient; `add` brings it to that of `source`, which two outputs may be. */
-function gradientRoom(ctx: Context, source: Tensor, wanted: boolean, over = false) {
+export function gradientRoom(ctx: Context, source: Tensor, wanted: boolean, over = false) {
   if (!wanted) return { gradient: null, add: () => {} }
   if (!ctx.hasGradient(source))
     return { gradient: ctx.firstGradientOf(source, over), add: () => {} }
@@ -489,9 +363,9 @@ function wantedOf(
   return target
 }
 
-/** Each row's factor in the loss: weight / number of rows that count, 0 for masked steps. */
+/** Each row's factor in the loss: weight / what `reduction` divides by, 0 for masked steps. */
 function rowScales(
-  { ignoreClass = null }: LossConfig,
+  { ignoreClass = null, reduction }: LossConfig,
   prediction: Tensor,
   target: Tensor,
   weights: Float32Array | null,
@@ -502,12 +376,14 @@ function rowScales(
   const valid = stepFlags(prediction, rows)
   const counts = (r: number) =>
     valid?.[r] !== 0 && (ignoreClass === null || target.ints[r] !== ignoreClass)
-  let count = 0
-  for (let r = 0; r < rows; r++) if (counts(r)) count++
+  let total = 0
   for (let r = 0; r < rows; r++) {
-    if (counts(r)) scales[r] = (weights ? weights[r] : 1) / Math.max(1, count)
+    if (!counts(r)) continue
+    scales[r] = weights ? weights[r] : 1
+    total += reduction === 'meanWithSampleWeight' ? scales[r] : 1
   }
-  return scales
+  // All are 0 where the total is.
+  return reduction === 'sum' ? scales : scales.map((scale) => scale / (total || 1))
 }
 
 /** The mask of a prediction with one flag a row, or null if none applies. */

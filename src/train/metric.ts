@@ -22,6 +22,8 @@ export abstract class Metric {
   readonly name: string
   /** Whether rows count by their sample weights, in `fit` and `evaluate`. */
   weighted = false
+  /** The dimension that rows lie along; `update` finds it as the last. */
+  axis?: number
   /** What the result is made of; its length depends on the first batch for some metrics. */
   protected sums: Float64Array
 
@@ -107,13 +109,26 @@ export type MetricName =
   | 'f1Score'
   | 'fBetaScore'
   | 'auc'
+  | 'truePositives'
+  | 'trueNegatives'
+  | 'falsePositives'
+  | 'falseNegatives'
+  | 'sensitivityAtSpecificity'
+  | 'specificityAtSensitivity'
+  | 'precisionAtRecall'
+  | 'recallAtPrecision'
+  | 'pearsonCorrelation'
+  | 'concordanceCorrelation'
   | 'r2Score'
   | 'perplexity'
   | 'bitsPerCharacter'
   | LossName
 
 /** Options of all metrics; each takes its own. */
-export interface MetricOptions extends MoreOptions, LossOptions, SequenceMetricOptions {}
+export interface MetricOptions
+  extends MoreOptions,
+    Omit<LossOptions, 'reduction'>,
+    SequenceMetricOptions {}
 
 /** A metric and its options, as it stands in files. */
 export interface MetricConfig extends MetricOptions {
@@ -139,7 +154,12 @@ interface Batch {
 export type Reader = (batch: Batch) => (row: number) => number
 
 /** A value for each row: rows of `cols` predictions; targets as the loss takes them. */
-type RowValue = (p: ArrayLike<number>, y: ArrayLike<number>, row: number, cols: number) => number
+export type RowValue = (
+  p: ArrayLike<number>,
+  y: ArrayLike<number>,
+  row: number,
+  cols: number,
+) => number
 
 export const byRow =
   (value: RowValue): Reader =>

@@ -5,21 +5,47 @@
  */
 import { RefrainError, show } from '../errors.ts'
 import { checkInteger, checkNumber } from '../util/check.ts'
+import { withAxis } from './loss-axis.ts'
 import { checkAxis, takesLabels } from './losses.ts'
-import { argmax, byLoss, byRow, MeanMetric, type MetricConfig, type MetricKind } from './metric.ts'
-import { addMetrics, make } from './metrics.ts'
 import {
-  AucMetric,
-  type AucOptions,
+  argmax,
+  byLoss,
+  byRow,
+  MeanMetric,
+  type MetricConfig,
+  type MetricKind,
+  type RowValue,
+} from './metric.ts'
+import { addMetrics, make } from './metrics.ts'
+import { AucMetric, type AucOptions } from './metrics-auc.ts'
+import {
+  concordance,
   FScoreMetric,
   type FScoreOptions,
-  PrecisionMetric,
-  type PrecisionOptions,
+  pearson,
   R2Metric,
-} from './metrics-confusion.ts'
+  type R2Options,
+} from './metrics-scores.ts'
+import {
+  BestMetric,
+  type Counts,
+  CountsMetric,
+  type PrecisionOptions,
+  precisionOf,
+  recallOf,
+  specificityOf,
+} from './metrics-thresholds.ts'
 
 /** Options of these metrics; each takes its own. */
-export interface MoreOptions extends PrecisionOptions, AucOptions, FScoreOptions {
+export interface MoreOptions extends PrecisionOptions, AucOptions, FScoreOptions, R2Options {
+  /** Of `sensitivityAtSpecificity`, from 0 to 1: the least that counts. */
+  readonly specificity?: number
+  /** Of `specificityAtSensitivity`. */
+  readonly sensitivity?: number
+  /** Of `precisionAtRecall`. */
+  readonly recall?: number
+  /** Of `recallAtPrecision`. */
+  readonly precision?: number
   /** Of the top-k accuracies; default 5. */
   readonly k?: number
 }
@@ -41,9 +67,29 @@ const entropy = (finish: (mean: number) => number): MetricKind => ({
   },
 })
 
-const thresholded = (kind: 'precision' | 'recall'): MetricKind => ({
+type Of = (counts: Counts) => number
+
+const thresholded = (of: Of): MetricKind => ({
   options: ['thresholds', 'topK', 'classId'],
-  make: (config) => new PrecisionMetric(config.label ?? kind, kind, config),
+  make: (config) => new CountsMetric(config.label ?? config.name, of, config),
+})
+
+const counted = (of: Of): MetricKind => ({ ...thresholded(of), options: ['thresholds'] })
+
+const best = (
+  of: Of,
+  option: 'specificity' | 'sensitivity' | 'recall' | 'precision',
+  where: Of,
+) => ({
+  options: [option, 'numThresholds', 'classId'] as const,
+  make: (config: MetricConfig) =>
+    new BestMetric(config.label ?? config.name, { of, where, least: config[option]! }, config),
+})
+
+const alongRow = (value: RowValue): MetricKind => ({
+  labels: false,
+  options: ['axis'],
+  make: (config) => new MeanMetric(config, byRow(value)),
 })
 
 function checkOneOf(where: string, value: unknown, known: readonly unknown[]): void {
@@ -54,10 +100,22 @@ function checkOneOf(where: string, value: unknown, known: readonly unknown[]): v
   )
 }
 
+const least = new Set<string>(['specificity', 'sensitivity', 'recall', 'precision'])
+
 function check(where: string, config: MetricConfig): void {
   const { k = 5, numThresholds = 200, average = null, curve = 'ROC' } = config
   checkInteger(`${where} 'k'`, k)
-  checkInteger(`${where} 'numThresholds'`, numThresholds, 2)
+  checkInteger(`${where} 'numThresholds'`, numThresholds, config.name === 'auc' ? 2 : 1)
+  for (const option of moreKinds[config.name as keyof typeof moreKinds].options ?? []) {
+    if (least.has(option)) checkNumber(`${where} '${option}'`, config[option as 'recall'], 0, 1)
+  }
+  const { classAggregation = null, numRegressors = 0 } = config
+  checkOneOf(`${where} 'classAggregation'`, classAggregation, [
+    null,
+    'uniformAverage',
+    'varianceWeightedAverage',
+  ])
+  checkInteger(`${where} 'numRegressors'`, numRegressors, 0)
   checkOneOf(`${where} 'average'`, average, [null, 'micro', 'macro', 'weighted'])
   checkAxis(where, config.axis)
   checkOneOf(`${where} 'curve'`, curve, ['ROC', 'PR', 'PRGAIN'])
@@ -96,8 +154,16 @@ export const moreKinds = {
         byRow((p, y, row, cols) => isInTop(p, row * cols, cols, y[row], config.k ?? 5)),
       ),
   },
-  precision: thresholded('precision'),
-  recall: thresholded('recall'),
+  precision: thresholded(precisionOf),
+  recall: thresholded(recallOf),
+  truePositives: counted(({ tp }) => tp),
+  trueNegatives: counted(({ tn }) => tn),
+  falsePositives: counted(({ fp }) => fp),
+  falseNegatives: counted(({ fn }) => fn),
+  sensitivityAtSpecificity: best(recallOf, 'specificity', specificityOf),
+  specificityAtSensitivity: best(specificityOf, 'sensitivity', recallOf),
+  precisionAtRecall: best(precisionOf, 'recall', recallOf),
+  recallAtPrecision: best(recallOf, 'precision', precisionOf),
   f1Score: {
     options: ['average', 'threshold'],
     make: (config) => new FScoreMetric(config.label ?? config.name, config),
@@ -124,7 +190,13 @@ export const moreKinds = {
     options: ['axis'],
     make: (config) => new MeanMetric(config, byLoss({ name: 'cosineSimilarity' }), (x) => -x),
   },
-  r2Score: { labels: false, make: ({ label = 'r2Score' }) => new R2Metric(label) },
+  r2Score: {
+    labels: false,
+    options: ['classAggregation', 'numRegressors'],
+    make: (config) => new R2Metric(config.label ?? config.name, config),
+  },
+  pearsonCorrelation: alongRow(pearson),
+  concordanceCorrelation: alongRow(concordance),
   perplexity: entropy(Math.exp),
   bitsPerCharacter: entropy((nats) => nats / Math.LN2),
 } satisfies Record<string, MetricKind>
@@ -149,8 +221,52 @@ export const fBetaScore = make<keyof FScoreOptions>('fBetaScore')
  * with `multiLabel` the mean over columns. Keras's `AUC`.
  */
 export const auc = make<keyof AucOptions>('auc')
-/** 1 - Σ (y - p)² / Σ (y - mean y)²; mean over outputs. */
-export const r2Score = make<never>('r2Score')
+/** How many were rightly predicted above `thresholds` (0.5), by their weights. */
+export const truePositives = make<'thresholds'>('truePositives')
+/** How many were rightly predicted at most `thresholds` (0.5). */
+export const trueNegatives = make<'thresholds'>('trueNegatives')
+/** How many were wrongly predicted above `thresholds` (0.5). */
+export const falsePositives = make<'thresholds'>('falsePositives')
+/** How many were wrongly predicted at most `thresholds` (0.5). */
+export const falseNegatives = make<'thresholds'>('falseNegatives')
+
+type Best<Option extends keyof MoreOptions> = Pick<MetricConfig, 'label' | 'weighted'> &
+  Pick<MoreOptions, 'numThresholds' | 'classId'> &
+  Required<Pick<MoreOptions, Option>>
+
+/** The best sensitivity, which is recall, where specificity is at least this, by `numThresholds` (200). */
+export const sensitivityAtSpecificity = (options: Best<'specificity'>): MetricConfig => ({
+  ...options,
+  name: 'sensitivityAtSpecificity',
+})
+/** The best specificity, tn / (tn + fp), where sensitivity is at least this. */
+export const specificityAtSensitivity = (options: Best<'sensitivity'>): MetricConfig => ({
+  ...options,
+  name: 'specificityAtSensitivity',
+})
+/** The best precision where recall is at least this. */
+export const precisionAtRecall = (options: Best<'recall'>): MetricConfig => ({
+  ...options,
+  name: 'precisionAtRecall',
+})
+/** The best recall where precision is at least this. */
+export const recallAtPrecision = (options: Best<'precision'>): MetricConfig => ({
+  ...options,
+  name: 'recallAtPrecision',
+})
+/**
+ * 1 - Σ (y - p)² / Σ (y - mean y)², of columns as `classAggregation` says; with `numRegressors` adjusted
+ * for their number.
+ */
+export const r2Score = make<keyof R2Options>('r2Score')
+/** The correlation of target and prediction along each row's dimension `axis`, the last; mean over rows. */
+export const pearsonCorrelation = (
+  options: Pick<MetricConfig, 'axis' | 'label' | 'weighted'> = {},
+): MetricConfig => withAxis({ ...options, name: 'pearsonCorrelation' })
+/** The same, less where means or spreads differ (Lin 1989). */
+export const concordanceCorrelation = (
+  options: Pick<MetricConfig, 'axis' | 'label' | 'weighted'> = {},
+): MetricConfig => withAxis({ ...options, name: 'concordanceCorrelation' })
 /** e to the mean cross-entropy: how many classes the model is torn between. */
 export const perplexity = make<'fromLogits' | 'ignoreClass'>('perplexity')
 /** Mean cross-entropy in bits: of a model of characters, the bits that each takes. */

@@ -1,15 +1,8 @@
 /** Metrics that stream over batches; names and definitions of Keras 3. */
 import { RefrainError, show } from '../errors.ts'
 import { checkOptions, nearest, suggest } from '../util/check.ts'
-import {
-  type CustomLoss,
-  defineLoss,
-  isLossName,
-  type LossConfig,
-  lossNames,
-  resolveLoss,
-  takesLabels,
-} from './losses.ts'
+import { type CustomLoss, defineLoss } from './define-loss.ts'
+import { isLossName, type LossConfig, lossNames, resolveLoss, takesLabels } from './losses.ts'
 import {
   argmax,
   byLoss,
@@ -136,7 +129,7 @@ export function resolveMetric(wanted: string | MetricConfig): MetricConfig {
       suggestMetric(String(config?.name ?? wanted)),
     )
   }
-  resolveLoss(lossOf(config))
+  resolveLoss(lossOf(config), ['name'])
   return config
 }
 
@@ -178,5 +171,6 @@ export function makeMetric(config: MetricConfig, loss: LossConfig): Metric {
   const make = config.make ?? kindOf(config.name)?.make
   const metric = make?.(config, loss) ?? new MeanMetric(config, byLoss(lossOf(config)))
   metric.weighted = config.weighted ?? false
+  metric.axis = config.axis ?? loss.axis
   return metric
 }

@@ -17,8 +17,8 @@ export interface CtcOptions {
   /** Leave sequences out whose labels need more steps than there are; by default they fail. */
   readonly zeroInfinity?: boolean
   /**
-   * 'sumOverBatchSize', Keras's and the default: the mean over sequences. 'mean': PyTorch's, which
-   * divides each loss by its number of labels first. 'sum'.
+   * 'sumOverBatchSize', Keras's and the default: the mean over sequences. 'meanWithSampleWeight': the
+   * weighted mean. 'mean': PyTorch's, which divides each loss by its number of labels first. 'sum'.
    */
   readonly reduction?: CtcReduction
 }

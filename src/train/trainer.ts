@@ -10,7 +10,7 @@ import type { Tensor } from '../tensor/tensor.ts'
 import { type Batch, makeBatch, rowWeights } from './batch.ts'
 import type { Logs, Run } from './callbacks.ts'
 import { clipGradients, gradientNorm } from './clipping.ts'
-import { computeLoss } from './losses.ts'
+import { axisLast, computeLoss } from './losses.ts'
 import { Numbers } from './numbers.ts'
 import type { Optimizer } from './optimizer.ts'
 import { pauser } from './pause.ts'
@@ -164,13 +164,26 @@ export class Trainer {
     this.#outputs.forEach(({ loss, weight }, i) => {
       if (!loss) return
       const [prediction, target] = [predictions[i], batch.targets[i]!]
-      const weights = rowWeights(batch.weights[i], prediction)
+      const weights = (axis?: number) => rowWeights(batch.weights[i], prediction, axis)
       // As Keras's `metrics`, most do not look at weights.
       for (const metric of numbers.metrics[i]) {
-        metric.update(ctx, prediction, target, metric.weighted ? weights : null)
+        const { axis, weighted } = metric
+        metric.update(
+          ctx,
+          ...axisLast(ctx, axis, prediction, target),
+          weighted ? weights(axis) : null,
+        )
       }
       const only = this.#outputs.length === 1
-      const value = computeLoss(ctx, loss, prediction, target, weights, weight, only)
+      const value = computeLoss(
+        ctx,
+        loss,
+        prediction,
+        target,
+        weights(loss.axis),
+        weight,
+        only,
+      )
       numbers.addLoss(i, value, rows)
       total += weight * value
     })
@@ -258,8 +271,12 @@ export class Trainer {
     // Rows of like length together need less padding, and a mean over rows does not show it. With
     // a target for each step it would: Keras weighs each batch's mean over steps by its rows.
     const ragged = data.inputs.find((column) => column.offsets)
+    const meansOnly = this.#outputs.every(({ loss }) => !loss?.reduction)
     const batches =
-      ragged && !data.targets.some((target) => target?.offsets) && !this.#model.states?.stateful
+      ragged &&
+      meansOnly &&
+      !data.targets.some((target) => target?.offsets) &&
+      !this.#model.states?.stateful
         ? lengthBatches(ragged, batchSize)
         : epochBatches(data.inputs[0], batchSize, null, 0)
     for (const piece of piecesOf(batches, ragged ?? data.inputs[0], bpttSteps)) {
