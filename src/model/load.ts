@@ -11,12 +11,15 @@ import { sequenceKinds } from '../train/metrics-sequences.ts'
 import { restoreOptimizer } from '../train/restore.ts'
 import { addSequenceLoss } from '../train/sequence-losses.ts'
 import { decodeSafetensors, type Safetensors, type SafetensorsDtype } from '../util/safetensors.ts'
-import { checkFormat, findWeights, isHistory, readJson } from './file.ts'
+import { addCheckpointReader, checkFormat, findWeights, isHistory, readJson } from './file.ts'
 import { Functional } from './functional.ts'
 import { type GraphConfig, graphFromConfig } from './graph.ts'
 import type { Model, ModelOptions } from './model.ts'
 import { nestedFromConfig } from './nested.ts'
+import { readCheckpoint } from './resume.ts'
 import type { TrainingRecord } from './training.ts'
+
+addCheckpointReader(readCheckpoint)
 
 /** Options of `loadModel`. */
 export interface LoadOptions extends Pick<ModelOptions, 'backend'> {

@@ -15,6 +15,7 @@ import type { Optimizer } from '../train/optimizer.ts'
 import { adam, rmsprop, sgd } from '../train/optimizers.ts'
 import { stochasticWeightAveraging } from '../train/rate-callbacks.ts'
 import { oneCycle } from '../train/schedules.ts'
+import './load.ts'
 import { sequential } from './sequential.ts'
 import type { FitOptions } from './training.ts'
 

@@ -24,6 +24,7 @@ import {
 } from '../layers/index.ts'
 import { type Callback, checkpoint } from '../train/callbacks.ts'
 import { adam, sgd } from '../train/optimizers.ts'
+import './load.ts'
 import { model as functional } from './functional.ts'
 import { sequential } from './sequential.ts'
 import type { FitOptions } from './training.ts'

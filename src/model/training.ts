@@ -68,7 +68,10 @@ export interface FitOptions {
    * an import of `trace`. Default false: loss and gradients are checked, and the weight is named.
    */
   debugNumerics?: boolean
-  /** A checkpoint file to go on from; same data and options as the run that wrote it. */
+  /**
+   * A checkpoint file to go on from; same data and options as the run that wrote it. In a page it takes an
+   * import of `loadModel`.
+   */
   resume?: string
 }
 

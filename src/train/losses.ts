@@ -14,7 +14,7 @@ import {
   sequenceLossNames,
 } from './sequence-losses.ts'
 
-/** How the losses of a batch's rows become one number; see {@link LossOptions}. */
+/** How the losses of a batch's rows become one number: `reduction`. */
 export type LossReduction = 'sumOverBatchSize' | 'sum' | 'meanWithSampleWeight'
 
 const reductions: readonly LossReduction[] = ['sumOverBatchSize', 'sum', 'meanWithSampleWeight']

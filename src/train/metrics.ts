@@ -79,13 +79,13 @@ export const make =
   (options: Options<Name> = {} as Options<Name>): MetricConfig => ({ ...options, name })
 
 /** The share of predictions on the right side of `threshold` (0.5). */
-export const binaryAccuracy = make<'threshold'>('binaryAccuracy')
+export const binaryAccuracy = /* @__PURE__ */ make<'threshold'>('binaryAccuracy')
 /** The share of rows whose largest prediction stands where the largest target stands. */
-export const categoricalAccuracy = make<never>('categoricalAccuracy')
+export const categoricalAccuracy = /* @__PURE__ */ make<never>('categoricalAccuracy')
 /** The share of rows whose largest prediction is that of their class number. */
-export const sparseCategoricalAccuracy = make<never>('sparseCategoricalAccuracy')
+export const sparseCategoricalAccuracy = /* @__PURE__ */ make<never>('sparseCategoricalAccuracy')
 /** √ of the mean squared error over all rows. */
-export const rootMeanSquaredError = make<never>('rootMeanSquaredError')
+export const rootMeanSquaredError = /* @__PURE__ */ make<never>('rootMeanSquaredError')
 
 /** A metric of your own: the weighted mean over rows of `value`, as in `defineLoss`. */
 export function defineMetric(options: {

@@ -175,15 +175,7 @@ export class Trainer {
         )
       }
       const only = this.#outputs.length === 1
-      const value = computeLoss(
-        ctx,
-        loss,
-        prediction,
-        target,
-        weights(loss.axis),
-        weight,
-        only,
-      )
+      const value = computeLoss(ctx, loss, prediction, target, weights(loss.axis), weight, only)
       numbers.addLoss(i, value, rows)
       total += weight * value
     })
