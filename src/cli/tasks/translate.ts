@@ -226,12 +226,6 @@ function addTrainOptions(command: Command): void {
       defaults.labelSmoothing,
     )
     .option(
-      '--decay <factor>',
-      'of the learning rate after an epoch without a better validation loss',
-      numberFrom(0.01, 1),
-      defaults.decay,
-    )
-    .option(
       '--source-vocabulary <n>',
       'most pieces of the sources',
       wholeNumber(261),

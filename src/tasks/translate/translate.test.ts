@@ -38,7 +38,6 @@ const small = {
   learningRate: 0.01,
   validation: 0.1,
   patience: 25,
-  decay: 1,
 }
 
 const folder = () => {
