@@ -183,12 +183,12 @@ export async function train(pairs: TextPairs, options: TranslateOptions = {}): P
 /** A rate that stays for half of the steps and then falls to a hundredth. */
 function rateOf({ learningRate, epochs, batchSize }: typeof defaults, rows: number) {
   const steps = epochs * Math.ceil(rows / batchSize)
-  const half = Math.floor(steps / 2)
+  const half = Math.ceil(steps / 2)
   return cosineDecay({
     initialLearningRate: learningRate,
     warmupTarget: learningRate,
     warmupSteps: half,
-    decaySteps: steps - half,
+    decaySteps: Math.max(1, steps - half),
     alpha: 0.01,
   })
 }

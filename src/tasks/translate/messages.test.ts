@@ -23,7 +23,7 @@ function messages(count: number) {
 test('learns thirty messages by heart', async () => {
   const data = messages(30)
   const translator = await translate.train(data, {
-    epochs: 60,
+    epochs: 100,
     embedding: 32,
     units: 32,
     dropout: 0,
