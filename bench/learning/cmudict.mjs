@@ -13,7 +13,14 @@ import { pathToFileURL } from 'node:url'
 import { measure, readArguments } from './translating.mjs'
 
 /** What validation chose. */
-const settings = { letters: true, embedding: 128, batchSize: 128 }
+const settings = {
+  letters: true,
+  units: 192,
+  embedding: 96,
+  dropout: 0.15,
+  batchSize: 128,
+  epochs: 10,
+}
 
 export default async function cmudict(args = process.argv.slice(2)) {
   const given = readArguments(args)

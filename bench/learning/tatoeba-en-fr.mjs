@@ -16,7 +16,15 @@ const file = fileURLToPath(
 )
 
 /** What validation chose. */
-const settings = { batchSize: 128 }
+const settings = {
+  units: 192,
+  embedding: 192,
+  dropout: 0.2,
+  batchSize: 128,
+  sourceVocabulary: 6000,
+  targetVocabulary: 6000,
+  epochs: 10,
+}
 
 export default async function tatoeba(args = process.argv.slice(2)) {
   const given = readArguments(args)
