@@ -94,6 +94,7 @@ export {
   maxPooling2d,
   minimum,
   multiply,
+  type NoiseDropoutOptions,
   type Operand,
   type Operations,
   type PermuteOptions,

@@ -106,6 +106,7 @@ describe.each(Object.entries(masks))('%s', (_name, mask) => {
     [dense({ units: 3, activation: 'tanh', useBias: false })],
     [activation('gelu')],
     [dropout({ rate: 0.4 })],
+    [dropout({ rate: 0.4, noiseShape: [null, 1, null] })],
     [flatten()],
     [globalAveragePooling1d()],
     [globalMaxPooling1d()],

@@ -15,6 +15,7 @@ import type { Backend } from '../kernels/kernels.ts'
 import type { Context } from '../tensor/context.ts'
 import { ParameterSet } from '../tensor/parameter.ts'
 import { dense } from './dense.ts'
+import { dropout } from './dropout.ts'
 import { flatten } from './flatten.ts'
 import { input } from './input.ts'
 import type { Layer } from './layer.ts'
@@ -243,6 +244,31 @@ describe('noise', () => {
       expect(value).toBe(first[row * features + (i % features)])
     })
     expect(run(layer, x, 1, false).outputs).toEqual([x.data])
+    const shaped = dropout({ rate: 0.25, noiseShape: [null, 1, null] })
+    expect(run(shaped, x, 1).outputs).toEqual([values])
+    expect(run(shaped, x, 1, false).outputs).toEqual([x.data])
+  })
+
+  it('of whole rows or steps, by noiseShape', () => {
+    const [rows, steps, features] = [30, 5, 8]
+    const x = { shape: [rows, steps, features], data: new Float64Array(1200).fill(3) }
+    const ofRows = run(dropout({ rate: 0.25, noiseShape: [rows, 1, 1] }), x, 1).outputs[0]
+    const ofSteps = run(dropout({ rate: 0.25, noiseShape: [1, null, 1] }), x, 1).outputs[0]
+    const kept = new Set([0, 4])
+    expect(new Set(ofRows)).toEqual(kept)
+    ofRows.forEach((value, i) => {
+      expect(value).toBe(ofRows[i - (i % (steps * features))])
+    })
+    ofSteps.forEach((value, i) => {
+      expect(kept).toContain(value)
+      expect(value).toBe(ofSteps[(i % (steps * features)) - (i % features)])
+    })
+    for (const noiseShape of [[null, 1], [null, 2, null], 3 as never]) {
+      const layer = dropout({ rate: 0.5, noiseShape })
+      expect(() => layer.build([[null, 5, 8]])).toThrow(
+        "dropout 'noiseShape': expected a length for each dimension of [null, 5, 8], its own, null or 1",
+      )
+    }
   })
 })
 
@@ -307,6 +333,7 @@ it('configurations make the same layers again', () => {
     ...[concatenate({ axis: 1 }), masking({ maskValue: 2 }), repeatVector(3)],
     ...[reshape({ targetShape: [-1, 2] }), permute({ dims: [2, 1] })],
     ...[gaussianNoise({ stddev: 0.1 }), spatialDropout1d({ rate: 0.2 })],
+    dropout({ rate: 0.2, noiseShape: [null, 1, null] }),
     layerNormalization({ epsilon: 0.1, center: false, gammaInitializer: 'zeros' }),
     batchNormalization({ momentum: 0.9, scale: false, movingMeanInitializer: 'ones' }),
     layerNormalization({ axis: [1, -1], gammaRegularizer: 'l2', betaConstraint: 'nonNeg' }),

@@ -23,6 +23,7 @@ import {
   timeDistributed,
 } from '../layers/index.ts'
 import { type Callback, checkpoint } from '../train/callbacks.ts'
+import type { LossConfig } from '../train/losses.ts'
 import { adam, sgd } from '../train/optimizers.ts'
 import './load.ts'
 import { model as functional } from './functional.ts'
@@ -168,6 +169,41 @@ eachBackend((backend) => {
       expect(parts.loss).toBeCloseTo(parts.a_loss + 3 * parts.b_loss, 12)
       const { history } = await both.fit(xs, [ys, ys], { bpttSteps: 3 })
       for (const name of Object.keys(whole)) expect(history[name][0]).toBeCloseTo(whole[name], 12)
+    })
+
+    it('with a mask made inside the model, and steps that do not count: the whole loss, too', async () => {
+      const lengths = [7, 2, 4, 1]
+      const xs = lengths.map((n, row) =>
+        Array.from({ length: 7 }, (_, t) => (t < n ? 1 + ((row + t) % 5) : 0)),
+      )
+      const ys = xs.map((row) => row.map((id) => id % 3))
+      const sampleWeight = xs.map((row) => row.map((id) => 0.25 + id / 5))
+      const name = 'sparseCategoricalCrossentropy'
+      const losses: LossConfig[] = [
+        { name },
+        { name, ignoreClass: 2 },
+        { name, reduction: 'meanWithSampleWeight' },
+      ]
+      for (const loss of losses) {
+        const model = sequential(
+          [
+            embedding({ inputDim: 6, outputDim: 3, maskZero: true }),
+            simpleRnn({ units: 2, returnSequences: true }),
+            dense({ units: 3, activation: 'softmax' }),
+          ],
+          { backend: truth },
+        )
+        model.compile({ optimizer: sgd({ learningRate: 0 }), loss, metrics: ['accuracy'] })
+        // One batch: a mean over its 14 steps that are not masked.
+        const whole = await model.evaluate(xs, ys, { sampleWeight })
+        for (const bpttSteps of [1, 3, 5]) {
+          const parts = await model.evaluate(xs, ys, { sampleWeight, bpttSteps })
+          expect(parts.loss).toBeCloseTo(whole.loss, 12)
+          expect(parts.accuracy).toBeCloseTo(whole.accuracy, 12)
+          const { history } = await model.fit(xs, ys, { sampleWeight, bpttSteps })
+          expect(history.loss[0]).toBeCloseTo(whole.loss, 12)
+        }
+      }
     })
 
     it('leaves no states behind', async () => {

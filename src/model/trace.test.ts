@@ -4,7 +4,9 @@ import { truth } from '../kernels/backends.case.ts'
 import { expectClose } from '../kernels/kernels.case.ts'
 import {
   bidirectional,
+  convLstm2d,
   dense,
+  flatten,
   gru,
   type Layer,
   lstm,
@@ -39,6 +41,36 @@ const [kernelOf, recurrentOf, biasOf] = [0, 1, 2].map(
 /** v·W, W having `width` columns. */
 const times = (v: readonly number[], w: readonly number[], width: number) =>
   Array.from({ length: width }, (_, c) => v.reduce((sum, e, k) => sum + e * w[k * width + c], 0))
+
+it('of a convolutional LSTM over images of one pixel is that of an LSTM', async () => {
+  const frames = x.map((row) => row.map((step) => [[step]]))
+  const conv = sequential(
+    [convLstm2d({ filters: 3, kernelSize: 1 }), flatten(), dense({ units: 1 })],
+    { backend: truth },
+  ).build([null, null, 1, 1, 2])
+  const plain = modelOf(lstm({ units: 3, biasInitializer: 'randomNormal' }))
+  conv.compile({ loss: 'meanSquaredError' })
+  for (const [from, to] of [
+    [0, 0],
+    [1, 2],
+  ]) {
+    const weights = plain.layers[from].getWeights().map(({ data }) => data)
+    const shapes = conv.layers[to].getWeights()
+    conv.layers[to].setWeights(shapes.map(({ shape }, i) => ({ shape, data: weights[i] })))
+  }
+  const [wanted, found] = [await plain.trace(x, y), await conv.trace(frames, y)]
+  expectClose([found.loss!], [wanted.loss!], exact)
+  const [one, other] = [wanted.layers[0], found.layers[0]]
+  expect(Object.keys(other.gates)).toEqual(Object.keys(one.gates))
+  for (const [name, gate] of Object.entries(one.gates)) {
+    expectClose(other.gates[name].values, gate.values, exact, name)
+    expect(other.saturation[name]).toEqual(one.saturation[name])
+  }
+  for (const [name, state] of Object.entries(one.states)) {
+    expectClose(other.states[name].values, state.values, exact, name)
+    expectClose(other.gradients![name], one.gradients![name], exact, name)
+  }
+})
 
 it('shows the gates and states of an LSTM', async () => {
   const model = modelOf(lstm({ units: 3, biasInitializer: 'randomNormal' }))

@@ -36,7 +36,7 @@ function formula(
         gradients.size,
         scale,
         rate,
-        decayOf(given.options, update.rate),
+        decayOf(given.options, update.decayRate),
         p,
         q,
         r,

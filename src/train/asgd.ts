@@ -30,7 +30,7 @@ function averaged(
     apply(kernels, update) {
       const { weights, gradients, scale } = update
       const rate = rateOf(update)
-      const off = decay * rate + decayOf(options, rate)
+      const off = decay * rate + (update.decayRate && decayOf(options, rate))
       kernels.sgd(weights.values, gradients.values, null, gradients.size, scale, rate, 0, 0, off)
     },
   })

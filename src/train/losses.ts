@@ -274,12 +274,13 @@ export function computeLoss(
       "use loss: 'crf'",
     )
   }
-  const scales = rowScales(loss, prediction, target, weights)
-  const scale = ctx.empty([scales.length])
-  scale.values.set(factor === 1 ? scales : scales.map((value) => value * factor))
+  const { scales, total } = rowScales(loss, prediction, target, weights)
+  const factors = loss.reduction === 'sum' ? scales : scales.map((value) => value / (total || 1))
+  const scale = ctx.empty([factors.length])
+  scale.values.set(factor === 1 ? factors : factors.map((value) => value * factor))
   const losses = rowLosses(ctx, loss, prediction, target, scale, ctx.recording, last).values
   let value = 0
-  for (let r = 0; r < scales.length; r++) if (scales[r] !== 0) value += scales[r] * losses[r]
+  for (let r = 0; r < factors.length; r++) if (factors[r] !== 0) value += factors[r] * losses[r]
   return value
 }
 
@@ -363,13 +364,27 @@ function wantedOf(
   return target
 }
 
-/** Each row's factor in the loss: weight / what `reduction` divides by, 0 for masked steps. */
+/**
+ * What the losses of windows count in the mean that is the loss of all of them: as much as they were
+ * divided by, the steps that are not masked.
+ */
+export function windowWeight(
+  ctx: Context,
+  loss: LossConfig,
+  prediction: Tensor,
+  target: Tensor,
+  weights: Float32Array | null,
+): number {
+  return rowScales(loss, ...axisLast(ctx, loss.axis, prediction, target), weights).total
+}
+
+/** Each row's weight, 0 for masked steps, and what a mean divides by. */
 function rowScales(
   { ignoreClass = null, reduction }: LossConfig,
   prediction: Tensor,
   target: Tensor,
   weights: Float32Array | null,
-): Float64Array {
+): { scales: Float64Array; total: number } {
   const cols = prediction.shape.at(-1) ?? 1
   const rows = cols === 0 ? 0 : prediction.size / cols
   const scales = new Float64Array(rows)
@@ -382,8 +397,7 @@ function rowScales(
     scales[r] = weights ? weights[r] : 1
     total += reduction === 'meanWithSampleWeight' ? scales[r] : 1
   }
-  // All are 0 where the total is.
-  return reduction === 'sum' ? scales : scales.map((scale) => scale / (total || 1))
+  return { scales, total }
 }
 
 /** The mask of a prediction with one flag a row, or null if none applies. */

@@ -37,7 +37,7 @@ export class Numbers {
     if (this.#outputs.filter(({ loss }) => loss).length > 1) {
       this.#outputs.forEach(({ name, loss }, i) => {
         const [sum, rows] = this.#losses[i]
-        if (loss) logs[`${name}_loss`] = sum / Math.max(1, rows)
+        if (loss) logs[`${name}_loss`] = sum / (rows || 1)
       })
     }
     this.#outputs.forEach(({ name }, i) => {

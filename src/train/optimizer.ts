@@ -21,6 +21,11 @@ export interface OptimizerOptions {
   /** Share of each weight taken off in a step, times the learning rate. */
   weightDecay?: number
   /**
+   * Weights without decay: those in whose name, such as 'dense/bias', one of these occurs, regular
+   * expressions or their text as in Keras's `exclude_from_weight_decay`. Default none.
+   */
+  excludeFromWeightDecay?: readonly (string | RegExp)[]
+  /**
    * Weights move once in so many batches, at least 2, by the mean of their gradients: as with batches
    * that are so many times as large. Default: with every batch. A schedule counts batches.
    */
@@ -113,6 +118,8 @@ export interface Update {
   readonly step: number
   /** Learning rate of this step. */
   readonly rate: number
+  /** The same for weight decay: 0 for weights that are left out of it. */
+  readonly decayRate: number
   /** Factor on the gradients. */
   readonly scale: number
 }
@@ -123,6 +130,7 @@ const shared = [
   'clipNorm',
   'globalClipNorm',
   'weightDecay',
+  'excludeFromWeightDecay',
   'gradientAccumulationSteps',
   'useEma',
   'emaMomentum',
@@ -158,6 +166,23 @@ export function check<O extends OptimizerOptions>(
   }
   if (options.weightDecay !== undefined) {
     checkNumber(`${name} 'weightDecay'`, options.weightDecay, 0)
+  }
+  const { excludeFromWeightDecay: spared } = options
+  if (spared) {
+    const isText = (one: unknown) =>
+      typeof one === 'string' || (one instanceof RegExp && !one.flags)
+    if (!Array.isArray(spared) || !spared.every(isText)) {
+      throw new RefrainError(
+        'BAD_ARGUMENT',
+        `${name} 'excludeFromWeightDecay': expected texts or regular expressions without flags, ` +
+          `got ${show(spared)}`,
+        "['bias'] leaves all biases out",
+      )
+    }
+    // As files hold them.
+    options.excludeFromWeightDecay = spared.map((one) =>
+      typeof one === 'string' ? one : one.source,
+    )
   }
   const every = { gradientAccumulationSteps: 2, emaOverwriteFrequency: 1 }
   for (const [key, least] of Object.entries(every)) {
@@ -195,6 +220,10 @@ export function checkDecay(where: string, value: unknown): void {
   if (checkNumber(where, value, 0, 1) < 1) return
   throw new RefrainError('BAD_ARGUMENT', `${where}: expected less than 1, got 1`)
 }
+
+/** Whether weight decay leaves the weight of this name alone. */
+export const isSpared = ({ excludeFromWeightDecay = [] }: OptimizerOptions, path: string) =>
+  excludeFromWeightDecay.some((one) => path.search(one) >= 0)
 
 /** The flat decay: learning rate times weight decay. */
 export const decayOf = (options: OptimizerOptions, rate: number) =>

@@ -79,6 +79,27 @@ describe(`${steps} steps of the optimizers of ${fixture.made_by.program} ${fixtu
   })
 })
 
+describe('weights left out of weight decay', () => {
+  const caseOf = (name: string) => cases.find((test) => test.name === name)!.arrays
+  eachBackend((backend) => {
+    it('move as Keras moves them without it, the others with it', async () => {
+      for (const left of [['^b$'], [/b$/]]) {
+        const optimizer = adamW({ excludeFromWeightDecay: left })
+        expect(restoreOptimizer(JSON.parse(JSON.stringify(optimizer))).options).toEqual(
+          optimizer.options,
+        )
+        const { weights } = await train(backend, optimizer, given)
+        for (const step of shown) {
+          const moved = weights[step - 1]
+          const [w, b] = [caseOf('adamw')[`w${step}`], caseOf('adam')[`b${step}`]]
+          expectClose(moved.subarray(0, sizes.w), w.data, sums, `w after step ${step}`)
+          expectClose(moved.subarray(sizes.w, size), b.data, sums, `b after step ${step}`)
+        }
+      }
+    })
+  })
+})
+
 describe('options', () => {
   const text = (make: () => unknown) => {
     try {
@@ -107,6 +128,11 @@ describe('options', () => {
   })
 
   it('values out of range are named', () => {
+    expect(text(() => adamW({ excludeFromWeightDecay: 'bias' as never }))).toBe(
+      "RefrainError: adamW 'excludeFromWeightDecay': expected texts or regular expressions without " +
+        "flags, got 'bias'; ['bias'] leaves all biases out",
+    )
+    expect(text(() => adamW({ excludeFromWeightDecay: [/B/i] }))).toContain('without flags, got [')
     expect(text(() => adam({ learningRate: -1 }))).toBe(
       "RefrainError: adam 'learningRate': expected a finite number of at least 0, got -1",
     )

@@ -24,7 +24,7 @@ export function sgd(
     options,
     slots: options.momentum > 0 ? ['velocity'] : [],
     idle: options.momentum === 0 && !options.weightDecay ? 'nothing' : null,
-    apply(kernels, { weights, gradients, slots: [velocity], scale, rate }) {
+    apply(kernels, { weights, gradients, slots: [velocity], scale, rate, decayRate }) {
       kernels.sgd(
         weights.values,
         gradients.values,
@@ -34,7 +34,7 @@ export function sgd(
         rate,
         options.momentum,
         options.nesterov ? 1 : 0,
-        decayOf(options, rate),
+        decayOf(options, decayRate),
       )
     },
   })
@@ -63,7 +63,7 @@ export function rmsprop(
     options,
     slots,
     idle: null,
-    apply(kernels, { weights, gradients, slots: arrays, scale, rate }) {
+    apply(kernels, { weights, gradients, slots: arrays, scale, rate, decayRate }) {
       const slot = (name: string) => arrays[slots.indexOf(name)]?.values ?? null
       kernels.rmsprop(
         weights.values,
@@ -77,7 +77,7 @@ export function rmsprop(
         options.rho,
         options.momentum,
         options.epsilon,
-        decayOf(options, rate),
+        decayOf(options, decayRate),
       )
     },
   })
@@ -147,7 +147,7 @@ function adamLike(
     options,
     slots: options.amsgrad ? ['m', 'v', 'vMax'] : ['m', 'v'],
     idle: options.sparse ? 'nothing' : epsilon < 1e-30 ? null : { factors, replay },
-    apply(kernels, { weights, gradients, slots: [m, v, vMax], scale, rate, step }) {
+    apply(kernels, { weights, gradients, slots: [m, v, vMax], scale, rate, decayRate, step }) {
       kernels.adam(
         weights.values,
         gradients.values,
@@ -160,7 +160,7 @@ function adamLike(
         beta1,
         beta2,
         epsilon,
-        decayOf(options, rate),
+        decayOf(options, decayRate),
       )
     },
   })

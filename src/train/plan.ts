@@ -86,6 +86,8 @@ export interface FitPlan {
 /** What a step of the optimizer gives. */
 export interface StepNumbers {
   readonly loss: number
+  /** How much the loss counts in the epoch's mean. */
+  readonly weight: number
   /** Whether clipping changed the gradients. */
   readonly clipped: boolean
   /** Of all gradients together, before clipping. */

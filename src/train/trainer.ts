@@ -10,7 +10,7 @@ import type { Tensor } from '../tensor/tensor.ts'
 import { type Batch, makeBatch, rowWeights } from './batch.ts'
 import type { Logs, Run } from './callbacks.ts'
 import { clipGradients, gradientNorm } from './clipping.ts'
-import { axisLast, computeLoss } from './losses.ts'
+import { axisLast, computeLoss, windowWeight } from './losses.ts'
 import { Numbers } from './numbers.ts'
 import type { Optimizer } from './optimizer.ts'
 import { pauser } from './pause.ts'
@@ -74,7 +74,7 @@ export class Trainer {
 
   /** One optimizer step. */
   #step(plan: FitPlan, piece: Piece): StepNumbers {
-    const { ctx, loss } = this.#pass(plan, piece, {
+    const { ctx, loss, weight } = this.#pass(plan, piece, {
       StepContext: plan.numerics?.StepContext ?? this.#Context,
       carries: !!plan.bpttSteps,
       numbers: this.#numbers,
@@ -82,7 +82,7 @@ export class Trainer {
     const moved = ctx.within('optimizer', () => this.#update(ctx, loss))
     ctx.finishStep()
     this.#iteration++
-    return { loss, ...moved }
+    return { loss, weight, ...moved }
   }
 
   /** A step's loss and gradients, in a new context. Notes losses and metrics in `numbers`. */
@@ -94,7 +94,7 @@ export class Trainer {
       carries: boolean
       numbers: Numbers
     },
-  ): { ctx: C; loss: number } {
+  ): { ctx: C; loss: number; weight: number } {
     const { backend, parameters, states } = this.#model
     const { StepContext, carries, numbers } = given
     if (bpttSteps && piece.from === 0) states?.reset(true)
@@ -107,11 +107,11 @@ export class Trainer {
     const batch = ctx.within('batching', () => this.#batch(data, piece, !!bpttSteps))
     ctx.within('optimizer', () => this.#moving.begin())
     const predictions = this.#model.run(ctx, batch.inputs)
-    const loss = ctx.within('loss', () =>
-      this.#losses(ctx, predictions, batch, numbers, piece.weight),
+    const { value, weight } = ctx.within('loss', () =>
+      this.#losses(ctx, predictions, batch, numbers, piece, !!bpttSteps),
     )
     ctx.backward()
-    return { ctx, loss: loss + (ctx.penalty ?? 0) + weightPenalty(ctx, parameters) }
+    return { ctx, loss: value + (ctx.penalty ?? 0) + weightPenalty(ctx, parameters), weight }
   }
 
   /** A step under the eyes of `plan.numerics`, if it is there. */
@@ -150,17 +150,19 @@ export class Trainer {
   }
 
   /**
-   * The sum of the outputs' losses by their weights; sets gradients where `ctx` records. Notes metrics,
-   * and the losses as means over so many rows, in `numbers`.
+   * The sum of the outputs' losses by their weights, and how much it counts in the mean over pieces; sets
+   * gradients where `ctx` records. Notes metrics and losses in `numbers`.
    */
   #losses(
     ctx: Context,
     predictions: readonly Tensor[],
     batch: Batch,
     numbers: Numbers,
-    rows: number,
-  ): number {
-    let total = 0
+    piece: Piece,
+    windows: boolean,
+  ): { value: number; weight: number } {
+    let sum = 0
+    let first: number | null = null
     this.#outputs.forEach(({ loss, weight }, i) => {
       if (!loss) return
       const [prediction, target] = [predictions[i], batch.targets[i]!]
@@ -175,15 +177,18 @@ export class Trainer {
         )
       }
       const only = this.#outputs.length === 1
-      const value = computeLoss(ctx, loss, prediction, target, weights(loss.axis), weight, only)
-      numbers.addLoss(i, value, rows)
-      total += weight * value
+      const each = weights(loss.axis)
+      const value = computeLoss(ctx, loss, prediction, target, each, weight, only)
+      const counted = windows ? windowWeight(ctx, loss, prediction, target, each) : piece.weight
+      numbers.addLoss(i, value, counted)
+      first ??= counted
+      sum += weight * value
     })
-    return total
+    return { value: sum, weight: first ?? piece.weight }
   }
 
   /** Moves the weights by the gradients. */
-  #update(ctx: Context, loss: number): Omit<StepNumbers, 'loss'> {
+  #update(ctx: Context, loss: number): Omit<StepNumbers, 'loss' | 'weight'> {
     const updater = this.#moving
     const { options, average } = this.#optimizer
     const { gradientAccumulationSteps: every = 1, useEma, emaOverwriteFrequency } = options
@@ -277,9 +282,9 @@ export class Trainer {
       const ctx = new Context(backend, this.#arena, { penalties: true, carries: windows })
       const batch = this.#batch(data, piece, windows)
       const predictions = this.#model.run(ctx, batch.inputs)
-      const value = this.#losses(ctx, predictions, batch, numbers, piece.weight)
-      total += (value + (ctx.penalty ?? 0) + ofWeights) * piece.weight
-      count += piece.weight
+      const { value, weight } = this.#losses(ctx, predictions, batch, numbers, piece, windows)
+      total += (value + (ctx.penalty ?? 0) + ofWeights) * weight
+      count += weight
       await pause()
     }
     if (windows) states?.reset(true)
@@ -414,8 +419,8 @@ export class Trainer {
         rowsSeen += seenBy(piece)
         history.steps++
         if (result.clipped) history.clippedSteps++
-        loss[0] += result.loss * piece.weight
-        loss[1] += piece.weight
+        loss[0] += result.loss * result.weight
+        loss[1] += result.weight
         logs = this.#logs(loss)
         await call('onStepEnd', logs)
         await pause()
@@ -448,7 +453,7 @@ export class Trainer {
   }
 
   #logs(loss: readonly [number, number]): Logs {
-    return { loss: loss[0] / Math.max(1, loss[1]), ...this.#numbers.logs }
+    return { loss: loss[0] / (loss[1] || 1), ...this.#numbers.logs }
   }
 
   #readState(

@@ -10,7 +10,7 @@ import type { Context } from '../tensor/context.ts'
 import type { Parameter, ParameterSet, Place } from '../tensor/parameter.ts'
 import { UsedRows } from '../tensor/rows.ts'
 import { allocateTensor, type Tensor } from '../tensor/tensor.ts'
-import type { Optimizer, Update } from './optimizer.ts'
+import { isSpared, type Optimizer, type Update } from './optimizer.ts'
 
 /** Tables of fewer elements lie in the cache and are moved as a whole. */
 const smallestTable = 1 << 16
@@ -32,10 +32,14 @@ interface Table {
   readonly used: UsedRows
   /** [V] the first step, of those put off, that each row lacks */
   readonly done: Tensor
+  /** Whether weight decay leaves it alone. */
+  readonly spared: boolean
 }
 
 /** Neighbouring parameters, moved by one call. */
 interface Run {
+  /** Whether weight decay leaves them alone. */
+  readonly spared: boolean
   readonly weights: Tensor
   readonly gradients: Tensor
   readonly slots: readonly Tensor[]
@@ -63,6 +67,8 @@ export class Updater {
   /** The optimizer's factors of the steps put off, and their number. */
   readonly #rates: Tensor
   readonly #keeps: Tensor
+  /** Ones: what tables without weight decay keep. */
+  readonly #all: Tensor
   #count = 0
   readonly #projections: readonly (readonly [Parameter, (weights: Floats) => void])[]
 
@@ -71,6 +77,7 @@ export class Updater {
     this.#parameters = parameters
     this.#optimizer = optimizer
     const { heap } = backend
+    const spares = ({ path }: Parameter) => isSpared(optimizer.options, path)
     const inTable = (place: Place) => movesByRows(optimizer, place)
     this.#projections = parameters.trainable.flatMap(({ parameter }) => {
       const { path, constraint, shape } = parameter
@@ -84,20 +91,23 @@ export class Updater {
     this.#tables = parameters.trainable.filter(inTable).map(({ parameter, start }) => {
       const done = allocateTensor(heap, [parameter.shape[0]], 'int32')
       const used = new UsedRows(parameter.shape, (rows) => this.#catchUp(table, rows))
-      const table: Table = { parameter, start, used, done }
+      const table: Table = { parameter, start, used, done, spared: spares(parameter) }
       return table
     })
     const delay = this.#tables.length > 0 ? longestDelay : 0
     this.#rates = allocateTensor(heap, [delay])
     this.#keeps = allocateTensor(heap, [delay])
+    this.#all = allocateTensor(heap, [delay])
+    this.#all.values.fill(1)
     const whole = parameters.trainable.filter((place) => !inTable(place))
     this.#whole = whole.map(({ parameter }) => parameter)
     const gradients = parameters.allocateGradients(whole)
-    const runs: { start: number; size: number }[] = []
-    for (const { start, size } of whole) {
+    const runs: { start: number; size: number; spared: boolean }[] = []
+    for (const { parameter, start, size } of whole) {
       const last = runs.at(-1)
-      if (last && last.start + last.size === start) last.size += size
-      else runs.push({ start, size })
+      const spared = spares(parameter)
+      if (last && last.start + last.size === start && last.spared === spared) last.size += size
+      else runs.push({ start, size, spared })
     }
     let at = 0
     this.#homes = whole.map(({ parameter, size }) => {
@@ -105,8 +115,9 @@ export class Updater {
       return { parameter, home: gradients.part(at - size, parameter.shape) }
     })
     at = 0
-    this.#runs = runs.map(({ start, size }) => {
+    this.#runs = runs.map(({ start, size, spared }) => {
       const run = {
+        spared,
         weights: parameters.memory.part(start, [size]),
         gradients: gradients.part(at, [size]),
         slots: this.#slots.map((slot) => slot.part(start, [size])),
@@ -226,8 +237,9 @@ export class Updater {
   apply(ctx: Context, moved: Pick<Update, 'step' | 'rate' | 'scale'>): void {
     const { kernels } = this.#backend
     const { step, rate, scale } = moved
-    for (const { weights, gradients, slots } of this.#runs) {
-      this.#optimizer.apply(kernels, { weights, gradients, slots, step, rate, scale })
+    for (const { spared, weights, gradients, slots } of this.#runs) {
+      const decayRate = spared ? 0 : rate
+      this.#optimizer.apply(kernels, { weights, gradients, slots, step, rate, decayRate, scale })
     }
     if (this.#tables.length > 0) {
       const { idle } = this.#optimizer
@@ -258,7 +270,14 @@ export class Updater {
       return part
     })
     const [weights, ...slots] = parts
-    this.#optimizer.apply(kernels, { ...moved, weights, gradients: used.gradient, slots })
+    const decayRate = table.spared ? 0 : moved.rate
+    this.#optimizer.apply(kernels, {
+      ...moved,
+      decayRate,
+      weights,
+      gradients: used.gradient,
+      slots,
+    })
     parts.forEach((part, i) => {
       kernels.scatter(part.values, rows.ints, wholes[i].values, used.count, dim)
     })
@@ -291,7 +310,7 @@ export class Updater {
   }
 
   /** Makes up for what has been put off in some rows of a table, or in all. */
-  #catchUp({ parameter, start, done }: Table, rows: Tensor | null): void {
+  #catchUp({ parameter, start, done, spared }: Table, rows: Tensor | null): void {
     const { idle } = this.#optimizer
     if (idle === null || idle === 'nothing' || this.#count === 0) return
     idle.replay(this.#backend.kernels, {
@@ -300,7 +319,7 @@ export class Updater {
       done,
       rows,
       rates: this.#rates,
-      keeps: this.#keeps,
+      keeps: spared ? this.#all : this.#keeps,
       count: this.#count,
     })
   }

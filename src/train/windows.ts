@@ -11,7 +11,7 @@ export interface Piece {
   readonly to: number
   /** Whether these rows have no further steps. */
   readonly last: boolean
-  /** How much its losses count in their mean: the rows, or of a window the steps that its rows have. */
+  /** How many rows there are, or of a window how many steps its rows have. */
   readonly weight: number
 }
 
