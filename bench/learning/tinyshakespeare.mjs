@@ -14,12 +14,12 @@ const path = new URL('../../../shared/data/tinyshakespeare/input.txt', import.me
 
 /** Chosen on the validation part. */
 const chosen = {
-  units: 512,
+  units: 384,
   layers: 2,
-  dropout: 0.5,
-  batchSize: 64,
+  dropout: 0.4,
+  batchSize: 32,
   bpttSteps: 128,
-  epochs: 20,
+  epochs: 14,
   validation: 1 / 9,
 }
 
