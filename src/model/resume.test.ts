@@ -363,8 +363,10 @@ describe('a process that is killed', () => {
   /** What the child runs: trains with a checkpoint after every step, goes on if there is one. */
   const program = `
     import { existsSync } from 'node:fs'
-    import { adam, bidirectional, checkpoint, dense, dropout, earlyStopping, embedding, lstm,
+    import { adam, bidirectional, checkpoint, dense, dropout, earlyStopping, embedding, loadModel, lstm,
       sequential } from './src/index.ts'
+    // A bundle has the code that reads checkpoints by it.
+    globalThis.loadModel = loadModel
     const path = process.argv[2]
     let state = 7
     const below = (n) => (state = (Math.imul(state, 1103515245) + 12345) >>> 0) % 65521 % n

@@ -69,8 +69,8 @@ export interface FitOptions {
    */
   debugNumerics?: boolean
   /**
-   * A checkpoint file to go on from; same data and options as the run that wrote it. In a page it takes an
-   * import of `loadModel`.
+   * A checkpoint file to go on from; same data and options as the run that wrote it. In a bundle it takes
+   * an import of `loadModel`.
    */
   resume?: string
 }
