@@ -36,6 +36,8 @@ struct Product {
   float* out;
   long M, K, N;
   bool transposeA, transposeB, accumulate;
+  float* columnSums = nullptr;  // of b, where they are wanted
+  bool addSums = false;
 
   /** Takes the sums over one block of k for `columns` columns of a row. */
   INLINE void put(long row, long j0, const float* sums, long columns, long k0) const {
@@ -89,6 +91,17 @@ struct Product {
         packPanel(transposeB ? b + k0 : b + k0 * N, transposeB ? K : N, transposeB, j, columns,
                   count, packed + p * blockK * tileColumns);
       }
+      for (long p = 0; p < panels && columnSums && m0 == 0; p++) {
+        long j = j0 + p * tileColumns, columns = N - j < tileColumns ? N - j : tileColumns;
+        long stride = direct ? N : vectorsFor(columns) * W;
+        const float* from = direct ? b + k0 * N + j : packed + p * blockK * tileColumns;
+        forVectors(0, columns, [&](long v, int lanes) LANES {
+          V sum = {};
+          for (long k = 0; k < count; k++) sum += load(from + k * stride + v);
+          float* to = columnSums + j + v;
+          store(to, addSums || k0 > 0 ? load(to, lanes) + sum : sum, lanes);
+        });
+      }
       auto tile = [&](long row, int size, const float* const* from, long step) {
         for (long p = 0; p < panels; p++) {
           long j = j0 + p * tileColumns, columns = N - j < tileColumns ? N - j : tileColumns;
@@ -127,9 +140,9 @@ struct Product {
   }
 
   void run() const {
-    if (M == 0 || N == 0) return;
+    if ((M == 0 && !columnSums) || N == 0) return;
     double operations = 2.0 * M * N * K / 16, reads = (double)K * N / 2;
-    if (M == 1 && !transposeB) {
+    if (M == 1 && !transposeB && !columnSums) {
       long parts = (N + streamColumns - 1) / streamColumns;
       parallel(parts, operations > reads ? operations : reads, [&](long part) {
         long j0 = part * streamColumns, rest = N - j0;
@@ -162,6 +175,14 @@ struct Product {
 void matmul(const float* a, const float* b, const float* bias, float* out, int32_t m, int32_t k,
             int32_t n, int32_t transposeA, int32_t transposeB, int32_t accumulate) {
   Product{a, b, bias, out, m, k, n, transposeA != 0, transposeB != 0, accumulate != 0}.run();
+}
+
+/** The sums come from the panels of dy that are packed for the product. */
+void weightGradients(const float* x, const float* dy, float* dKernel, float* dBias, int32_t rows,
+                     int32_t inputs, int32_t units, int32_t adds) {
+  Product{x, dy, nullptr, dKernel, inputs, rows, units, true, false, (adds & 1) != 0, dBias,
+          (adds & 2) != 0}
+      .run();
 }
 
 /** Threads take whole products. */

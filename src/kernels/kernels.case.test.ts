@@ -95,6 +95,22 @@ eachBackend((backend) => {
       }
     })
 
+    it('weightGradients', () => {
+      const random = new Random(31)
+      for (const [inputs, rows, units] of [...triples, ...long, ...empty]) {
+        const [x, dy] = [
+          floats(random.uniform(rows * inputs)),
+          floats(random.uniform(rows * units)),
+        ]
+        for (const adds of [0, 1, 2, 3]) {
+          const dKernel = start(random, inputs * units, adds & 1)
+          for (const dBias of [null, start(random, units, adds >> 1)]) {
+            check('weightGradients', [x, dy, dKernel, dBias, rows, inputs, units, adds])
+          }
+        }
+      }
+    })
+
     it('gives a row the same bits alone as among others', () => {
       const random = new Random(2)
       for (const [m, k, n] of [
@@ -480,6 +496,7 @@ eachBackend((backend) => {
     const calls: [keyof Kernels, (Argument | number | null)[], Tolerance?][] = [
       ['matmul', [a, weights, null, blank(rows * 50), rows, cols, 50, 0, 0, 0]],
       ['matmul', [a, b, null, blank(cols * cols), cols, rows, cols, 1, 0, 0]],
+      ['weightGradients', [a, b, blank(cols * cols), blank(cols), rows, cols, cols, 0]],
       ['matmul', [a, floats(random.uniform(500 * 3000)), add, blank(3000), 1, 500, 3000, 0, 0, 0]],
       ['matmul', [a, b, add, blank(90 * 500), 90, 100, 500, 0, 1, 0]],
       ['addScaled', [a, add, 0.3, n], elementwise],

@@ -133,6 +133,20 @@ export interface Kernels {
     accumulate: Int,
   ): void
   /**
+   * Of y = x·kernel + bias: dKernel = xᵀ·dy, and dBias the sum of dy's rows, in one visit to dy. `adds`: 1
+   * to dKernel, 2 to dBias.
+   */
+  weightGradients(
+    x: Floats /* [rows, inputs] */,
+    dy: Floats /* [rows, units] */,
+    dKernel: FloatsOut /* [inputs, units] */,
+    dBias: FloatsOut | null /* [units] */,
+    rows: Int,
+    inputs: Int,
+    units: Int,
+    adds: Int,
+  ): void
+  /**
    * As many products as `batch` says, each of its own matrices: out[i,M,N] = (accumulate ? out[i] : 0) +
    * a[i]·b[i], where a[i] is [M,K] (transposeA: [K,M]) and b[i] is [K,N] (transposeB: [N,K]).
    */

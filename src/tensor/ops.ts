@@ -32,10 +32,20 @@ export function linear(
     ctx.give(x, (dx, add) => {
       kernels.matmul(dy.values, kernel.values, null, dx.values, m, n, k, 0, 1, add)
     })
-    ctx.give(kernel, (dKernel, add) => {
-      kernels.matmul(x.values, dy.values, null, dKernel.values, k, m, n, 1, 0, add)
+    if (!kernel.tracked) {
+      ctx.give(bias, (dBias, add) => kernels.sumRows(dy.values, dBias.values, m, n, add))
+      return
+    }
+    let ofBias: Tensor | null = null
+    let adds = 0
+    ctx.give(bias, (dBias, add) => {
+      ofBias = dBias
+      adds = 2 * add
     })
-    ctx.give(bias, (dBias, add) => kernels.sumRows(dy.values, dBias.values, m, n, add))
+    ctx.give(kernel, ({ values }, add) => {
+      adds += add
+      kernels.weightGradients(x.values, dy.values, values, ofBias?.values ?? null, m, k, n, adds)
+    })
   })
 }
 

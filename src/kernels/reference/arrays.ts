@@ -5,6 +5,7 @@ import { philox4x32 } from '../philox.ts'
 export const arrayKernels: Pick<
   Kernels,
   | 'matmul'
+  | 'weightGradients'
   | 'matmulBatch'
   | 'fill'
   | 'addScaled'
@@ -26,6 +27,11 @@ export const arrayKernels: Pick<
         out[i * n + j] = bias ? sum + bias[j] : sum
       }
     }
+  },
+
+  weightGradients(x, dy, dKernel, dBias, rows, inputs, units, adds) {
+    arrayKernels.matmul(x, dy, null, dKernel, inputs, rows, units, 1, 0, adds & 1)
+    if (dBias) arrayKernels.sumRows(dy, dBias, rows, units, adds >> 1)
   },
 
   matmulBatch(a, b, out, batch, m, k, n, transposeA, transposeB, accumulate) {
