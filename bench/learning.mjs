@@ -34,7 +34,7 @@ export async function main(
   const partial = `${results}learning-${name}.partial.json`
   const key = JSON.stringify(own)
   const kept = existsSync(partial) ? JSON.parse(readFileSync(partial, 'utf8')) : undefined
-  /** @type {{ seed: number | null, seconds: number, result: any }[]} */
+  /** @type {{ seed: number | null, seconds: number, result: Record<string, unknown> }[]} */
   const runs = kept?.key === key ? kept.runs : []
   if (runs.length > 0) console.log(`goes on after ${runs.length} of ${seeds}`)
   for (let seed = runs.length; seed < seeds; seed++) {
@@ -88,7 +88,7 @@ function readSeeds(args) {
 /**
  * The script's result for one seed, or for all of them if it takes no --seed.
  *
- * @param {(args: string[]) => Promise<any>} measure @param {string[]} own
+ * @param {(args: string[]) => Promise<Record<string, unknown>>} measure @param {string[]} own
  * @param {number} seed @param {number} seeds
  */
 async function measureOne(measure, own, seed, seeds) {

@@ -5,7 +5,7 @@ import {
   initializerConfig,
   resolveInitializer,
 } from '../tensor/initializers.ts'
-import { activate, linear } from '../tensor/ops.ts'
+import { activateSums, linear } from '../tensor/ops.ts'
 import type { Parameter } from '../tensor/parameter.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { checkInteger } from '../util/check.ts'
@@ -79,8 +79,7 @@ class Dense extends SimpleLayer {
   forward(ctx: Context, x: Tensor): Tensor {
     const room = ctx.takeRoom([...x.shape.slice(0, -1), this.units])
     const sums = linear(ctx, x, this.#kernel.value, this.#bias?.value ?? null, room)
-    const y = activate(ctx, this.activation, sums, room !== null)
-    if (y.logits) y.logits.own = true
+    const y = activateSums(ctx, this.activation, sums, room)
     y.mask = x.mask
     this.regularize(ctx, y)
     return y

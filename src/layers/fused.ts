@@ -62,26 +62,6 @@ export class PackedWeights {
   }
 }
 
-/**
- * For the backward pass of an operation with several sources: the gradients that it writes, null where
- * none is wanted, and in `adds` a bit, 1 for the first, for each that it adds to.
- */
-export function gradientsOf(
-  ctx: Context,
-  sources: readonly (Tensor | null)[],
-): { gradients: (Tensor | null)[]; adds: number } {
-  let adds = 0
-  const gradients = sources.map((source, i) => {
-    let gradient: Tensor | null = null
-    ctx.give(source, (found, add) => {
-      gradient = found
-      adds |= add << i
-    })
-    return gradient as Tensor | null
-  })
-  return { gradients, adds }
-}
-
 /** Adds what a backward pass has left for an initial state to that state's gradient. */
 export function giveToState(ctx: Context, state: Tensor | null, gradient: Tensor): void {
   if (!state?.tracked) return

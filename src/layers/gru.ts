@@ -29,7 +29,7 @@ import { activate, add, columns, multiply, stepOf, weightedSum } from '../tensor
 import type { Tensor } from '../tensor/tensor.ts'
 import { type ActivationName, checkActivation } from './activation.ts'
 import { CellLayer, type CellOptions, type CellOutputs, cellOptionNames } from './cell-layer.ts'
-import { giveToState, gradientsOf, otherActivations, type Packing, packingBy } from './fused.ts'
+import { giveToState, otherActivations, type Packing, packingBy } from './fused.ts'
 import { layerOptions } from './layer.ts'
 import type { SequenceResult } from './recurrent.ts'
 import { dropInputs, gateMasks, gateProduct, runSteps } from './steps.ts'
@@ -117,7 +117,7 @@ export class Gru<State extends boolean = boolean> extends CellLayer<State> {
       const dh = ctx.hasGradient(h) ? ctx.gradientOf(h) : null
       const dhState = ctx.gradientOf(hLast)
       const scratch = ctx.empty([kernels.gruScratchSize(b, t, inputs, units)])
-      const { gradients, adds } = gradientsOf(ctx, [x, ...weights])
+      const { gradients, adds } = ctx.gradientsOf([x, ...weights])
       const [dx, dKernel, dRecurrent, dBias] = gradients
       kernels.gruBackward(
         x.values,

@@ -44,7 +44,6 @@ import { checkRate } from './dropout.ts'
 import {
   droppedState,
   giveToState,
-  gradientsOf,
   otherActivations,
   PackedWeights,
   type PackKind,
@@ -398,7 +397,7 @@ export class Lstm<State extends boolean = boolean> extends RecurrentLayer<State>
       const dh = ctx.hasGradient(h) ? ctx.gradientOf(h) : null
       const dhState = ctx.gradientOf(hLast)
       const dcState = ctx.gradientOf(cLast)
-      const { gradients, adds } = gradientsOf(ctx, [x, ...weights])
+      const { gradients, adds } = ctx.gradientsOf([x, ...weights])
       const [dx, dKernel, dRecurrent, dBias] = gradients
       kernels.lstmBackward(
         x.values,

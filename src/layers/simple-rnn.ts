@@ -20,7 +20,7 @@ import type { Context } from '../tensor/context.ts'
 import { activate, add, stepOf } from '../tensor/ops.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { CellLayer, type CellOptions, type CellOutputs, cellOptionNames } from './cell-layer.ts'
-import { giveToState, gradientsOf, type Packing, packingBy } from './fused.ts'
+import { giveToState, type Packing, packingBy } from './fused.ts'
 import { layerOptions } from './layer.ts'
 import type { SequenceResult } from './recurrent.ts'
 import { dropInputs, gateMasks, gateProduct, runSteps } from './steps.ts'
@@ -86,7 +86,7 @@ export class SimpleRnn<State extends boolean = boolean> extends CellLayer<State>
       const dhState = ctx.gradientOf(hLast)
       const dz = ctx.empty([b, t, units])
       const scratch = ctx.empty([kernels.rnnScratchSize(b, t, inputs, units)])
-      const { gradients, adds } = gradientsOf(ctx, [x, ...weights])
+      const { gradients, adds } = ctx.gradientsOf([x, ...weights])
       const [dx, dKernel, dRecurrent, dBias] = gradients
       kernels.rnnBackward(
         x.values,

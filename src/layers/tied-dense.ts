@@ -7,7 +7,7 @@ import {
   initializerConfig,
   resolveInitializer,
 } from '../tensor/initializers.ts'
-import { activate, linearTransposed } from '../tensor/ops.ts'
+import { activateSums, linearTransposed } from '../tensor/ops.ts'
 import type { Parameter } from '../tensor/parameter.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { type ActivationName, checkActivation } from './activation.ts'
@@ -106,7 +106,7 @@ class TiedDense extends SimpleLayer {
   forward(ctx: Context, x: Tensor): Tensor {
     const room = ctx.takeRoom([...x.shape.slice(0, -1), this.tiedTo.inputDim])
     const sums = linearTransposed(ctx, x, this.tiedTo.table, this.#bias?.value ?? null, room)
-    const y = activate(ctx, this.activation, sums, room !== null)
+    const y = activateSums(ctx, this.activation, sums, room)
     y.mask = x.mask
     this.regularize(ctx, y)
     return y

@@ -252,6 +252,23 @@ export class Context {
   }
 
   /**
+   * For an operation with several sources: the gradients that it writes, null where none is wanted, and
+   * in `adds` a bit, 1 for the first, for each that it adds to.
+   */
+  gradientsOf(sources: readonly (Tensor | null)[]): { gradients: (Tensor | null)[]; adds: number } {
+    let adds = 0
+    const gradients = sources.map((source, i) => {
+      let gradient: Tensor | null = null
+      this.give(source, (found, add) => {
+        gradient = found
+        adds |= add << i
+      })
+      return gradient as Tensor | null
+    })
+    return { gradients, adds }
+  }
+
+  /**
    * The accumulator of a tensor to which nothing has been added, uninitialised: to be written; with
    * `over` in the place of the tensor's elements, which nobody may read then.
    */

@@ -67,6 +67,12 @@ const table: Record<
     [floats(2, 3), floats(2, 3), floats(2, 3)],
     one((ctx, a, b, c) => ops.largest(ctx, [a, b, c])),
   ],
+  activateSums: [
+    [floats(2, 6), floats(6, 3)],
+    one((ctx, x, kernel) => {
+      return ops.activateSums(ctx, 'softmax', ops.linear(ctx, x, kernel, null), null)
+    }),
+  ],
   'a tensor used three times, once under another shape': [
     [floats(2, 6), floats(6, 2)],
     one((ctx, x, kernel) => {

@@ -32,20 +32,10 @@ export function linear(
     ctx.give(x, (dx, add) => {
       kernels.matmul(dy.values, kernel.values, null, dx.values, m, n, k, 0, 1, add)
     })
-    if (!kernel.tracked) {
-      ctx.give(bias, (dBias, add) => kernels.sumRows(dy.values, dBias.values, m, n, add))
-      return
-    }
-    let ofBias: Tensor | null = null
-    let adds = 0
-    ctx.give(bias, (dBias, add) => {
-      ofBias = dBias
-      adds = 2 * add
-    })
-    ctx.give(kernel, ({ values }, add) => {
-      adds += add
-      kernels.weightGradients(x.values, dy.values, values, ofBias?.values ?? null, m, k, n, adds)
-    })
+    const { gradients, adds } = ctx.gradientsOf([kernel, bias])
+    const [dKernel, dBias] = gradients.map((gradient) => gradient?.values ?? null)
+    if (dKernel) kernels.weightGradients(x.values, dy.values, dKernel, dBias, m, k, n, adds)
+    else if (dBias) kernels.sumRows(dy.values, dBias, m, n, adds >> 1)
   })
 }
 
@@ -106,6 +96,21 @@ export function activate(ctx: Context, name: string, x: Tensor, inPlace = false)
   }
   if (!inPlace && (name === 'softmax' || name === 'sigmoid'))
     y.logits = { tensor: x, activation: name }
+  return y
+}
+
+/**
+ * The activation of a layer's sums, which nothing else reads: in their place in the memory that a
+ * prediction gave, `room`, and in training the loss's gradient may take their place.
+ */
+export function activateSums(
+  ctx: Context,
+  name: string,
+  sums: Tensor,
+  room: Tensor | null,
+): Tensor {
+  const y = activate(ctx, name, sums, room !== null)
+  if (y.logits) y.logits.own = true
   return y
 }
 

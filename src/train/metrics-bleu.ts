@@ -3,7 +3,8 @@
  * published ones: over the whole corpus, 13a tokens, zero counts smoothed.
  */
 import { RefrainError, show } from '../errors.ts'
-import { checkInteger, checkNumber, checkOptions, checkTexts, suggest } from '../util/check.ts'
+import { checkInteger, checkNumber, checkOptions, suggest } from '../util/check.ts'
+import { countGrams, forEachSentence } from './references.ts'
 
 /** Options of {@link bleu}; sacreBLEU's defaults. */
 export interface BleuOptions {
@@ -58,16 +59,6 @@ const tokenizers: Record<NonNullable<BleuOptions['tokenize']>, (text: string) =>
     ),
 }
 
-/** How often each n-gram up to an order occurs, by its tokens joined. */
-function countGrams(tokens: readonly string[], order: number): Map<string, number> {
-  const counts = new Map<string, number>()
-  for (let start = 0; start + order <= tokens.length; start++) {
-    const gram = tokens.slice(start, start + order).join(' ')
-    counts.set(gram, (counts.get(gram) ?? 0) + 1)
-  }
-  return counts
-}
-
 /** Counts matches over batches; see {@link bleu}. */
 export class Bleu {
   readonly #options: Required<Omit<BleuOptions, 'smoothValue'>> & { smoothValue: number }
@@ -101,23 +92,9 @@ export class Bleu {
    * if they differ in number.
    */
   update(yTrue: readonly (string | readonly string[])[], yPred: readonly string[]): void {
-    checkTexts("bleu 'yPred'", yPred)
-    if (yTrue.length !== yPred.length) {
-      throw new RefrainError(
-        'BAD_SHAPE',
-        `bleu: expected ${yTrue.length} sentences, got ${yPred.length}`,
-      )
-    }
-    yTrue.forEach((given, i) => {
-      const references = typeof given === 'string' ? [given] : given
-      checkTexts("bleu 'yTrue'", references)
-      if (references.length === 0) {
-        throw new RefrainError('BAD_DATA', `bleu 'yTrue': no reference for sentence ${i}`)
-      }
-      this.#add(
-        references.map((text) => this.#tokens(text)),
-        this.#tokens(yPred[i]),
-      )
+    forEachSentence('bleu', yTrue, yPred, (text, references) => {
+      const tokens = references.map((reference) => this.#tokens(reference))
+      this.#add(tokens, this.#tokens(text))
     })
   }
 
@@ -137,8 +114,8 @@ export class Bleu {
     sums[0] += given.length
     sums[1] += nearest.length
     for (let order = 1; order <= maxOrder; order++) {
-      const limits = references.map((tokens) => countGrams(tokens, order))
-      for (const [gram, count] of countGrams(given, order)) {
+      const limits = references.map((tokens) => countGrams(tokens, order, ' '))
+      for (const [gram, count] of countGrams(given, order, ' ')) {
         const most = Math.max(...limits.map((limit) => limit.get(gram) ?? 0))
         sums[1 + order] += Math.min(count, most)
         sums[1 + maxOrder + order] += count

@@ -2,8 +2,8 @@
  * chrF (Popović 2015) as sacreBLEU counts it (Post 2018): n-grams of characters, over the whole corpus.
  * It forgives endings, which BLEU does not.
  */
-import { RefrainError } from '../errors.ts'
-import { checkInteger, checkNumber, checkOptions, checkTexts } from '../util/check.ts'
+import { checkInteger, checkNumber, checkOptions } from '../util/check.ts'
+import { countGrams, forEachSentence } from './references.ts'
 
 /** Options of {@link chrf}; sacreBLEU's defaults. */
 export interface ChrfOptions {
@@ -36,15 +36,6 @@ function wordsAndSigns(text: string): string[] {
 
 type Counts = Map<string, number>
 
-function countGrams(parts: readonly string[], order: number, between: string): Counts {
-  const counts: Counts = new Map()
-  for (let start = 0; start + order <= parts.length; start++) {
-    const gram = parts.slice(start, start + order).join(between)
-    counts.set(gram, (counts.get(gram) ?? 0) + 1)
-  }
-  return counts
-}
-
 const total = (counts: Counts) => [...counts.values()].reduce((sum, count) => sum + count, 0)
 
 /** Counts matches over batches; see {@link chrf}. */
@@ -76,23 +67,11 @@ export class Chrf {
    * was given. Throws `BAD_SHAPE` if they differ in number.
    */
   update(yTrue: readonly (string | readonly string[])[], yPred: readonly string[]): void {
-    checkTexts("chrf 'yPred'", yPred)
-    if (yTrue.length !== yPred.length) {
-      throw new RefrainError(
-        'BAD_SHAPE',
-        `chrf: expected ${yTrue.length} sentences, got ${yPred.length}`,
-      )
-    }
-    yTrue.forEach((own, i) => {
-      const references = typeof own === 'string' ? [own] : own
-      checkTexts("chrf 'yTrue'", references)
-      if (references.length === 0) {
-        throw new RefrainError('BAD_DATA', `chrf 'yTrue': no reference for sentence ${i}`)
-      }
-      const given = this.#grams(yPred[i])
+    forEachSentence('chrf', yTrue, yPred, (text, references) => {
+      const given = this.#grams(text)
       let best: { score: number; sums: number[] } = { score: -1, sums: [] }
-      for (const text of references) {
-        const sums = matches(given, this.#grams(text))
+      for (const reference of references) {
+        const sums = matches(given, this.#grams(reference))
         const score = this.#score(sums)
         if (score > best.score) best = { score, sums }
       }

@@ -234,26 +234,19 @@ type Best<Option extends keyof MoreOptions> = Pick<MetricConfig, 'label' | 'weig
   Pick<MoreOptions, 'numThresholds' | 'classId'> &
   Required<Pick<MoreOptions, Option>>
 
+/** The function of a metric that needs an option. */
+const needing =
+  <Option extends keyof MoreOptions>(name: MetricConfig['name']) =>
+  (options: Best<Option>): MetricConfig => ({ ...options, name })
+
 /** The best sensitivity, which is recall, where specificity is at least this, by `numThresholds` (200). */
-export const sensitivityAtSpecificity = (options: Best<'specificity'>): MetricConfig => ({
-  ...options,
-  name: 'sensitivityAtSpecificity',
-})
+export const sensitivityAtSpecificity = needing<'specificity'>('sensitivityAtSpecificity')
 /** The best specificity, tn / (tn + fp), where sensitivity is at least this. */
-export const specificityAtSensitivity = (options: Best<'sensitivity'>): MetricConfig => ({
-  ...options,
-  name: 'specificityAtSensitivity',
-})
+export const specificityAtSensitivity = needing<'sensitivity'>('specificityAtSensitivity')
 /** The best precision where recall is at least this. */
-export const precisionAtRecall = (options: Best<'recall'>): MetricConfig => ({
-  ...options,
-  name: 'precisionAtRecall',
-})
+export const precisionAtRecall = needing<'recall'>('precisionAtRecall')
 /** The best recall where precision is at least this. */
-export const recallAtPrecision = (options: Best<'precision'>): MetricConfig => ({
-  ...options,
-  name: 'recallAtPrecision',
-})
+export const recallAtPrecision = needing<'precision'>('recallAtPrecision')
 /**
  * 1 - Σ (y - p)² / Σ (y - mean y)², of columns as `classAggregation` says; with `numRegressors` adjusted
  * for their number.

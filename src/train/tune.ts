@@ -296,7 +296,8 @@ async function readSearch<Values>(
   }
   for (const [name, value] of Object.entries(settings)) {
     const [old, now] = [JSON.stringify(saved[name]), JSON.stringify(value)]
-    const more = name === 'trials' && settings.method === 'random' && saved.trials <= value
+    const more =
+      name === 'trials' && settings.method === 'random' && Number(saved.trials) <= Number(value)
     if (old === now || more) continue
     throw new RefrainError(
       'BAD_ARGUMENT',
@@ -304,11 +305,11 @@ async function readSearch<Values>(
       'go on with the same settings, or take another path',
     )
   }
-  return saved.evaluations
+  return saved.evaluations as TuneEvaluation<Values>[]
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: a file's JSON
-function parse(bytes: Uint8Array): any {
+/** What a file's JSON holds; null if it is none. */
+function parse(bytes: Uint8Array): Record<string, unknown> | null {
   try {
     return JSON.parse(new TextDecoder().decode(bytes))
   } catch {
