@@ -102,6 +102,7 @@ export {
   type Pooling2dOptions,
   permute,
   type RecurrentOptions,
+  type RenormClipping,
   type RepeatVectorOptions,
   type ReshapeOptions,
   type Rnn,

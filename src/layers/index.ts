@@ -7,6 +7,7 @@ export {
   attentionDecoder,
 } from './attention-decoder.ts'
 export * from './attention-layer.ts'
+export * from './batch-normalization.ts'
 export * from './bidirectional.ts'
 export * from './cell.ts'
 export * from './cells.ts'

@@ -1,4 +1,4 @@
-/** layerNormalization and batchNormalization. */
+/** layerNormalization, and what it shares with batchNormalization. */
 import { RefrainError, show } from '../errors.ts'
 import { permute } from '../tensor/arrange.ts'
 import type { Context } from '../tensor/context.ts'
@@ -8,7 +8,7 @@ import {
   initializerConfig,
   resolveInitializer,
 } from '../tensor/initializers.ts'
-import { type Counted, type Moments, normalizeColumns, normalizeRows } from '../tensor/normalize.ts'
+import { normalizeRows } from '../tensor/normalize.ts'
 import type { Parameter } from '../tensor/parameter.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { checkInteger, checkNumber, sizeOf } from '../util/check.ts'
@@ -16,7 +16,7 @@ import { type LayerOptions, layerOptions, type Shape, SimpleLayer } from './laye
 import { ruleNames, type WeightRules } from './rules.ts'
 
 /** What both normalizations take. */
-interface NormalizationOptions extends LayerOptions, WeightRules<'gamma' | 'beta'> {
+export interface NormalizationOptions extends LayerOptions, WeightRules<'gamma' | 'beta'> {
   /** Added to the variance. Default 0.001. */
   epsilon?: number
   /** Add beta. Default true. */
@@ -38,7 +38,8 @@ export interface LayerNormalizationOptions extends NormalizationOptions {
   axis?: number | readonly number[]
 }
 
-const sharedOptions = [
+/** The names of these options, and `axis`. */
+export const sharedOptions = [
   'axis',
   'epsilon',
   'center',
@@ -48,7 +49,8 @@ const sharedOptions = [
   ...ruleNames('gamma', 'beta'),
 ]
 
-abstract class Normalization extends SimpleLayer {
+/** The base of both: axes, gamma and beta. */
+export abstract class Normalization extends SimpleLayer {
   /** As given: some may be counted from the end. */
   readonly axes: readonly number[]
   readonly epsilon: number
@@ -184,141 +186,4 @@ export function layerNormalization(options: LayerNormalizationOptions = {}): Lay
   const given = layerOptions(kind, options, sharedOptions)
   const { axis = -1 } = given
   return new LayerNormalization(kind, Array.isArray(axis) ? axis : [axis as number], given)
-}
-
-/** Keras 3's options for `BatchNormalization`, with its defaults. */
-export interface BatchNormalizationOptions extends NormalizationOptions {
-  /**
-   * The dimension that keeps statistics and weights of its own for each place, the batch being 0;
-   * negative from the end. Default -1.
-   */
-  axis?: number
-  /** How much of the moving statistics stays with each step of training. Default 0.99. */
-  momentum?: number
-  /** Default 'zeros'. */
-  movingMeanInitializer?: InitializerLike
-  /** Default 'ones'. */
-  movingVarianceInitializer?: InitializerLike
-}
-
-/** Keras's epsilon, which keeps a batch without any step from dividing by 0. */
-const tiny = 1e-7
-
-class BatchNormalization extends Normalization {
-  readonly kind = 'batchNormalization'
-  readonly momentum: number
-  readonly movingMeanInitializer: Initializer
-  readonly movingVarianceInitializer: Initializer
-  #mean!: Parameter
-  #variance!: Parameter
-
-  constructor(options: BatchNormalizationOptions) {
-    super('batchNormalization', [options.axis ?? -1], options)
-    const { movingMeanInitializer = 'zeros', movingVarianceInitializer = 'ones' } = options
-    this.momentum = checkNumber("batchNormalization 'momentum'", options.momentum ?? 0.99, 0, 1)
-    this.movingMeanInitializer = resolveInitializer(
-      "batchNormalization 'movingMeanInitializer'",
-      movingMeanInitializer,
-    )
-    this.movingVarianceInitializer = resolveInitializer(
-      "batchNormalization 'movingVarianceInitializer'",
-      movingVarianceInitializer,
-    )
-  }
-
-  override options() {
-    return {
-      momentum: this.momentum,
-      ...super.options(),
-      movingMeanInitializer: initializerConfig(this.movingMeanInitializer),
-      movingVarianceInitializer: initializerConfig(this.movingVarianceInitializer),
-    }
-  }
-
-  protected override declare(inputs: readonly Shape[]) {
-    super.declare(inputs)
-    const shape = this.lengthsOf(inputs[0])
-    const fixed = { trainable: false }
-    this.#mean = this.addWeight('movingMean', shape, this.movingMeanInitializer, fixed)
-    this.#variance = this.addWeight('movingVariance', shape, this.movingVarianceInitializer, fixed)
-  }
-
-  forward(ctx: Context, x: Tensor): Tensor {
-    const learns = ctx.training && !this.frozen
-    const affine = {
-      gamma: this.gamma?.value ?? null,
-      beta: this.beta?.value ?? null,
-      epsilon: this.epsilon,
-    }
-    const counted = learns ? this.#counted(ctx, x) : { weights: null, count: 0 }
-    const statistics = learns ? null : this.#moving()
-    return this.along(ctx, x, (rows) => {
-      const { y, moments } = normalizeColumns(ctx, rows, affine, statistics, counted)
-      if (learns) ctx.afterStep(() => this.#move(moments))
-      return y
-    })
-  }
-
-  /** The rows of `along` that are not masked. */
-  #counted(ctx: Context, x: Tensor): Counted {
-    const [axis] = this.axesOf(x.shape)
-    const rows = x.size / x.shape[axis]
-    const outer = ctx.unfolded?.mask
-    const mask = x.mask ?? (outer && rows % outer.valid.size === 0 ? outer : null)
-    if (!mask?.lengths) return { weights: null, count: rows }
-    if (axis === 1 && mask === x.mask) {
-      throw new RefrainError(
-        'BAD_ARGUMENT',
-        `${this.name} 'axis': statistics of each time step cannot leave out masked steps`,
-        'axis: -1 takes those of the features',
-      )
-    }
-    const each = rows / mask.valid.size
-    const weights = ctx.empty([rows])
-    const flags = mask.valid.ints
-    const { values } = weights
-    for (let r = 0; r < rows; r++) values[r] = flags[Math.floor(r / each)]
-    return { weights, count: mask.count * each + tiny }
-  }
-
-  #moving(): Moments {
-    return {
-      mean: Float64Array.from(this.#mean.value.values),
-      variance: Float64Array.from(this.#variance.value.values),
-    }
-  }
-
-  #move({ mean, variance }: Moments): void {
-    const pairs = [
-      [this.#mean, mean],
-      [this.#variance, variance],
-    ] as const
-    for (const [parameter, now] of pairs) {
-      const { values } = parameter.value
-      for (let c = 0; c < now.length; c++) {
-        values[c] = values[c] * this.momentum + now[c] * (1 - this.momentum)
-      }
-      parameter.version++
-    }
-  }
-}
-
-/**
- * Each feature less its mean, over its standard deviation, times gamma, plus beta. In training, mean
- * and variance are those of the batch's steps that are not masked, and the moving statistics, which
- * everything else uses, go a hundredth of the way there with each step of the optimizer. With
- * `trainable: false` training uses the moving ones, too. Weights: gamma, beta, movingMean,
- * movingVariance, each [F]; the last two are not trainable. With another `axis` it is not the features
- * that are taken apart but what lies along that. Masks pass. Ioffe & Szegedy 2015; Keras's
- * `BatchNormalization`.
- */
-export function batchNormalization(options: BatchNormalizationOptions = {}): BatchNormalization {
-  return new BatchNormalization(
-    layerOptions('batchNormalization', options, [
-      ...sharedOptions,
-      'momentum',
-      'movingMeanInitializer',
-      'movingVarianceInitializer',
-    ]),
-  )
 }

@@ -5,6 +5,7 @@ import { activation } from './activation.ts'
 import { additiveAttention } from './additive-attention.ts'
 import { attention } from './attention.ts'
 import { attentionDecoder } from './attention-decoder.ts'
+import { batchNormalization } from './batch-normalization.ts'
 import { bidirectional } from './bidirectional.ts'
 import { type Cell, rnn } from './cell.ts'
 import { gruCell, lstmCell, simpleRnnCell, stackedRnnCells } from './cells.ts'
@@ -23,7 +24,7 @@ import { luongAttention } from './luong-attention.ts'
 import { masking } from './masking.ts'
 import { add, average, concatenate, maximum, minimum, multiply, subtract } from './merge.ts'
 import { gaussianNoise, spatialDropout1d } from './noise.ts'
-import { batchNormalization, layerNormalization } from './normalization.ts'
+import { layerNormalization } from './normalization.ts'
 import {
   globalAveragePooling1d,
   globalAveragePooling2d,

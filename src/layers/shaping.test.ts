@@ -14,6 +14,8 @@ import { expectClose, Random } from '../kernels/kernels.case.ts'
 import type { Backend } from '../kernels/kernels.ts'
 import type { Context } from '../tensor/context.ts'
 import { ParameterSet } from '../tensor/parameter.ts'
+import { Random as Draws } from '../tensor/random.ts'
+import { batchNormalization } from './batch-normalization.ts'
 import { dense } from './dense.ts'
 import { dropout } from './dropout.ts'
 import { flatten } from './flatten.ts'
@@ -23,7 +25,7 @@ import { lstm } from './lstm.ts'
 import { masking } from './masking.ts'
 import { add, average, concatenate, maximum, minimum, multiply, subtract } from './merge.ts'
 import { gaussianNoise, spatialDropout1d } from './noise.ts'
-import { batchNormalization, layerNormalization } from './normalization.ts'
+import { layerNormalization } from './normalization.ts'
 import { layerFromConfig } from './registry.ts'
 import { permute, repeatVector, reshape } from './reshape.ts'
 import { timeDistributed } from './time-distributed.ts'
@@ -107,7 +109,7 @@ describe(`${fixture.made_by.program} ${fixture.made_by.version}`, () => {
   const suite = (backend: Backend) => {
     for (const test of fixture.cases) it(test.name, () => checkCase(backend, test))
   }
-  it('has its cases', () => expect(fixture.cases.length).toBeGreaterThanOrEqual(68))
+  it('has its cases', () => expect(fixture.cases.length).toBeGreaterThanOrEqual(73))
   describe('reference float64', () => suite(truth))
   eachBackend(suite)
 })
@@ -121,6 +123,7 @@ const [gaps, late] = [
   [1, 0, 1, 0, 1, 1, 0, 0, 0],
   [0, 1, 1, 1, 1, 0, 0, 0, 0],
 ]
+const nine = { name: 'constant', value: 9 } as const
 const sequence: [number, number, number] = [3, 3, 2]
 
 describe('gradients against central differences', () => {
@@ -195,6 +198,12 @@ describe('gradients against central differences', () => {
     check(layerNormalization({ ...options, axis: [3, 1] }), [floats([2, 2, 2, 3])])
     check(batchNormalization({ ...options, axis: 1 }), [floats([3, 2, 2])], true)
     check(batchNormalization({ ...options, axis: 2 }), [floats([3, 3, 2, 2], gaps)], true)
+    // Where both corrections are at their limits they are the constants that the gradient takes them for.
+    const renormClipping = { rmin: 1.7, rmax: 1.7, dmax: 1e-3 }
+    for (const mask of [null, gaps]) {
+      const layer = batchNormalization({ ...options, renorm: true, renormClipping })
+      check(layer, [floats(sequence, mask)], true)
+    }
   })
 
   it.each([gaussianNoise({ stddev: 0.5 }), spatialDropout1d({ rate: 0.4 })])('$kind', (layer) => {
@@ -282,6 +291,20 @@ it('batchNormalization inside timeDistributed sees no masked steps', () => {
 })
 
 describe('moving statistics', () => {
+  it('of renorm begin where those of inference do', () => {
+    const layer = batchNormalization({ renorm: true, movingVarianceInitializer: nine })
+    layer.build([[null, 1]])
+    const initial = layer.parameters.map(({ name, shape, initializer }) => {
+      const values = new Float64Array(1)
+      initializer.fill(values, shape, new Draws(1, name), truth)
+      return [name, values[0]]
+    })
+    expect(Object.fromEntries(initial)).toEqual({
+      ...{ gamma: 1, beta: 0, movingMean: 0, movingVariance: 9 },
+      ...{ movingStddev: 3, renormMean: 0, renormStddev: 3 },
+    })
+  })
+
   it('stay as they are where the layer, or one around it, is not trainable', () => {
     for (const layer of [
       batchNormalization({ trainable: false }),
@@ -338,6 +361,7 @@ it('configurations make the same layers again', () => {
     batchNormalization({ momentum: 0.9, scale: false, movingMeanInitializer: 'ones' }),
     layerNormalization({ axis: [1, -1], gammaRegularizer: 'l2', betaConstraint: 'nonNeg' }),
     batchNormalization({ axis: 1, betaRegularizer: 'l1', activityRegularizer: 'l2' }),
+    batchNormalization({ renorm: true, renormClipping: { rmax: 3 }, renormMomentum: 0.9 }),
     timeDistributed(timeDistributed(layerNormalization())),
   ]
   for (const layer of layers) {
@@ -454,6 +478,16 @@ describe('errors', () => {
       'BAD_ARGUMENT',
       "normal 'axis': statistics of each time step cannot leave out masked steps; " +
         'axis: -1 takes those of the features',
+    ],
+    [
+      () => batchNormalization({ renormClipping: { rmin: 2, rmax: 1 } }),
+      'BAD_ARGUMENT',
+      "batchNormalization 'renormClipping': expected rmin of at most rmax, got { rmin, rmax }",
+    ],
+    [
+      () => batchNormalization({ renormClipping: { dmin: 2 } as never }),
+      'UNKNOWN_OPTION',
+      "batchNormalization 'renormClipping': unknown option 'dmin'; did you mean 'rmin'?",
     ],
     [
       () => gaussianNoise({ stddev: 2 }),

@@ -106,12 +106,20 @@ export interface Counted {
   readonly count: number
 }
 
+/** Of batch renormalization, for each column: y = (x̂ r + d) gamma + beta. */
+export interface Correction {
+  readonly r: Float64Array
+  readonly d: Float64Array
+}
+
 /**
  * Batch normalization (Ioffe & Szegedy 2015): y = (x - mean) / √(variance + epsilon) ⊙ gamma + beta,
  * for each column of x […,C].
  *
  * @param statistics those to use; null: those of the rows in `counted`, through which the gradient
  *   then flows, too. `moments` are those used.
+ * @param correct batch renormalization (Ioffe 2017): gives, for the moments used, the correction, which the
+ *   gradient takes for a constant
  */
 export function normalizeColumns(
   ctx: Context,
@@ -119,6 +127,7 @@ export function normalizeColumns(
   { gamma, beta, epsilon }: { gamma: Tensor | null; beta: Tensor | null; epsilon: number },
   statistics: Moments | null,
   { weights, count }: Counted,
+  correct: ((moments: Moments) => Correction) | null = null,
 ): { y: Tensor; moments: Moments } {
   const { kernels } = ctx
   const mean =
@@ -132,9 +141,16 @@ export function normalizeColumns(
   }
   const variance = statistics?.variance ?? columnSums(ctx, squares()).map((sum) => sum / count)
   const scale = variance.map((value) => 1 / Math.sqrt(value + epsilon))
-  const factor = gamma ? scale.map((value, c) => value * gamma.values[c]) : scale
+  const correction = correct?.({ mean, variance })
+  /** ∂y/∂gamma is `slope` times the centred x, plus d. */
+  const slope = correction ? scale.map((value, c) => value * correction.r[c]) : scale
+  const factor = gamma ? slope.map((value, c) => value * gamma.values[c]) : slope
   const y = timesRow(ctx, centred, vector(ctx, factor), ctx.empty(x.shape), 0)
   if (beta) addToRows(ctx, beta, y)
+  if (correction) {
+    const d = gamma ? correction.d.map((value, c) => value * gamma.values[c]) : correction.d
+    addToRows(ctx, vector(ctx, d), y)
+  }
   ctx.record(y, [x, gamma, beta], () => {
     const dy = ctx.gradientOf(y)
     const products = ctx.empty(x.shape)
@@ -149,7 +165,7 @@ export function normalizeColumns(
       })
     addTo(
       gamma,
-      sumProducts.map((sum, c) => sum * scale[c]),
+      sumProducts.map((sum, c) => sum * slope[c] + sums[c] * (correction?.d[c] ?? 0)),
     )
     addTo(beta, sums)
     const factors = vector(ctx, factor)
