@@ -197,6 +197,12 @@ export {
   squaredHinge,
 } from './train/loss-functions.ts'
 export type { LossConfig, LossName, LossReduction } from './train/losses.ts'
+export {
+  categoricalGeneralizedCrossEntropy,
+  circle,
+  dice,
+  tversky,
+} from './train/losses-more.ts'
 export { Metric, type MetricConfig, type MetricName } from './train/metric.ts'
 export {
   binaryAccuracy,

@@ -5,6 +5,8 @@ import type { Layer, LayerConfig } from '../layers/layer.ts'
 import { type CustomObjects, layerFromConfig } from '../layers/registry.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { ctcLoss } from '../train/ctc-loss.ts'
+import { addLosses } from '../train/losses.ts'
+import { moreLosses } from '../train/losses-more.ts'
 import { addMetrics } from '../train/metrics.ts'
 import { moreKinds } from '../train/metrics-more.ts'
 import { sequenceKinds } from '../train/metrics-sequences.ts'
@@ -76,6 +78,7 @@ export function decodeModel(
     if (!compiled || [compiled.loss].flat().some((loss) => isCustom(loss))) return
     addMetrics({ ...moreKinds, ...sequenceKinds })
     addSequenceLoss('ctc', ctcLoss)
+    addLosses(moreLosses)
     const metrics = [compiled.metrics ?? []].flat().flatMap((one) => {
       if (Array.isArray(one)) return [one.filter((metric) => !isCustom(metric))]
       return isCustom(one) ? [] : [one]

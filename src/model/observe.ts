@@ -4,7 +4,7 @@ import { RefrainError } from '../errors.ts'
 import { Arena } from '../tensor/arena.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { rowWeights } from '../train/batch.ts'
-import { computeLoss } from '../train/losses.ts'
+import { axisOf, computeLoss } from '../train/losses.ts'
 import { weightPenalty } from '../train/penalty.ts'
 import type { TrainingData } from '../train/plan.ts'
 import { WatchingContext } from '../train/watch.ts'
@@ -69,7 +69,7 @@ export function observe<Result>(
       for (const [i, { loss: config, weight }] of plans.entries()) {
         const [target, weights] = [data.targets[i], data.weights[i]]
         if (!config || !target) continue
-        const each = rowWeights(weights && batch(weights), outputs[i], config.axis)
+        const each = rowWeights(weights && batch(weights), outputs[i], axisOf(config))
         loss += weight * computeLoss(ctx, config, outputs[i], batch(target), each, weight)
       }
       ctx.backward()

@@ -6,10 +6,10 @@ import { type Column, rowLength, sliceColumn, toColumn } from '../data/column.ts
 import { RefrainError, show } from '../errors.ts'
 import type { Backend } from '../kernels/kernels.ts'
 import type { Layer, Shape, SymbolicTensor } from '../layers/layer.ts'
-import { takesLabels } from '../train/losses.ts'
+import { axisOf, takesClasses, takesLabels } from '../train/losses.ts'
 import { argmax } from '../train/metric.ts'
 import type { OutputPlan, TrainingData } from '../train/plan.ts'
-import { isSequenceLoss, isStepwise } from '../train/sequence-losses.ts'
+import { isStepwise } from '../train/sequence-losses.ts'
 import { checkNumber } from '../util/check.ts'
 import { dataInOrder, type ModelData, valueNames, weightsInOrder } from './outputs.ts'
 
@@ -90,12 +90,12 @@ export function withTargets(
     }
     const dtype = takesLabels(loss) ? 'int32' : 'float'
     const target = fitting('y', toColumn(place('y', i), data, dtype), i, isStepwise(loss))
-    // Losses of sequences know what labels there are.
-    if (dtype === 'int32' && !isSequenceLoss(loss)) {
+    // Other losses know what labels there are.
+    if (takesClasses(loss)) {
       checkLabels(
         place('y', i),
         target,
-        shapes[i].at(loss.axis ?? -1) ?? 1,
+        shapes[i].at(axisOf(loss) ?? -1) ?? 1,
         masked,
         loss.ignoreClass,
       )

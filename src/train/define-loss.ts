@@ -22,7 +22,7 @@ export interface ComputedLoss {
 }
 
 /** Row by row in TypeScript. Other losses do without it, and so do bundles. */
-const rowByRow =
+export const rowByRow =
   ({ value, gradient }: CustomLoss): RunLoss =>
   ({ ctx, prediction, target, scale, perRow, gradients }) => {
     const rows = perRow.size

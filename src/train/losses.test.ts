@@ -6,8 +6,9 @@ import { expectClose, Random, sums } from '../kernels/kernels.case.ts'
 import type { Backend } from '../kernels/kernels.ts'
 import { Arena } from '../tensor/arena.ts'
 import { Context } from '../tensor/context.ts'
-import { makeMask, maskFromLengths } from '../tensor/mask.ts'
+import { maskFromLengths } from '../tensor/mask.ts'
 import { activate } from '../tensor/ops.ts'
+import './ctc-loss.ts'
 import { defineLoss } from './define-loss.ts'
 import {
   binaryCrossentropy,
@@ -18,6 +19,7 @@ import {
   quantile,
   sparseCategoricalCrossentropy,
 } from './loss-functions.ts'
+import { type Batch, batchOf, lossOf } from './losses.case.ts'
 import {
   computeLoss,
   type LossConfig,
@@ -26,56 +28,12 @@ import {
   resolveLoss,
   takesLabels,
 } from './losses.ts'
+import { categoricalGeneralizedCrossEntropy, circle, dice, tversky } from './losses-more.ts'
 
 const fixture = loadFixture('keras/losses.json')
 const more = loadFixture('keras/losses-more.json')
-const cases = [...fixture.cases, ...more.cases]
-
-interface Batch {
-  shape: readonly number[]
-  prediction: ArrayLike<number>
-  targetShape: readonly number[]
-  target: ArrayLike<number>
-  mask?: ArrayLike<number>
-  weights?: ArrayLike<number>
-}
-
-/** The loss of a batch and the gradient of the predictions, or of what `activation` makes them of. */
-function lossOf(backend: Backend, loss: LossConfig, batch: Batch, activation = 'linear') {
-  const arena = new Arena(backend.heap)
-  const ctx = new Context(backend, arena, { training: true })
-  const prediction = arena.tensor(batch.shape)
-  prediction.values.set(batch.prediction)
-  prediction.tracked = true
-  const output = activate(ctx, activation, prediction)
-  const labels = takesLabels(loss)
-  const target = arena.tensor(batch.targetShape, labels ? 'int32' : 'float')
-  if (labels) target.ints.set(batch.target)
-  else target.values.set(batch.target)
-  if (batch.mask) {
-    const valid = arena.tensor(batch.shape.slice(0, -1), 'int32')
-    valid.ints.set(batch.mask)
-    output.mask = makeMask(arena, valid)
-  }
-  const weights = batch.weights ? Float32Array.from(batch.weights) : null
-  const value = computeLoss(ctx, loss, output, target, weights)
-  ctx.backward()
-  const gradient = Float64Array.from(ctx.gradientOf(prediction).values)
-  arena.release()
-  return { value, gradient }
-}
-
-function batchOf({ arrays }: FixtureCase): Batch {
-  const { yPred, yTrue, mask, sampleWeight } = arrays
-  return {
-    shape: yPred.shape,
-    prediction: yPred.data,
-    targetShape: yTrue.shape,
-    target: yTrue.data,
-    mask: mask?.data,
-    weights: sampleWeight?.data,
-  }
-}
+const whole = loadFixture('keras/losses-whole.json')
+const cases = [...fixture.cases, ...more.cases, ...whole.cases]
 
 const reductions = [
   ['sum', 'Sum'],
@@ -114,7 +72,7 @@ describe(`the losses of ${fixture.made_by.program} ${fixture.made_by.version}`, 
 
   it('all have been compared', () => {
     const compared = new Set(cases.map((test) => configOf(test).name))
-    expect(lossNames.filter((name) => !compared.has(name))).toEqual(['quantile'])
+    expect(lossNames().filter((name) => !compared.has(name))).toEqual(['quantile'])
   })
 })
 
@@ -147,9 +105,13 @@ describe('gradients by finite differences, in float64', () => {
     quantile: [{ quantiles: taus }],
     binaryFocalCrossentropy: [...focal, { applyClassBalancing: true }],
     categoricalFocalCrossentropy: focal,
+    categoricalGeneralizedCrossEntropy: [{}, { q: 0.8 }],
+    dice: [{}, { axis: -1 }],
+    tversky: [{}, { alpha: 0.3, beta: 1.2, axis: -1 }],
+    circle: [],
   }
-  const positive = /rossentropy$|Divergence$|^poisson$/
-  for (const name of lossNames as LossName[]) {
+  const positive = /ross[eE]ntropy$|Divergence$|^(poisson|dice|tversky)$/
+  for (const name of lossNames() as LossName[]) {
     const target = takesLabels({ name }) ? labels : soft
     const targetShape = takesLabels({ name }) ? [b, t] : shape
     for (const options of variants[name] ?? [{}]) {
@@ -175,6 +137,88 @@ describe('gradients by finite differences, in float64', () => {
       }
     }
   }
+})
+
+describe('losses of batches and pairs', () => {
+  const random = new Random(34)
+
+  it.each([
+    ['dice along some dimensions', dice({ axis: [1, 2] }), [2, 3, 2], [2, 0.5]],
+    ['dice across the batch', dice({ axis: 0 }), [3, 4], undefined],
+    ['tversky of frames', tversky({ alpha: 0.8, axis: [2, -1] }), [2, 2, 2, 3], undefined],
+    ['circle', circle(), [6, 4], [1, 2, 0, 0.5, 1, 1]],
+    [
+      'circle, options',
+      circle({ gamma: 9, margin: 0.1, removeDiagonal: false }),
+      [6, 4],
+      undefined,
+    ],
+  ] as const)('%s: gradients by finite differences', (_name, loss, shape, weights) => {
+    const size = shape.reduce((a, b) => a * b, 1)
+    const prediction = Float64Array.from(random.uniform(size, 0.1, 0.6))
+    const labels = takesLabels(loss)
+    const target = labels ? [-5, 90, 90, -5, 7, 90] : random.integers(size, 2)
+    const batch = { shape, prediction, targetShape: labels ? [6] : shape, target, weights }
+    const numeric = prediction.map((_, i) => {
+      const at = (delta: number) => {
+        const moved = prediction.slice()
+        moved[i] += delta
+        return lossOf(truth, loss, { ...batch, prediction: moved }).value
+      }
+      return (at(1e-6) - at(-1e-6)) / 2e-6
+    })
+    expectClose(lossOf(truth, loss, batch).gradient, numeric, { relative: 1e-6, absolute: 1e-8 })
+  })
+
+  it('circle: a row alone does not count, and has no gradient', () => {
+    const batch = (labels: number[]) => ({
+      shape: [3, 2],
+      prediction: [1, 0, 0.6, 0.8, 0, 1],
+      targetShape: [3],
+      target: labels,
+    })
+    const { value, gradient } = lossOf(truth, circle({ gamma: 2 }), batch([1, 1, 2]))
+    // Of a pair at cosine 0.6, the other at 0 or 0.8: log(1 + e^(p + n)).
+    const [p, far, near] = [-2 * (0.8 * 0), 2 * 0.4 * (0.6 - 1), 2 * 1.2 * (0.6 - 0.2)]
+    const of = (n: number) => Math.log(1 + Math.exp(p + n))
+    expect(value).toBeCloseTo((of(far) + of(near)) / 2, 12)
+    expect(gradient.every(Number.isFinite)).toBe(true)
+    const alone = lossOf(truth, circle(), batch([1, 2, 3]))
+    expect(alone).toEqual({ value: 0, gradient: new Float64Array(6) })
+    expect(lossOf(truth, circle(), batch([4, 4, 4])).value).toBe(0)
+  })
+
+  it('options and shapes that will not do', () => {
+    const batch = { shape: [2, 3, 2], prediction: new Array(12).fill(0.5) }
+    const run = (loss: LossConfig, given: Partial<Batch>) => () =>
+      lossOf(truth, loss, { ...batch, targetShape: [2, 3, 2], target: batch.prediction, ...given })
+    for (const axis of [[], [0, 0], 3, [1, -2], 0.5]) {
+      expect(run(dice({ axis }), {})).toThrow(
+        "loss 'dice' 'axis': expected null or dimensions of the output [2, 3, 2], got ",
+      )
+    }
+    const mask = [1, 1, 0, 1, 1, 1]
+    expect(run(dice({ axis: [1, 2] }), { mask })).toThrow(
+      "loss 'dice' 'axis' [1, 2]: the output [2, 3, 2] has masked steps; axis: -1 leaves them out",
+    )
+    expect(run(tversky({ axis: [1, 2] }), { weights: [1, 2, 1, 1, 1, 1] })).toThrow(
+      "'sampleWeight': loss 'tversky' with 'axis' [1, 2] takes one weight for each of the values of [2]",
+    )
+    expect(run(tversky({ axis: 0 }), { weights: [1, 1] })).toThrow("'sampleWeight'")
+    expect(run(dice(), { targetShape: [2, 3], target: new Array(6).fill(1) })).toThrow(
+      "'y': expected shape [2, 3, 2], got [2, 3]",
+    )
+    expect(run(circle(), { targetShape: [2, 3], target: new Array(6).fill(1) })).toThrow(
+      "the output of 'circle': expected shape [null, null], got [2, 3, 2]",
+    )
+    for (const q of [0, 1, Number.NaN]) {
+      expect(() => resolveLoss(categoricalGeneralizedCrossEntropy({ q }))).toThrow(
+        "loss 'categoricalGeneralizedCrossEntropy' 'q': expected a number between 0 and 1, got ",
+      )
+    }
+    expect(() => resolveLoss(tversky({ alpha: -1 }))).toThrow("loss 'tversky' 'alpha'")
+    expect(() => resolveLoss(circle({ alpha: 1 } as never))).toThrow("unknown option 'alpha'")
+  })
 })
 
 describe('an activation right before the loss is undone', () => {
@@ -296,6 +340,24 @@ describe('the reduction', () => {
       "loss 'own' 'reduction': unknown 'sums'; did you mean 'sum'?",
     )
   })
+})
+
+it("a loss's weight among several is in its gradient, whatever the reduction", () => {
+  const random = new Random(35)
+  const ids = { shape: [2, 4, 3], prediction: random.uniform(24, -1, 1), weights: [0.5, 2] }
+  const labels = { targetShape: [2, 2], target: [1, 2, 2, 0] }
+  const numbers = { targetShape: [2, 4, 3], target: random.uniform(24, 0, 1) }
+  for (const reduction of ['sumOverBatchSize', 'meanWithSampleWeight', 'sum', 'mean'] as const) {
+    for (const name of ['ctc', 'meanSquaredError', 'dice']) {
+      if (reduction === 'mean' && name !== 'ctc') continue
+      const batch = { ...ids, ...(name === 'ctc' ? labels : numbers) }
+      const plain = lossOf(truth, { name, reduction }, batch)
+      const weighed = lossOf(truth, { name, reduction }, { ...batch, factor: 0.25 })
+      expect(weighed.value).toBeCloseTo(plain.value, 6)
+      const quarter = plain.gradient.map((value) => value / 4)
+      expectClose(weighed.gradient, quarter, { relative: 1e-6 })
+    }
+  }
 })
 
 describe('another dimension than the last', () => {
@@ -526,8 +588,9 @@ describe('a loss of your own', () => {
     expect(one.value).toBeCloseTo(other.value, 12)
     expectClose(one.gradient, other.gradient, { relative: 1e-12 })
     const wrong = defineLoss({ name: 'whole', compute: ({ yPred }) => yPred })
+    const whole = { shape: [1, 1, 3], targetShape: [1, 1, 3] }
     expect(() =>
-      lossOf(truth, wrong, { ...batch, shape: [1, 1, 3], targetShape: [1, 1, 3], mask: undefined }),
+      lossOf(truth, wrong, { ...batch, ...whole, mask: undefined, weights: undefined }),
     ).toThrow("loss 'whole': one number for each row: expected shape [1, 1], got [1, 1, 3]")
   })
 

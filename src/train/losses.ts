@@ -38,18 +38,33 @@ export interface LossOptions {
   readonly ignoreClass?: number | null
   /** Where the squared error of `huber` becomes linear. Default 1. */
   readonly delta?: number
-  /** The focal losses' exponent: how little what is right already counts. Default 2. */
+  /**
+   * The focal losses' exponent: how little what is right already counts. Default 2. Of `circle` the factor of
+   * similarities, 80.
+   */
   readonly gamma?: number
-  /** The focal losses' weight of class 1 (others have 1 - α), or of all classes. Default 0.25. */
+  /**
+   * The focal losses' weight of class 1 (others have 1 - α), or of all classes. Default 0.25. Of `tversky` the
+   * weight of what was missed, 0.5.
+   */
   readonly alpha?: number
+  /** Of `tversky`: the weight of what was predicted and is not so. Default 0.5. */
+  readonly beta?: number
+  /** Of `circle`: how far from perfect similarities may stay. Default 0.4. */
+  readonly margin?: number
+  /** Of `circle`: an example is not its own neighbour. Default true. */
+  readonly removeDiagonal?: boolean
+  /** Of `categoricalGeneralizedCrossEntropy`, between 0 and 1. Default 0.5. */
+  readonly q?: number
   /** Whether the binary focal loss uses `alpha`. Default false. */
   readonly applyClassBalancing?: boolean
   /**
    * The dimension of the classes or of the vector, counted with the batch, which it cannot be: [B,C,T] has
    * its classes along 1. Targets and outputs are permuted; masks cannot be told apart along any dimension
-   * but the last, -1, the default.
+   * but the last, -1, the default. Of `dice` and `tversky` the dimensions, 0 being the batch, that are taken
+   * together; null, their default: all.
    */
-  readonly axis?: number
+  readonly axis?: number | readonly number[] | null
   /** Of the `quantile` loss, each between 0 and 1: one for each output. */
   readonly quantiles?: readonly number[]
 }
@@ -73,8 +88,16 @@ export type RunLoss = (batch: {
   gradients: boolean
 }) => void
 
-interface Kind {
-  readonly code: number
+/** What a loss gets: outputs [B,…,C], targets, and weights of the positions [B,…]. */
+export interface LossBatch {
+  readonly prediction: Tensor
+  readonly target: Tensor
+  readonly weights: Float32Array | null
+}
+
+/** How a loss that is a mean over rows is computed: by the kernel's code, or by `run`. */
+export interface LossKind {
+  readonly code?: number
   readonly logitsCode?: number
   readonly activation?: string
   readonly labels?: boolean
@@ -82,16 +105,25 @@ interface Kind {
   readonly options?: readonly (keyof LossOptions)[]
   /** The options of the kernel, after the smoothing. */
   readonly own?: (config: LossConfig) => readonly number[]
+  readonly run?: (config: LossConfig) => RunLoss
+  /** Labels are any numbers, not those of the output's classes. */
+  readonly anyLabel?: boolean
+  /** What the rows are, if not the positions [B,…]: prediction and target [K,M], weights [K]. */
+  readonly rows?: (ctx: Context, config: LossConfig, batch: LossBatch) => LossBatch
+  /** For each row, whether it counts; all do without this. */
+  readonly counts?: (config: LossConfig, prediction: Tensor, target: Tensor) => readonly boolean[]
+  /** Fails on options that will not do; `where` begins the message. */
+  readonly check?: (where: string, config: LossConfig) => void
 }
 
 const entropyOptions = ['fromLogits', 'labelSmoothing', 'axis'] as const
-const binary: Kind = {
+const binary: LossKind = {
   code: lossCodes.binaryCrossentropy,
   logitsCode: lossCodes.binaryCrossentropyLogits,
   activation: 'sigmoid',
   options: entropyOptions,
 }
-const categorical: Kind = {
+const categorical: LossKind = {
   code: lossCodes.categoricalCrossentropy,
   logitsCode: lossCodes.categoricalCrossentropyLogits,
   activation: 'softmax',
@@ -99,7 +131,7 @@ const categorical: Kind = {
 }
 const focalOptions = [...entropyOptions, 'gamma', 'alpha'] as const
 
-const kinds = {
+const core = {
   binaryCrossentropy: binary,
   categoricalCrossentropy: categorical,
   sparseCategoricalCrossentropy: {
@@ -139,22 +171,34 @@ const kinds = {
     options: focalOptions,
     own: ({ gamma = 2, alpha = 0.25 }) => [gamma, alpha],
   },
-} satisfies Record<string, Kind>
+} satisfies Record<string, LossKind>
+
+/** Losses that a bundle has only with their functions, or with what reads files. */
+export type MoreLossName = 'dice' | 'tversky' | 'circle' | 'categoricalGeneralizedCrossEntropy'
 
 /** Losses that are means over rows: over all steps of all sequences. */
-export type RowLossName = keyof typeof kinds
+export type RowLossName = keyof typeof core | MoreLossName
+
+const kinds: Record<string, LossKind> = { ...core }
+
+/** Makes losses known by their names. */
+export function addLosses(more: Record<MoreLossName, LossKind>): void {
+  Object.assign(kinds, more)
+}
 
 /** Losses that `compile` knows by name. */
 export type LossName = RowLossName | SequenceLossName
 
 /** The names of the losses that are means over rows. */
-export const lossNames = Object.keys(kinds)
+export const lossNames = () => Object.keys(kinds)
 
 /** Whether there is a loss of this name that is a mean over rows. */
 export const isLossName = (name: unknown): name is RowLossName =>
   Object.hasOwn(kinds, name as string)
 
-const kindOf = ({ name }: LossConfig): Kind => kinds[name as RowLossName]
+/** Undefined for a loss of the user's own. */
+const kindOf = ({ name, custom }: LossConfig): LossKind | undefined =>
+  custom ? undefined : kinds[name]
 
 const short = new Map<string, LossName>([
   ['mse', 'meanSquaredError'],
@@ -178,17 +222,13 @@ export function resolveLoss(
     throw new RefrainError(
       'UNKNOWN_OPTION',
       `loss: unknown loss ${show(config?.name ?? wanted)}`,
-      suggest(String(config?.name ?? wanted), [...lossNames, ...sequenceLossNames()]),
+      suggest(String(config?.name ?? wanted), [...lossNames(), ...sequenceLossNames()]),
     )
   }
-  const { options = [] } = kindOf(config)
+  const { options = [], check = checkLimits } = kindOf(config)!
   const where = `loss '${config.name}'`
   checkOptions(where, config, [...shared, ...options])
-  for (const [option, high] of Object.entries(limits)) {
-    const value = config[option as keyof typeof limits]
-    if (value !== undefined) checkNumber(`${where} '${option}'`, value, 0, high)
-  }
-  checkAxis(where, config.axis)
+  check(where, config)
   const { quantiles } = config
   if (config.name === 'quantile' && !(Array.isArray(quantiles) && quantiles.every(isShare))) {
     throw new RefrainError(
@@ -198,6 +238,14 @@ export function resolveLoss(
     )
   }
   return checkReduction(config)
+}
+
+function checkLimits(where: string, config: LossConfig): void {
+  for (const [option, high] of Object.entries(limits)) {
+    const value = config[option as keyof typeof limits]
+    if (value !== undefined) checkNumber(`${where} '${option}'`, value, 0, high)
+  }
+  checkAxis(where, axisOf(config))
 }
 
 function checkReduction(config: LossConfig): LossConfig {
@@ -221,6 +269,24 @@ export function setTurn(given: Turn): void {
 export const axisLast = (ctx: Context, axis = -1, prediction: Tensor, target: Tensor) =>
   axis === -1 ? ([prediction, target] as const) : turn!(ctx, axis, prediction, target)
 
+/** The dimension along which rows lie, of a loss that has such rows; undefined: the last. */
+export const axisOf = (loss: LossConfig): number | undefined =>
+  kindOf(loss)?.rows ? undefined : (loss.axis as number | undefined)
+
+/** The batch as the loss's rows, of a loss that has rows of its own. */
+export const ownRows = (ctx: Context, loss: LossConfig, batch: LossBatch): LossBatch =>
+  kindOf(loss)?.rows?.(ctx, loss, batch) ?? batch
+
+/** Whether the loss of all batches does not depend on which rows come together in one. */
+export const isMeanOfRows = (loss: LossConfig): boolean =>
+  !loss.reduction && !kindOf(loss)?.rows && !kindOf(loss)?.counts
+
+/** The batch as the loss's rows. */
+function rowsOf(ctx: Context, loss: LossConfig, batch: LossBatch): LossBatch {
+  const [prediction, target] = axisLast(ctx, axisOf(loss), batch.prediction, batch.target)
+  return ownRows(ctx, loss, { ...batch, prediction, target })
+}
+
 /** Fails on another dimension than the last if nobody knows how to get there. */
 export function checkAxis(where: string, axis = -1): void {
   if (axis === -1 || turn) return
@@ -236,8 +302,16 @@ const isShare = (value: unknown) => typeof value === 'number' && value > 0 && va
 
 /** Whether the loss takes class numbers instead of one number for each output. */
 export function takesLabels(loss: LossConfig): boolean {
-  return isSequenceLoss(loss) || ((loss.custom ?? kindOf(loss)).labels ?? false)
+  return isSequenceLoss(loss) || ((loss.custom ?? kindOf(loss)!).labels ?? false)
 }
+
+/** Whether targets are numbers of the output's classes. */
+export const takesClasses = (loss: LossConfig): boolean =>
+  takesLabels(loss) && !isSequenceLoss(loss) && !kindOf(loss)?.anyLabel
+
+/** Whether each row counts by itself; null: all do. */
+export const countedRows = (loss: LossConfig, prediction: Tensor, target: Tensor) =>
+  kindOf(loss)?.counts?.(loss, prediction, target) ?? null
 
 /**
  * The loss of a batch by its reduction. Where `ctx` records, the prediction's gradient is set, too; then
@@ -260,13 +334,19 @@ export function computeLoss(
 ): number {
   if (isSequenceLoss(loss)) {
     if (factor === 1) return computeSequenceLoss(ctx, loss, prediction, target, weights)
-    // These losses are linear in the weights.
-    const each = weights ?? new Float32Array(sizeOf(prediction.shape.slice(0, -1))).fill(1)
+    // These losses are linear in the weights, unless they divide by their sum.
+    let each = weights ?? new Float32Array(sizeOf(prediction.shape.slice(0, -1))).fill(1)
+    let linear = loss
+    if (loss.reduction === 'meanWithSampleWeight') {
+      const all = each.reduce((sum, weight) => sum + weight, 0)
+      each = each.map((weight) => (weight * each.length) / (prediction.shape[0] * (all || 1)))
+      linear = { ...loss, reduction: 'sum' }
+    }
     const scaled = each.map((weight) => weight * factor)
-    const value = computeSequenceLoss(ctx, loss, prediction, target, scaled)
+    const value = computeSequenceLoss(ctx, linear, prediction, target, scaled)
     return factor === 0 ? 0 : value / factor
   }
-  ;[prediction, target] = axisLast(ctx, loss.axis, prediction, target)
+  ;({ prediction, target, weights } = rowsOf(ctx, loss, { prediction, target, weights }))
   if (prediction.labelLoss) {
     throw new RefrainError(
       'BAD_ARGUMENT',
@@ -298,11 +378,12 @@ export function rowLosses(
   const rows = scale.size
   const cols = prediction.shape.at(-1) ?? 1
   const perRow = ctx.empty([rows])
-  if (loss.custom) {
-    loss.custom.run({ ctx, prediction, target, scale, perRow, gradients })
+  const run = loss.custom?.run ?? kindOf(loss)!.run?.(loss)
+  if (run) {
+    run({ ctx, prediction, target, scale, perRow, gradients })
     return perRow
   }
-  const { code, logitsCode, activation, labels, own } = kindOf(loss)
+  const { code, logitsCode, activation, labels, own } = kindOf(loss)!
   // A sigmoid or softmax just before the loss is undone: the same value, without the clipping.
   const undone =
     !loss.fromLogits && logitsCode !== undefined && prediction.logits?.activation === activation
@@ -317,7 +398,7 @@ export function rowLosses(
   const over = last && undone && labels && !options && prediction.deferred && prediction.logits!.own
   const { gradient: dSource, add } = gradientRoom(ctx, source, gradients, over)
   ctx.kernels.loss(
-    fromLogits ? (logitsCode ?? code) : code,
+    fromLogits ? (logitsCode ?? code!) : code!,
     source.values,
     wanted?.values ?? null,
     labels ? target.ints : null,
@@ -375,22 +456,27 @@ export function windowWeight(
   target: Tensor,
   weights: Float32Array | null,
 ): number {
-  return rowScales(loss, ...axisLast(ctx, loss.axis, prediction, target), weights).total
+  const rows = rowsOf(ctx, loss, { prediction, target, weights })
+  return rowScales(loss, rows.prediction, rows.target, rows.weights).total
 }
 
 /** Each row's weight, 0 for masked steps, and what a mean divides by. */
 function rowScales(
-  { ignoreClass = null, reduction }: LossConfig,
+  loss: LossConfig,
   prediction: Tensor,
   target: Tensor,
   weights: Float32Array | null,
 ): { scales: Float64Array; total: number } {
+  const { ignoreClass = null, reduction } = loss
   const cols = prediction.shape.at(-1) ?? 1
   const rows = cols === 0 ? 0 : prediction.size / cols
   const scales = new Float64Array(rows)
   const valid = stepFlags(prediction, rows)
+  const counted = countedRows(loss, prediction, target)
   const counts = (r: number) =>
-    valid?.[r] !== 0 && (ignoreClass === null || target.ints[r] !== ignoreClass)
+    valid?.[r] !== 0 &&
+    counted?.[r] !== false &&
+    (ignoreClass === null || target.ints[r] !== ignoreClass)
   let total = 0
   for (let r = 0; r < rows; r++) {
     if (!counts(r)) continue
@@ -418,6 +504,7 @@ function checkTarget(loss: LossConfig, prediction: Tensor, target: Tensor) {
         ? target.shape.slice(0, -1)
         : target.shape
     if (!same(trimmed, rows)) throw shapeError("'y' (class numbers)", rows, target.shape)
+    if (!takesClasses(loss)) return
     const classes = target.ints
     const flags = stepFlags(prediction, classes.length)
     for (let i = 0; i < classes.length; i++) {

@@ -1,7 +1,15 @@
 /** What every metric is: sums that batches are added to, and a result made of them. */
 import type { Context } from '../tensor/context.ts'
 import type { Tensor } from '../tensor/tensor.ts'
-import { type LossConfig, type LossName, type LossOptions, rowLosses, stepFlags } from './losses.ts'
+import {
+  countedRows,
+  type LossConfig,
+  type LossName,
+  type LossOptions,
+  ownRows,
+  rowLosses,
+  stepFlags,
+} from './losses.ts'
 import type { MoreOptions } from './metrics-more.ts'
 import type { SequenceMetricOptions } from './metrics-sequences.ts'
 
@@ -150,7 +158,7 @@ interface Batch {
   readonly shares: Float64Array
 }
 
-/** What the mean is taken of: a value for each row of a batch. */
+/** What the mean is taken of: a value for each row of a batch; rows that do not count get a share of 0. */
 export type Reader = (batch: Batch) => (row: number) => number
 
 /** A value for each row: rows of `cols` predictions; targets as the loss takes them. */
@@ -172,6 +180,9 @@ export const byRow =
 export const byLoss =
   (loss: LossConfig): Reader =>
   ({ ctx, prediction, target, shares }) => {
+    countedRows(loss, prediction, target)?.forEach((counts, row) => {
+      if (!counts) shares[row] = 0
+    })
     const counted = ctx.empty([shares.length])
     counted.values.set(shares.map((share) => (share === 0 ? 0 : 1)))
     const { values } = rowLosses(ctx, loss, prediction, target, counted, false)
@@ -213,6 +224,26 @@ export class MeanMetric extends Metric {
   get result(): number {
     const [total, weight] = this.sums
     return weight === 0 ? 0 : this.#finish(total / weight)
+  }
+}
+
+/** The mean of a loss over its rows. */
+export class LossMetric extends MeanMetric {
+  readonly #loss: LossConfig
+
+  constructor(config: MetricConfig, loss: LossConfig) {
+    super(config, byLoss(loss))
+    this.#loss = loss
+  }
+
+  override update(
+    ctx: Context,
+    prediction: Tensor,
+    target: Tensor,
+    weights: Float32Array | null,
+  ): void {
+    const rows = ownRows(ctx, this.#loss, { prediction, target, weights })
+    super.update(ctx, rows.prediction, rows.target, rows.weights)
   }
 }
 

@@ -6,7 +6,7 @@
 import { RefrainError, show } from '../errors.ts'
 import { checkInteger, checkNumber } from '../util/check.ts'
 import { withAxis } from './loss-axis.ts'
-import { checkAxis, takesLabels } from './losses.ts'
+import { axisOf, checkAxis, takesLabels } from './losses.ts'
 import {
   argmax,
   byLoss,
@@ -117,7 +117,7 @@ function check(where: string, config: MetricConfig): void {
   ])
   checkInteger(`${where} 'numRegressors'`, numRegressors, 0)
   checkOneOf(`${where} 'average'`, average, [null, 'micro', 'macro', 'weighted'])
-  checkAxis(where, config.axis)
+  checkAxis(where, axisOf(config))
   checkOneOf(`${where} 'curve'`, curve, ['ROC', 'PR', 'PRGAIN'])
   const { summationMethod = 'interpolation', multiLabel, numLabels, labelWeights = [] } = config
   const methods = ['interpolation', 'minoring', 'majoring']

@@ -2,11 +2,19 @@
 import { RefrainError, show } from '../errors.ts'
 import { checkOptions, nearest, suggest } from '../util/check.ts'
 import { type CustomLoss, defineLoss } from './define-loss.ts'
-import { isLossName, type LossConfig, lossNames, resolveLoss, takesLabels } from './losses.ts'
+import {
+  axisOf,
+  isLossName,
+  type LossConfig,
+  lossNames,
+  resolveLoss,
+  takesLabels,
+} from './losses.ts'
 import {
   argmax,
   byLoss,
   byRow,
+  LossMetric,
   MeanMetric,
   type Metric,
   type MetricConfig,
@@ -69,7 +77,7 @@ export function addMetrics(kinds: Record<string, MetricKind>): void {
 }
 
 /** All names known. */
-export const metricNames = (): string[] => [...new Set([...Object.keys(known), ...lossNames])]
+export const metricNames = (): string[] => [...new Set([...Object.keys(known), ...lossNames()])]
 
 type Options<Name extends keyof MetricOptions> = Pick<MetricConfig, Name | 'label' | 'weighted'>
 
@@ -169,8 +177,8 @@ export function checkMetric(config: MetricConfig, loss: LossConfig): MetricConfi
 /** A metric to add batches to. */
 export function makeMetric(config: MetricConfig, loss: LossConfig): Metric {
   const make = config.make ?? kindOf(config.name)?.make
-  const metric = make?.(config, loss) ?? new MeanMetric(config, byLoss(lossOf(config)))
+  const metric = make?.(config, loss) ?? new LossMetric(config, lossOf(config))
   metric.weighted = config.weighted ?? false
-  metric.axis = config.axis ?? loss.axis
+  metric.axis = axisOf(config) ?? axisOf(loss)
   return metric
 }

@@ -10,7 +10,7 @@ import type { Tensor } from '../tensor/tensor.ts'
 import { type Batch, makeBatch, rowWeights } from './batch.ts'
 import type { Logs, Run } from './callbacks.ts'
 import { clipGradients, gradientNorm } from './clipping.ts'
-import { axisLast, computeLoss, windowWeight } from './losses.ts'
+import { axisLast, axisOf, computeLoss, isMeanOfRows, windowWeight } from './losses.ts'
 import { Numbers } from './numbers.ts'
 import type { Optimizer } from './optimizer.ts'
 import { pauser } from './pause.ts'
@@ -177,7 +177,7 @@ export class Trainer {
         )
       }
       const only = this.#outputs.length === 1
-      const each = weights(loss.axis)
+      const each = weights(axisOf(loss))
       const value = computeLoss(ctx, loss, prediction, target, each, weight, only)
       const counted = windows ? windowWeight(ctx, loss, prediction, target, each) : piece.weight
       numbers.addLoss(i, value, counted)
@@ -268,7 +268,9 @@ export class Trainer {
     // Rows of like length together need less padding, and a mean over rows does not show it. With
     // a target for each step it would: Keras weighs each batch's mean over steps by its rows.
     const ragged = data.inputs.find((column) => column.offsets)
-    const meansOnly = this.#outputs.every(({ loss }) => !loss?.reduction)
+    const meansOnly = this.#outputs.every(({ loss, metrics }) =>
+      [loss ?? [], metrics].flat().every(isMeanOfRows),
+    )
     const batches =
       ragged &&
       meansOnly &&
