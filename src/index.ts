@@ -220,6 +220,7 @@ export {
   type EntityScores,
   entityScores,
 } from './train/metrics-entities.ts'
+export { binaryIou, iou, meanIou, oneHotIou, oneHotMeanIou } from './train/metrics-iou.ts'
 export {
   auc,
   bitsPerCharacter,

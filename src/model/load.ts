@@ -8,6 +8,7 @@ import { ctcLoss } from '../train/ctc-loss.ts'
 import { addLosses } from '../train/losses.ts'
 import { moreLosses } from '../train/losses-more.ts'
 import { addMetrics } from '../train/metrics.ts'
+import { iouKinds } from '../train/metrics-iou.ts'
 import { moreKinds } from '../train/metrics-more.ts'
 import { sequenceKinds } from '../train/metrics-sequences.ts'
 import { restoreOptimizer } from '../train/restore.ts'
@@ -76,7 +77,7 @@ export function decodeModel(
   inFile(fileName, () => {
     // What the user's own loss and metrics compute does not stand in files.
     if (!compiled || [compiled.loss].flat().some((loss) => isCustom(loss))) return
-    addMetrics({ ...moreKinds, ...sequenceKinds })
+    addMetrics({ ...moreKinds, ...sequenceKinds, ...iouKinds })
     addSequenceLoss('ctc', ctcLoss)
     addLosses(moreLosses)
     const metrics = [compiled.metrics ?? []].flat().flatMap((one) => {

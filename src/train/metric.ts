@@ -10,6 +10,7 @@ import {
   rowLosses,
   stepFlags,
 } from './losses.ts'
+import type { IouOptions } from './metrics-iou.ts'
 import type { MoreOptions } from './metrics-more.ts'
 import type { SequenceMetricOptions } from './metrics-sequences.ts'
 
@@ -128,6 +129,11 @@ export type MetricName =
   | 'pearsonCorrelation'
   | 'concordanceCorrelation'
   | 'r2Score'
+  | 'iou'
+  | 'meanIou'
+  | 'oneHotIou'
+  | 'oneHotMeanIou'
+  | 'binaryIou'
   | 'perplexity'
   | 'bitsPerCharacter'
   | LossName
@@ -135,6 +141,7 @@ export type MetricName =
 /** Options of all metrics; each takes its own. */
 export interface MetricOptions
   extends MoreOptions,
+    IouOptions,
     Omit<LossOptions, 'reduction'>,
     SequenceMetricOptions {}
 

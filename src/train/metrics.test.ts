@@ -7,9 +7,10 @@ import type { Backend } from '../kernels/kernels.ts'
 import { Arena } from '../tensor/arena.ts'
 import { Context } from '../tensor/context.ts'
 import { maskFromLengths } from '../tensor/mask.ts'
-import type { LossConfig } from './losses.ts'
+import { axisLast, type LossConfig } from './losses.ts'
 import type { MetricConfig } from './metric.ts'
 import { checkMetric, defineMetric, makeMetric, metricNames, resolveMetric } from './metrics.ts'
+import { binaryIou, iou, meanIou, oneHotMeanIou } from './metrics-iou.ts'
 import {
   auc,
   f1Score,
@@ -22,8 +23,9 @@ import {
 
 const fixture = loadFixture('keras/metrics.json')
 const more = loadFixture('keras/metrics-more.json')
+const iouFixture = loadFixture('keras/iou.json')
 /** What is not offered: plain equality. */
-const cases = [...fixture.cases, ...more.cases].filter(
+const cases = [...fixture.cases, ...more.cases, ...iouFixture.cases].filter(
   ({ options }) => options.metric !== 'accuracy',
 )
 const aliases: Record<string, string> = { mse: 'meanSquaredError', mae: 'meanAbsoluteError' }
@@ -99,6 +101,50 @@ function once(
   )
   return metric.result
 }
+
+describe('intersection over union', () => {
+  const sparse: LossConfig = { name: 'sparseCategoricalCrossentropy' }
+  const scores = { shape: [1, 3, 2], data: [0.9, 0.1, 0.2, 0.8, 0.3, 0.7] }
+  const labels = { shape: [1, 3], data: [0, 1, 0] }
+
+  it('takes class numbers, and leaves masked steps out', () => {
+    const mean = meanIou({ numClasses: 2, sparseYPred: false })
+    // Class 0: one of two; class 1: one of two.
+    expect(once(mean, sparse, scores, labels, { labels: true })).toBeCloseTo(0.5, 6)
+    expect(once(mean, sparse, scores, labels, { labels: true, lengths: [2] })).toBeCloseTo(1, 6)
+    const weights = [1, 1, 2]
+    const first = iou({ numClasses: 2, targetClassIds: [0], sparseYPred: false })
+    expect(once(first, sparse, scores, labels, { labels: true, weights })).toBeCloseTo(1 / 3, 6)
+  })
+
+  it('along another axis', () => {
+    const turned = { shape: [1, 2, 3], data: [0.9, 0.2, 0.3, 0.1, 0.8, 0.7] }
+    const oneHot = { shape: [1, 2, 3], data: [1, 0, 1, 0, 1, 0] }
+    const metric = makeMetric(resolveMetric(oneHotMeanIou({ numClasses: 2, axis: 1 })), anyLoss)
+    const arena = new Arena(truth.heap)
+    const ctx = new Context(truth, arena)
+    const [p, y] = axisLast(ctx, metric.axis, tensorOf(arena, turned), tensorOf(arena, oneHot))
+    metric.update(ctx, p, y, null)
+    expect(metric.result).toBeCloseTo(0.5, 6)
+  })
+
+  it('says what does not fit', () => {
+    expect(() => resolveMetric({ name: 'iou', numClasses: 3, targetClassIds: [3] })).toThrow(
+      "metric 'iou' 'targetClassIds': expected class numbers from 0 to 2, got [3]",
+    )
+    expect(() => resolveMetric('meanIou')).toThrow(
+      "metric 'meanIou' 'numClasses': expected a whole number of at least 1, got undefined",
+    )
+    expect(() => resolveMetric(binaryIou({ targetClassIds: [2] }))).toThrow('from 0 to 1, got [2]')
+    const wide = meanIou({ numClasses: 2 })
+    expect(() => once(wide, sparse, scores, labels, { labels: true })).toThrow(
+      "metric 'meanIou': targets: expected shape [1, 3, 2], got [1, 3]; sparseYTrue: false takes",
+    )
+    expect(() => once(oneHotMeanIou({ numClasses: 2 }), sparse, scores, labels)).toThrow(
+      "metrics: 'oneHotMeanIou' needs a target for each output",
+    )
+  })
+})
 
 describe('accuracy', () => {
   it('is binary, categorical or sparse by the loss and the width of the output', () => {
