@@ -164,7 +164,7 @@ export function runLayers(
 /** Calls layers one after the other. */
 export function callAll(ctx: Context, layers: readonly Layer[], inputs: readonly Tensor[]) {
   let outputs = inputs
-  for (const layer of layers) outputs = layer.call(ctx, outputs)
+  for (const layer of layers) outputs = layer.process(ctx, outputs)
   return outputs
 }
 

@@ -153,8 +153,11 @@ export class Bidirectional<
     const half = initial.length === 0 ? 0 : this.forward.stateSizes.length
     // As Keras: masked steps of a bidirectional sequence are zeros.
     const zeroMasked = this.forward.returnSequences
-    const run = (layer: RecurrentLayer, states: readonly Tensor[], reverse: boolean) =>
-      layer.output(ctx, x, states, { reverse, zeroMasked })
+    const run = (layer: RecurrentLayer, before: readonly Tensor[], reverse: boolean) => {
+      const { output, states } = layer.output(ctx, x, before, { reverse, zeroMasked })
+      layer.regularize(ctx, layer.returnState ? [output, ...states] : [output])
+      return { output, states }
+    }
     const forward = run(this.forward, initial.slice(0, half), false)
     const backward = run(this.backward, initial.slice(half), true)
     const outputs = this.#merge(ctx, [forward.output, backward.output])

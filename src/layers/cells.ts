@@ -5,7 +5,7 @@ import type { Tensor } from '../tensor/tensor.ts'
 import { Cell, type CellStep } from './cell.ts'
 import { cellOptionNames } from './cell-layer.ts'
 import { Gru, type GruOptions } from './gru.ts'
-import { type LayerOptions, layerOptions, type Shape } from './layer.ts'
+import { type LayerOptions, layerOptions, plainOptions, type Shape } from './layer.ts'
 import { Lstm, type LstmOptions, lstmOptionNames } from './lstm.ts'
 import { type RecurrentLayer, sequenceOptionNames } from './recurrent.ts'
 import { SimpleRnn, type SimpleRnnOptions } from './simple-rnn.ts'
@@ -72,7 +72,7 @@ class LayerCell extends Cell {
 }
 
 /** A recurrent layer's options but for those that only a sequence has. */
-type WithoutSequence<Options> = Omit<Options, SequenceOption>
+type WithoutSequence<Options> = Omit<Options, SequenceOption | 'activityRegularizer'>
 
 /** Options of `lstmCell`: `lstm`'s that one step has. */
 export type LstmCellOptions = WithoutSequence<LstmOptions>
@@ -114,6 +114,7 @@ function layerCell<Options extends LayerOptions>(
     kind,
     options,
     names.filter((name) => !isSequenceOption(name)),
+    plainOptions,
   )
   const { name, trainable, ...rest } = options
   return new LayerCell(kind, make(rest as Options), { name, trainable })
@@ -201,5 +202,5 @@ export function stackedRnnCells(cells: readonly Cell[], options: LayerOptions = 
   if (new Set(cells).size < cells.length) {
     throw new RefrainError('BAD_ARGUMENT', 'stackedRnnCells: a cell stands there twice')
   }
-  return new StackedCells(cells, layerOptions('stackedRnnCells', options, []))
+  return new StackedCells(cells, layerOptions('stackedRnnCells', options, [], plainOptions))
 }

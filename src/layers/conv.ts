@@ -161,7 +161,6 @@ class Conv extends WindowLayer {
     })
     const sums = groups === 1 ? parts[0] : concatenate(ctx, parts)
     const y = activate(ctx, this.activation, this.fromImages(sums))
-    this.regularize(ctx, y)
     return y
   }
 }

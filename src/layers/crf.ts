@@ -24,6 +24,7 @@ import {
   featuresOf,
   type LayerOptions,
   layerOptions,
+  plainOptions,
   type Shape,
   SimpleLayer,
 } from './layer.ts'
@@ -251,12 +252,12 @@ function checkConstraints(given: CrfConstraints): void {
  */
 export function crf(options: CrfOptions = {}): Crf {
   return new Crf(
-    layerOptions('crf', options, [
-      'constraints',
-      'constrainTraining',
-      'transitionsInitializer',
-      'boundaryInitializer',
-    ]),
+    layerOptions(
+      'crf',
+      options,
+      ['constraints', 'constrainTraining', 'transitionsInitializer', 'boundaryInitializer'],
+      plainOptions,
+    ),
   )
 }
 

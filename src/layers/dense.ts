@@ -81,7 +81,6 @@ class Dense extends SimpleLayer {
     const sums = linear(ctx, x, this.#kernel.value, this.#bias?.value ?? null, room)
     const y = activateSums(ctx, this.activation, sums, room)
     y.mask = x.mask
-    this.regularize(ctx, y)
     return y
   }
 }

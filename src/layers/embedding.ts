@@ -91,7 +91,6 @@ export class Embedding extends SimpleLayer {
     const table = used ? this.#embeddings.memory : this.#embeddings.value
     const y = gather(ctx, table, ids, used)
     y.mask = ids.mask
-    this.regularize(ctx, y)
     if (this.maskZero && ids.shape.length === 2) {
       const mask = maskBy(ctx, ids.shape, (flags) => {
         const given = ids.ints

@@ -8,7 +8,7 @@ import type { Constraint } from '../tensor/constraints.ts'
 import type { Context } from '../tensor/context.ts'
 import type { Initializer } from '../tensor/initializers.ts'
 import { Parameter } from '../tensor/parameter.ts'
-import { type Regularizer, regularize } from '../tensor/regularizers.ts'
+import { type Regularizer, type RegularizerLike, regularize } from '../tensor/regularizers.ts'
 import type { DType, Tensor } from '../tensor/tensor.ts'
 import { checkOptions } from '../util/check.ts'
 import { type Rules, resolveRules } from './rules.ts'
@@ -29,6 +29,11 @@ export interface LayerOptions {
   trainable?: boolean
   /** For a model's first layer: the shape of one example, without the batch; null for any length. */
   inputShape?: Shape
+  /**
+   * What each output adds to the loss in training and `evaluate`, divided by the rows of the batch; not of
+   * layers whose outputs are whole numbers.
+   */
+  activityRegularizer?: RegularizerLike
 }
 
 /** A value that a model will have when it runs: what `input` and `layer.apply` return. */
@@ -197,15 +202,23 @@ export abstract class Layer {
     return parameter
   }
 
-  /** Lets the output add to the loss what `activityRegularizer` says. */
-  protected regularize(ctx: Context, y: Tensor): void {
+  /** Runs the layer as a part of a model: `call`, and what its outputs add to the loss. */
+  process(ctx: Context, inputs: readonly Tensor[]): Tensor[] {
+    return this.regularize(ctx, this.call(ctx, inputs))
+  }
+
+  /** Lets outputs add to the loss what `activityRegularizer` says. */
+  regularize(ctx: Context, outputs: Tensor[]): Tensor[] {
     const regularizer = this.rules.activityRegularizer as Regularizer | undefined
-    if (!regularizer) return
-    // Keras: for each row of the batch.
-    const share = 1 / Math.max(1, ctx.unfolded?.rows ?? y.shape[0])
-    const { l1, l2 } = regularizer
-    const each = { ...regularizer, l1: l1 * share, l2: l2 * share }
-    ctx.penalize(y, (dy) => regularize(ctx.kernels, each, y, dy))
+    if (!regularizer) return outputs
+    for (const y of outputs) {
+      // Keras: for each row of the batch.
+      const share = 1 / Math.max(1, ctx.unfolded?.rows ?? y.shape[0])
+      const { l1, l2 } = regularizer
+      const each = { ...regularizer, l1: l1 * share, l2: l2 * share }
+      ctx.penalize(y, (dy) => regularize(ctx.kernels, each, y, dy))
+    }
+    return outputs
   }
 
   /**
@@ -365,11 +378,15 @@ export function connect(layer: Layer, inputs: readonly SymbolicTensor[]): Symbol
   return outputs
 }
 
-/** Checks a layer's options and returns them. */
+/** The options that cells and layers of whole numbers have, too. */
+export const plainOptions = ['name', 'trainable', 'inputShape']
+
+/** Checks a layer's options and returns them; all layers but some have those of `base`. */
 export function layerOptions<O extends LayerOptions>(
   kind: string,
   options: O,
   known: readonly string[],
+  base: readonly string[] = [...plainOptions, 'activityRegularizer'],
 ): O {
   if (typeof options !== 'object' || options === null) {
     throw new RefrainError(
@@ -378,7 +395,7 @@ export function layerOptions<O extends LayerOptions>(
       `write ${kind}({ … })`,
     )
   }
-  checkOptions(kind, options, [...known, 'name', 'trainable', 'inputShape'])
+  checkOptions(kind, options, [...known, ...base])
   return { ...options, ...resolveRules(kind, options) }
 }
 

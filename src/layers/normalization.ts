@@ -160,7 +160,6 @@ export abstract class Normalization extends SimpleLayer {
       order.map((_, axis) => order.indexOf(axis)),
     )
     back.mask = x.mask
-    this.regularize(ctx, back)
     return back
   }
 }

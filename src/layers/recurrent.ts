@@ -59,7 +59,6 @@ export const sequenceOptionNames = [
   'zeroOutputForMask',
   'learnInitialState',
   'stateful',
-  'activityRegularizer',
   'temporalActivityRegularizer',
 ] as const
 
@@ -243,8 +242,6 @@ export abstract class RecurrentLayer<State extends boolean = boolean> extends La
       ? holdMasked(ctx, sequence, x, options)
       : zeroEmptyRows(ctx, x, last, start)
     if (this.returnSequences) output.mask = x.mask
-    // As Keras does, of all that the layer returns.
-    for (const y of this.returnState ? [output, ...states] : [output]) this.regularize(ctx, y)
     const beta = this.rules.temporalActivityRegularizer as number | undefined
     if (beta) ctx.penalize(output, (dy) => differences(output, beta, dy))
     return { output, states }

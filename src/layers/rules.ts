@@ -8,23 +8,19 @@ import {
 import { checkNumber } from '../util/check.ts'
 
 /**
- * Keras's `kernelRegularizer`, `kernelConstraint` and so on for a layer's weights, and
- * `activityRegularizer` for its output: what they add to the loss counts in training and `evaluate`.
+ * Keras's `kernelRegularizer`, `kernelConstraint` and so on for a layer's weights: what they add to the loss
+ * counts in training and `evaluate`.
  */
 export type WeightRules<Weight extends string> = {
   [Option in `${Weight}Regularizer`]?: RegularizerLike
-} & { [Option in `${Weight}Constraint`]?: ConstraintLike } & {
-  activityRegularizer?: RegularizerLike
-}
+} & { [Option in `${Weight}Constraint`]?: ConstraintLike }
 
 /** A layer's rules by the names of its options. */
 export type Rules = Readonly<Record<string, Regularizer | Constraint | number>>
 
 /** The names of the options for these weights. */
-export const ruleNames = (...weights: readonly string[]): string[] => [
-  ...weights.flatMap((weight) => [`${weight}Regularizer`, `${weight}Constraint`]),
-  'activityRegularizer',
-]
+export const ruleNames = (...weights: readonly string[]): string[] =>
+  weights.flatMap((weight) => [`${weight}Regularizer`, `${weight}Constraint`])
 
 /** The rules among a layer's options, names made into configurations. */
 export function resolveRules(kind: string, options: object): Rules {

@@ -108,7 +108,6 @@ class TiedDense extends SimpleLayer {
     const sums = linearTransposed(ctx, x, this.tiedTo.table, this.#bias?.value ?? null, room)
     const y = activateSums(ctx, this.activation, sums, room)
     y.mask = x.mask
-    this.regularize(ctx, y)
     return y
   }
 }

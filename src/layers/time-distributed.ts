@@ -2,7 +2,6 @@ import { RefrainError, show } from '../errors.ts'
 import type { Context } from '../tensor/context.ts'
 import type { Mask } from '../tensor/mask.ts'
 import { gather } from '../tensor/ops.ts'
-import type { RegularizerLike } from '../tensor/regularizers.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { sizeOf } from '../util/check.ts'
 import {
@@ -24,8 +23,6 @@ export interface TimeDistributedOptions extends LayerOptions {
    * false.
    */
   distinct?: boolean
-  /** Of the output of all steps. */
-  activityRegularizer?: RegularizerLike
 }
 
 class TimeDistributed extends SimpleLayer {
@@ -100,13 +97,12 @@ class TimeDistributed extends SimpleLayer {
       y.logits = { ...inner.logits, tensor: inner.logits.tensor.view(y.shape) }
     }
     y.mask = x.mask
-    this.regularize(ctx, y)
     return y
   }
 
   /** The inner layer's output of `rows`, steps of x. */
   #run(ctx: Context, x: { shape: readonly number[]; mask: Mask | null }, rows: Tensor): Tensor {
-    return ctx.asRows(x, () => ctx.within(this.layer, () => this.layer.call(ctx, [rows])[0]))
+    return ctx.asRows(x, () => ctx.within(this.layer, () => this.layer.process(ctx, [rows])[0]))
   }
 
   #distinct(ctx: Context, rows: Tensor, { shape, mask }: Tensor): Tensor {
@@ -117,7 +113,6 @@ class TimeDistributed extends SimpleLayer {
     const y = gather(ctx, inner.view([count, sizeOf(each)]), index)
     const spread = y.view([shape[0], shape[1], ...each])
     spread.mask = mask
-    this.regularize(ctx, spread)
     return spread
   }
 }
@@ -172,8 +167,5 @@ export function timeDistributed(
       `timeDistributed: expected a layer such as dense({ units: 8 }), got ${show(layer)}`,
     )
   }
-  return new TimeDistributed(
-    inner,
-    layerOptions('timeDistributed', options, ['distinct', 'activityRegularizer']),
-  )
+  return new TimeDistributed(inner, layerOptions('timeDistributed', options, ['distinct']))
 }

@@ -3,7 +3,7 @@ import { Random } from '../tensor/random.ts'
 import type { DType, Tensor } from '../tensor/tensor.ts'
 import { checkInteger } from '../util/check.ts'
 import { checkRate } from './dropout.ts'
-import { type LayerOptions, layerOptions, type Shape, SimpleLayer } from './layer.ts'
+import { type LayerOptions, layerOptions, plainOptions, type Shape, SimpleLayer } from './layer.ts'
 
 /** Options of {@link tokenDropout}. */
 export interface TokenDropoutOptions extends LayerOptions {
@@ -69,5 +69,7 @@ class TokenDropout extends SimpleLayer {
  * Iyyer et al. 2015; for rare tokens alone Lample et al. 2016.
  */
 export function tokenDropout(options: TokenDropoutOptions): TokenDropout {
-  return new TokenDropout(layerOptions('tokenDropout', options, ['rate', 'unknown', 'from']))
+  return new TokenDropout(
+    layerOptions('tokenDropout', options, ['rate', 'unknown', 'from'], plainOptions),
+  )
 }

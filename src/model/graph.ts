@@ -76,7 +76,7 @@ export function runGraph(
     const given = sources.map((source) => values.get(source)!)
     const i = room && outputs.length === 1 ? graph.outputs.indexOf(outputs[0]) : -1
     if (room) ctx.offerRoom(i < 0 ? null : (shape) => room(i, shape))
-    const results = ctx.within(layer, () => layer.call(ctx, given))
+    const results = ctx.within(layer, () => layer.process(ctx, given))
     outputs.forEach((output, i) => {
       values.set(output, results[i])
     })
