@@ -2,7 +2,7 @@
  * `npm start`: trains a bidirectional LSTM to tell positive from negative on 3,000 real sentences,
  * beside two baselines, on sentences that none of them saw; then classifies what you type.
  *
- *     npm start                    one run, about 15 seconds of training on 2 cores
+ *     npm start                    one run, about 5 seconds of training on 2 cores
  *     npm start -- --seeds 5       five runs, each with its own split and weights; mean and spread
  */
 import { createInterface } from 'node:readline/promises'
@@ -14,6 +14,13 @@ import { loadSentences } from './sentences-data.ts'
 
 const file = 'sentences.refrain'
 const testShare = 0.2
+
+/**
+ * With so few sentences all of them are better spent on training than on deciding when to stop: chosen on
+ * 12 other splits, 83.7 % against the 81.6 % of the defaults.
+ */
+const settings = { validation: 0, epochs: 12, decay: 'cosine', tokenDropout: 0.2 } as const
+
 interface Scores {
   majority: number
   words: number
@@ -36,8 +43,7 @@ async function run(seed: number): Promise<Result> {
   const train = { texts: pick(texts, parts.train), labels: pick(labels, parts.train) }
   const test = { texts: pick(texts, parts.test), labels: pick(labels, parts.test) }
   console.log(
-    `${train.texts.length} sentences to train on (a tenth of them to decide when to stop), ` +
-      `${test.texts.length} held out, seed ${seed}`,
+    `${train.texts.length} sentences to train on, ${test.texts.length} held out, seed ${seed}`,
   )
   const classOf = (label: string) => (label === 'positive' ? 1 : 0)
   const known = train.labels.map(classOf)
@@ -47,7 +53,7 @@ async function run(seed: number): Promise<Result> {
 
   const started = performance.now()
   const callbacks = [progress({ unit: 'sentences' })]
-  const classifier = await classify.train(train, { seed, callbacks })
+  const classifier = await classify.train(train, { ...settings, seed, callbacks })
   const seconds = (performance.now() - started) / 1000
   const { accuracy } = await classifier.evaluate(test)
   const scores = {
