@@ -1,10 +1,12 @@
 /**
- * Tiny Shakespeare, characters: the first 90 % for training (their last ninth, 10 % of the file, for
- * validation), the last 10 % for the test, read as one stream that the states go along with.
+ * Tiny Shakespeare, characters: the last 10 % for the test, read as one stream that the states go along
+ * with. Settings and epochs are chosen on the 10 % before it; the model for the test learns from all 90 %,
+ * as those of published figures do. Without those 10 % it would not know the plays: of the test's 919
+ * speeches 550 are by people who first speak there, 3 by people from before.
  *
  *     node bench/learning/tinyshakespeare.mjs [--seed 0] [--epochs 20] [--test] [--settings '{"units":512}']
  *
- * Without --test the test part is not looked at.
+ * Without --test the test part is not looked at, and the last ninth of the rest is for validation.
  */
 import { existsSync, readFileSync } from 'node:fs'
 import { trainResumably } from './resuming.mjs'
@@ -20,31 +22,33 @@ const chosen = {
   batchSize: 32,
   bpttSteps: 128,
   epochs: 14,
-  validation: 1 / 9,
 }
 
 export default async function run(args = []) {
   const { settings, test } = settingsFrom(args, chosen, testOption)
+  settings.validation = test ? 0 : 1 / 9
   if (!existsSync(path)) return { name: 'tinyshakespeare', skipped: `there is no ${path}` }
   const { generate } = await import('../../dist/tasks/index.js')
   const text = readFileSync(path, 'utf8')
   const cut = Math.floor(text.length * 0.9)
   const show = showing(
-    ({ valPerplexity }) => `${Math.log(valPerplexity).toFixed(4)} nats a character`,
+    ({ perplexity, valPerplexity }) =>
+      `${Math.log(perplexity).toFixed(4)} nats a character` +
+      (test ? '' : `, validation ${Math.log(valPerplexity).toFixed(4)}`),
   )
   const { trained: writer, seconds } = await trainResumably(
     'tinyshakespeare',
     { ...settings, callbacks: [show] },
     (all) => generate.train({ texts: [text.slice(0, cut)] }, all),
   )
-  const nats = Math.log(Math.min(...writer.history.history.valPerplexity))
   const tested = test ? await writer.evaluate({ texts: [text.slice(cut)] }) : undefined
+  const nats = () => Math.log(Math.min(...writer.history.history.valPerplexity))
   const sample = await writer.write('ROMEO:\n', { length: 300 })
   return {
     name: 'tinyshakespeare',
     settings,
     seconds,
-    'validation, nats a character': nats,
+    'validation, nats a character': test ? undefined : nats(),
     'test, nats a character': tested?.loss,
     'to reach': 1.5,
     sample,
