@@ -15,13 +15,14 @@ import {
   Layer,
   type LayerOptions,
   layerOptions,
+  type SeedOptions,
   type Shape,
   type SymbolicTensor,
 } from './layer.ts'
 import { type Lstm, lstm } from './lstm.ts'
 
 /** Options of `attentionDecoder`. */
-export interface AttentionDecoderOptions extends LayerOptions {
+export interface AttentionDecoderOptions extends LayerOptions, SeedOptions {
   /** Width of the LSTM, U. */
   units: number
   /** Width of the attentional vector, W. Default: U. */
@@ -230,6 +231,12 @@ function maskOfStep(ctx: Context, mask: Mask | null, t: number): Mask | null {
  */
 export function attentionDecoder(options: AttentionDecoderOptions): AttentionDecoder {
   return new AttentionDecoder(
-    layerOptions('attentionDecoder', options, ['units', 'width', 'inputFeeding', 'dropout']),
+    layerOptions('attentionDecoder', options, [
+      'units',
+      'width',
+      'inputFeeding',
+      'dropout',
+      'seed',
+    ]),
   )
 }

@@ -19,12 +19,13 @@ import {
   featuresOf,
   Layer,
   type LayerOptions,
+  type SeedOptions,
   type Shape,
   type SymbolicTensor,
 } from './layer.ts'
 
 /** Options that every attention layer takes. */
-export interface AttentionLayerOptions extends LayerOptions {
+export interface AttentionLayerOptions extends LayerOptions, SeedOptions {
   /** Share of the weights that is dropped in training; default 0. */
   dropout?: number
   /** A query sees no key after its own place, for self-attention of a decoder. Default false. */
@@ -33,7 +34,7 @@ export interface AttentionLayerOptions extends LayerOptions {
   returnAttentionScores?: boolean
 }
 
-export const attentionOptionNames = ['dropout', 'useCausalMask', 'returnAttentionScores']
+export const attentionOptionNames = ['dropout', 'seed', 'useCausalMask', 'returnAttentionScores']
 
 /** What `apply` returns with `returnAttentionScores: true`. */
 export interface AttentionOutputs {

@@ -154,7 +154,9 @@ export class Bidirectional<
     // As Keras: masked steps of a bidirectional sequence are zeros.
     const zeroMasked = this.forward.returnSequences
     const run = (layer: RecurrentLayer, before: readonly Tensor[], reverse: boolean) => {
-      const { output, states } = layer.output(ctx, x, before, { reverse, zeroMasked })
+      const { output, states } = ctx.seeded(layer, () =>
+        layer.output(ctx, x, before, { reverse, zeroMasked }),
+      )
       layer.regularize(ctx, layer.returnState ? [output, ...states] : [output])
       return { output, states }
     }

@@ -65,7 +65,9 @@ class LayerCell extends Cell {
     const again = ctx.sameDraws()
     return (x, states) => {
       const sequence = x.view([rows, 1, x.shape[1]])
-      const result = again(() => this.layer.run(ctx, sequence, states, false))
+      const result = ctx.seeded(this.layer, () =>
+        again(() => this.layer.run(ctx, sequence, states, false)),
+      )
       return { ...result, output: result.last }
     }
   }

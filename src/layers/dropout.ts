@@ -3,9 +3,15 @@ import { broadcast } from '../tensor/arrange.ts'
 import type { Context } from '../tensor/context.ts'
 import { dropoutMask, dropout as dropoutOf, multiply } from '../tensor/ops.ts'
 import type { Tensor } from '../tensor/tensor.ts'
-import { type LayerOptions, layerOptions, type Shape, SimpleLayer } from './layer.ts'
+import {
+  type LayerOptions,
+  layerOptions,
+  type SeedOptions,
+  type Shape,
+  SimpleLayer,
+} from './layer.ts'
 
-export interface DropoutOptions extends LayerOptions {
+export interface DropoutOptions extends LayerOptions, SeedOptions {
   /** Share of the elements set to zero in training, from 0 to below 1. */
   rate: number
 }
@@ -83,5 +89,5 @@ export function checkRate(where: string, rate: unknown): number {
  * expectation stays; otherwise does nothing. Srivastava et al. 2014; Keras's `Dropout`.
  */
 export function dropout(options: NoiseDropoutOptions): Dropout {
-  return new Dropout(layerOptions('dropout', options, ['rate', 'noiseShape']))
+  return new Dropout(layerOptions('dropout', options, ['rate', 'noiseShape', 'seed']))
 }

@@ -10,7 +10,7 @@ import type { Initializer } from '../tensor/initializers.ts'
 import { Parameter } from '../tensor/parameter.ts'
 import { type Regularizer, type RegularizerLike, regularize } from '../tensor/regularizers.ts'
 import type { DType, Tensor } from '../tensor/tensor.ts'
-import { checkOptions } from '../util/check.ts'
+import { checkInteger, checkOptions } from '../util/check.ts'
 import { type Rules, resolveRules } from './rules.ts'
 
 /** A shape whose first dimension is the batch; null stands for any length. */
@@ -34,6 +34,15 @@ export interface LayerOptions {
    * layers whose outputs are whole numbers.
    */
   activityRegularizer?: RegularizerLike
+}
+
+/** The option of layers that draw random numbers. */
+export interface SeedOptions {
+  /**
+   * A whole number from which the layer's draws follow, with the number of the training step: two layers of
+   * one seed draw the same. Default: the draws follow from the model's or `fit`'s seed.
+   */
+  seed?: number
 }
 
 /** A value that a model will have when it runs: what `input` and `layer.apply` return. */
@@ -83,6 +92,8 @@ export abstract class Layer {
   /** False keeps the weights as they are, from the next `model.compile` on. */
   trainable: boolean
   readonly inputShape: Shape | null
+  /** What its draws follow from; null: the model's. */
+  readonly seed: number | null
   /** Regularizers and constraints by the names of their options. */
   readonly rules: Rules
   /** Keras's `stateful`: rows go on where those of the batch before ended. Recurrent layers only. */
@@ -97,6 +108,7 @@ export abstract class Layer {
     this.name = options.name ?? ''
     this.trainable = options.trainable ?? true
     this.inputShape = options.inputShape ?? null
+    this.seed = (options as SeedOptions).seed ?? null
     this.rules = resolveRules(options.name ?? 'layer', options)
   }
 
@@ -204,7 +216,10 @@ export abstract class Layer {
 
   /** Runs the layer as a part of a model: `call`, and what its outputs add to the loss. */
   process(ctx: Context, inputs: readonly Tensor[]): Tensor[] {
-    return this.regularize(ctx, this.call(ctx, inputs))
+    return this.regularize(
+      ctx,
+      ctx.seeded(this, () => this.call(ctx, inputs)),
+    )
   }
 
   /** Lets outputs add to the loss what `activityRegularizer` says. */
@@ -254,6 +269,7 @@ export abstract class Layer {
   get config(): LayerConfig {
     const options: Record<string, unknown> = { ...this.options(), ...this.rules }
     if (!this.trainable) options.trainable = false
+    if (this.seed !== null) options.seed = this.seed
     return { kind: this.kind, name: this.name, options }
   }
 
@@ -396,6 +412,8 @@ export function layerOptions<O extends LayerOptions>(
     )
   }
   checkOptions(kind, options, [...known, ...base])
+  const { seed } = options as SeedOptions
+  if (seed !== undefined) checkInteger(`${kind} 'seed'`, seed, 0)
   return { ...options, ...resolveRules(kind, options) }
 }
 

@@ -5,7 +5,14 @@ import { Random } from '../tensor/random.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { checkNumber } from '../util/check.ts'
 import { checkRate, type DropoutOptions } from './dropout.ts'
-import { checkRank, type LayerOptions, layerOptions, type Shape, SimpleLayer } from './layer.ts'
+import {
+  checkRank,
+  type LayerOptions,
+  layerOptions,
+  type SeedOptions,
+  type Shape,
+  SimpleLayer,
+} from './layer.ts'
 
 class SpatialDropout1d extends SimpleLayer {
   readonly kind = 'spatialDropout1d'
@@ -44,11 +51,11 @@ class SpatialDropout1d extends SimpleLayer {
  * others are divided by 1 - rate. Tompson et al. 2015; Keras's `SpatialDropout1D`.
  */
 export function spatialDropout1d(options: DropoutOptions): SpatialDropout1d {
-  return new SpatialDropout1d(layerOptions('spatialDropout1d', options, ['rate']))
+  return new SpatialDropout1d(layerOptions('spatialDropout1d', options, ['rate', 'seed']))
 }
 
 /** Options of `gaussianNoise`. */
-export interface GaussianNoiseOptions extends LayerOptions {
+export interface GaussianNoiseOptions extends LayerOptions, SeedOptions {
   /** Standard deviation of the noise, from 0 to 1. */
   stddev: number
 }
@@ -92,5 +99,5 @@ class GaussianNoise extends SimpleLayer {
  * nothing. Keras's `GaussianNoise`.
  */
 export function gaussianNoise(options: GaussianNoiseOptions): GaussianNoise {
-  return new GaussianNoise(layerOptions('gaussianNoise', options, ['stddev']))
+  return new GaussianNoise(layerOptions('gaussianNoise', options, ['stddev', 'seed']))
 }

@@ -13,6 +13,7 @@ import {
   featuresOf,
   Layer,
   type LayerOptions,
+  type SeedOptions,
   type Shape,
 } from './layer.ts'
 import { ruleNames, type WeightRules } from './rules.ts'
@@ -20,6 +21,7 @@ import { ruleNames, type WeightRules } from './rules.ts'
 /** Options of every recurrent layer. */
 export interface RecurrentOptions
   extends LayerOptions,
+    SeedOptions,
     WeightRules<'kernel' | 'recurrent' | 'bias'> {
   /** All outputs [B,T,U] instead of the last [B,U]; default false. */
   returnSequences?: boolean
@@ -65,6 +67,7 @@ export const sequenceOptionNames = [
 /** The names of `RecurrentOptions`, for `layerOptions`. */
 export const recurrentOptionNames = [
   ...sequenceOptionNames,
+  'seed',
   ...ruleNames('kernel', 'recurrent', 'bias'),
 ]
 
@@ -141,7 +144,7 @@ export abstract class RecurrentLayer<State extends boolean = boolean> extends La
   /** The options that this class reads, as they stand in files. */
   protected recurrentOptions() {
     const { returnSequences, returnState, goBackwards } = this
-    const { zeroOutputForMask, learnInitialState, stateful } = this
+    const { zeroOutputForMask, learnInitialState, stateful, seed } = this
     return {
       returnSequences,
       returnState,
@@ -149,6 +152,7 @@ export abstract class RecurrentLayer<State extends boolean = boolean> extends La
       ...(zeroOutputForMask && { zeroOutputForMask }),
       ...(learnInitialState && { learnInitialState }),
       ...(stateful && { stateful }),
+      ...(seed !== null && { seed }),
     }
   }
 

@@ -9,12 +9,13 @@ import {
   Layer,
   type LayerOptions,
   layerOptions,
+  type SeedOptions,
   type Shape,
   type SymbolicTensor,
 } from './layer.ts'
 
 /** Options of {@link scheduledSampling}. */
-export interface ScheduledSamplingOptions extends LayerOptions {
+export interface ScheduledSamplingOptions extends LayerOptions, SeedOptions {
   /** Share of the ids replaced in training, from 0 to below 1. */
   rate: number
 }
@@ -99,5 +100,5 @@ class ScheduledSampling extends Layer {
  *     const next = decode(ids)
  */
 export function scheduledSampling(options: ScheduledSamplingOptions): ScheduledSampling {
-  return new ScheduledSampling(layerOptions('scheduledSampling', options, ['rate']))
+  return new ScheduledSampling(layerOptions('scheduledSampling', options, ['rate', 'seed']))
 }

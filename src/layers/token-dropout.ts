@@ -3,10 +3,17 @@ import { Random } from '../tensor/random.ts'
 import type { DType, Tensor } from '../tensor/tensor.ts'
 import { checkInteger } from '../util/check.ts'
 import { checkRate } from './dropout.ts'
-import { type LayerOptions, layerOptions, plainOptions, type Shape, SimpleLayer } from './layer.ts'
+import {
+  type LayerOptions,
+  layerOptions,
+  plainOptions,
+  type SeedOptions,
+  type Shape,
+  SimpleLayer,
+} from './layer.ts'
 
 /** Options of {@link tokenDropout}. */
-export interface TokenDropoutOptions extends LayerOptions {
+export interface TokenDropoutOptions extends LayerOptions, SeedOptions {
   /** Share of the ids replaced in training, from 0 to below 1. */
   rate: number
   /** The id that stands for unknown tokens; default 1, as `Vocabulary` has it. */
@@ -70,6 +77,6 @@ class TokenDropout extends SimpleLayer {
  */
 export function tokenDropout(options: TokenDropoutOptions): TokenDropout {
   return new TokenDropout(
-    layerOptions('tokenDropout', options, ['rate', 'unknown', 'from'], plainOptions),
+    layerOptions('tokenDropout', options, ['rate', 'unknown', 'from', 'seed'], plainOptions),
   )
 }

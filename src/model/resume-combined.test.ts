@@ -5,17 +5,17 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { truth } from '../kernels/backends.case.ts'
 import { Random } from '../kernels/kernels.case.ts'
-import { dense, dropout, lstm } from '../layers/index.ts'
+import { dense, dropout, gaussianNoise, lstm } from '../layers/index.ts'
 import { maxNorm, unitNorm } from '../tensor/constraints.ts'
 import { l1l2, l2 } from '../tensor/regularizers.ts'
 import { lion, nadam } from '../train/adaptive.ts'
 import { ntAsgd } from '../train/asgd.ts'
 import { type Callback, checkpoint } from '../train/callbacks.ts'
 import type { Optimizer } from '../train/optimizer.ts'
-import { adam, rmsprop, sgd } from '../train/optimizers.ts'
+import { adam, adamW, rmsprop, sgd } from '../train/optimizers.ts'
 import { stochasticWeightAveraging } from '../train/rate-callbacks.ts'
 import { oneCycle } from '../train/schedules.ts'
-import './load.ts'
+import { loadModel } from './load.ts'
 import { sequential } from './sequential.ts'
 import type { FitOptions } from './training.ts'
 
@@ -65,6 +65,14 @@ const combinations: Record<string, Combination> = {
         gradientAccumulationSteps: 2,
       }),
   },
+  'weight decay of some weights': {
+    optimizer: () =>
+      adamW({
+        learningRate: 0.02,
+        weightDecay: 0.2,
+        excludeFromWeightDecay: ['bias', /dense.*kernel/],
+      }),
+  },
   'windows with an average': {
     optimizer: () => rmsprop({ learningRate: 0.01, momentum: 0.5, centered: true, useEma: true }),
     fit: { bpttSteps: 4, ...validated },
@@ -84,12 +92,14 @@ describe('going on gives the bits of a run that nothing interrupted', () => {
         returnSequences: true,
         stateful,
         dropout: 0.2,
+        seed: 4,
         kernelRegularizer: l2({ l2: 0.01 }),
         recurrentConstraint: maxNorm({ maxValue: 0.8 }),
         activityRegularizer: l1l2({ l1: 0.01, l2: 0.02 }),
         temporalActivityRegularizer: 0.1,
       }),
       dropout({ rate: 0.3 }),
+      gaussianNoise({ stddev: 0.1, seed: 4 }),
       dense({ units: 1, kernelConstraint: unitNorm() }),
     ]
     const model = sequential(layers, { backend: truth, seed })
@@ -116,9 +126,11 @@ describe('going on gives the bits of a run that nothing interrupted', () => {
       await model.fit(x, y, { ...options, resume, callbacks: watching })
       resume = path
     }
-    const model = modelWith(combination, 78)
-    const resumed = await model.fit(x, y, { ...options, resume, callbacks: callbacks() })
-    expect(resumed.history).toEqual(history)
-    expect(model.parameters.values.values).toEqual(whole.parameters.values.values)
+    // The last piece by the same program, and by one that has the file alone.
+    for (const model of [modelWith(combination, 78), await loadModel(path, { backend: truth })]) {
+      const resumed = await model.fit(x, y, { ...options, resume, callbacks: callbacks() })
+      expect(resumed.history).toEqual(history)
+      expect(model.parameters.values.values).toEqual(whole.parameters.values.values)
+    }
   })
 })

@@ -1,6 +1,7 @@
 import type { Backend, Kernels } from '../kernels/kernels.ts'
 import type { Arena } from './arena.ts'
 import type { Mask } from './mask.ts'
+import { hash32 } from './random.ts'
 import type { DType, Tensor } from './tensor.ts'
 
 /** The random numbers of one training step: a seed, and a counter that is the step's number. */
@@ -37,7 +38,7 @@ export class Context {
   readonly backend: Backend
   /** Dropout acts only in training. */
   readonly training: boolean
-  readonly random: StepRandom
+  random: StepRandom
   /** What layers have added to the loss so far; null where nobody asks. */
   penalty: number | null
   /** Recurrent layers go on from where the last batch ended, as if all of them were stateful. */
@@ -49,6 +50,8 @@ export class Context {
   #stream = 0
   /** Above those of `nextStream`. */
   #freshStream = 2 ** 30
+  /** Where the draws of those with a seed of their own stand. */
+  #seeded: Map<object, [stream: number, fresh: number]> | null = null
   #room: ((shape: readonly number[]) => Tensor | null) | null = null
 
   constructor(
@@ -149,6 +152,22 @@ export class Context {
   /** As `nextStream`, and another one even where `sameDraws` repeats work. */
   nextFreshStream(): number {
     return this.#freshStream++
+  }
+
+  /** Runs `work`, whose draws follow from the owner's seed, if it has one, and the step alone. */
+  seeded<T>(owner: { readonly seed: number | null }, work: () => T): T {
+    const { seed } = owner
+    if (seed === null) return work()
+    const before = [this.random, this.#stream, this.#freshStream] as const
+    this.#seeded ??= new Map()
+    ;[this.#stream, this.#freshStream] = this.#seeded.get(owner) ?? [0, 2 ** 30]
+    this.random = { ...this.random, seed: hash32(`layer ${seed}`) }
+    try {
+      return work()
+    } finally {
+      this.#seeded.set(owner, [this.#stream, this.#freshStream])
+      ;[this.random, this.#stream, this.#freshStream] = before
+    }
   }
 
   /** A function that does work with the same draws each time it is called. */

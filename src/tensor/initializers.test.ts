@@ -7,14 +7,21 @@ import { truth } from '../kernels/backends.case.ts'
 import type { Backend } from '../kernels/kernels.ts'
 import {
   constant,
+  glorotNormal,
+  glorotUniform,
+  heNormal,
+  heUniform,
   type Initializer,
   type InitializerName,
   initializerConfig,
+  lecunNormal,
+  lecunUniform,
   ones,
   orthogonal,
   randomNormal,
   randomUniform,
   resolveInitializer,
+  truncatedNormal,
   zeros,
 } from './initializers.ts'
 import { Random } from './random.ts'
@@ -56,6 +63,40 @@ describe(`${fixture.made_by.program} ${fixture.made_by.version}`, () => {
     if (limit === undefined) return
     expect(largest).toBeLessThanOrEqual(limit * (1 + 1e-6))
     expect(largest).toBeGreaterThan(0.99 * limit)
+  })
+})
+
+describe('a seed of its own', () => {
+  it.each([
+    randomUniform,
+    randomNormal,
+    truncatedNormal,
+    glorotUniform,
+    glorotNormal,
+    heUniform,
+    heNormal,
+    lecunUniform,
+    lecunNormal,
+    orthogonal,
+  ])('gives the same numbers whatever the model draws: %#', (make) => {
+    const shape = [5, 4]
+    const first = draw(make({ seed: 3 }), shape, truth, 1)
+    expect(draw(make({ seed: 3 }), shape, truth, 2)).toEqual(first)
+    expect(draw(make({ seed: 4 }), shape, truth, 1)).not.toEqual(first)
+    const config = initializerConfig(make({ seed: 3 }))
+    expect(config.seed).toBe(3)
+    expect(draw(resolveInitializer('a file', config), shape, truth, 5)).toEqual(first)
+    expect(initializerConfig(make())).not.toHaveProperty('seed')
+  })
+
+  it('keeps the other options, and is a whole number', () => {
+    const options = { minval: 2, maxval: 3, seed: 1 }
+    expect(draw(randomUniform(options), [50]).every((x) => x >= 2 && x <= 3)).toBe(true)
+    expectError(
+      () => randomNormal({ seed: 0.5 }),
+      'BAD_ARGUMENT',
+      "randomNormal 'seed': expected a whole number of at least 0, got 0.5",
+    )
   })
 })
 
@@ -215,7 +256,7 @@ describe('by name and configuration', () => {
     [
       { name: 'heNormal', scale: 2 },
       'UNKNOWN_OPTION',
-      "heNormal: unknown option 'scale'; it takes none",
+      "heNormal: unknown option 'scale'; it takes seed alone",
     ],
     [
       { name: 'constant', value: 'one' },

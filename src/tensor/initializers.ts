@@ -1,8 +1,8 @@
 /** How weights begin: Keras 3's initializers, by the same names in camelCase. */
 import { RefrainError, show } from '../errors.ts'
 import type { Backend, Floats } from '../kernels/kernels.ts'
-import { checkNumber, checkOptions, sizeOf, suggest } from '../util/check.ts'
-import type { Random } from './random.ts'
+import { checkInteger, checkNumber, checkOptions, sizeOf, suggest } from '../util/check.ts'
+import { Random } from './random.ts'
 import { allocateTensor, type Tensor } from './tensor.ts'
 
 /** A named initializer with its options, as it stands in a model's configuration. */
@@ -38,6 +38,24 @@ function make(name: InitializerName, options: object, fill: Fill): Initializer {
   return { name, ...options, fill }
 }
 
+/** What initializers that draw take beside their own options. */
+interface Seeded {
+  /** A whole number from which all draws follow: weights of one shape are the same. Default: the model's seed. */
+  readonly seed?: number
+}
+
+/** An initializer's function that takes a seed, too. */
+const seeded =
+  <Options extends object>(maker: (options: Options) => Initializer) =>
+  ({ seed, ...options }: Options & Seeded = {} as Options): Initializer => {
+    const initializer = maker(options as Options)
+    if (seed === undefined) return initializer
+    checkInteger(`${initializer.name} 'seed'`, seed, 0)
+    const fill: Fill = (out, shape, _random, backend) =>
+      initializer.fill(out, shape, new Random(seed, 'initializer'), backend)
+    return { ...initializer, seed, fill }
+  }
+
 /** `options` completed by `defaults`, which name all that there are; finite numbers. */
 function numbers<D extends Record<string, number>>(
   name: InitializerName,
@@ -46,7 +64,7 @@ function numbers<D extends Record<string, number>>(
 ): D {
   const [first] = Object.keys(options)
   if (first !== undefined && Object.keys(defaults).length === 0) {
-    throw new RefrainError('UNKNOWN_OPTION', `${name}: unknown option '${first}'`, 'it takes none')
+    throw new RefrainError('UNKNOWN_OPTION', `${name}: unknown option '${first}'`, plain(name))
   }
   checkOptions(name, options, Object.keys(defaults))
   return Object.fromEntries(
@@ -58,6 +76,9 @@ function numbers<D extends Record<string, number>>(
 }
 
 type NoOptions = Record<string, never>
+
+const plain = (name: InitializerName) =>
+  name === 'zeros' || name === 'ones' ? 'it takes none' : 'it takes seed alone'
 
 /** Zeros. */
 export function zeros(options: NoOptions = {}): Initializer {
@@ -78,28 +99,28 @@ export function constant(options: { value?: number } = {}): Initializer {
 }
 
 /** Uniform between `minval` (-0.05) and `maxval` (0.05). */
-export function randomUniform(options: { minval?: number; maxval?: number } = {}): Initializer {
+export const randomUniform = seeded((options: { minval?: number; maxval?: number }) => {
   const { minval, maxval } = numbers('randomUniform', options, { minval: -0.05, maxval: 0.05 })
   return make('randomUniform', { minval, maxval }, (out, _, random) => {
     for (let i = 0; i < out.length; i++) out[i] = minval + (maxval - minval) * random.uniform()
   })
-}
+})
 
 /** Normal with `mean` 0 and `stddev` 0.05. */
-export function randomNormal(options: { mean?: number; stddev?: number } = {}): Initializer {
+export const randomNormal = seeded((options: { mean?: number; stddev?: number }) => {
   const { mean, stddev } = numbers('randomNormal', options, { mean: 0, stddev: 0.05 })
   return make('randomNormal', { mean, stddev }, (out, _, random) => {
     for (let i = 0; i < out.length; i++) out[i] = mean + stddev * random.normal()
   })
-}
+})
 
 /** Normal, drawn again beyond two standard deviations. */
-export function truncatedNormal(options: { mean?: number; stddev?: number } = {}): Initializer {
+export const truncatedNormal = seeded((options: { mean?: number; stddev?: number }) => {
   const { mean, stddev } = numbers('truncatedNormal', options, { mean: 0, stddev: 0.05 })
   return make('truncatedNormal', { mean, stddev }, (out, _, random) => {
     fillTruncated(out, mean, stddev, random)
   })
-}
+})
 
 function fillTruncated(out: Floats, mean: number, stddev: number, random: Random) {
   for (let i = 0; i < out.length; i++) {
@@ -119,7 +140,7 @@ function fans(shape: readonly number[]): [number, number] {
 
 /** Variance scaling: `scale` over the fan; normals are truncated, as in Keras. */
 function scaled(name: InitializerName, scale: number, average: boolean, normal: boolean) {
-  return (options: NoOptions = {}): Initializer => {
+  return seeded((options: object) => {
     numbers(name, options, {})
     return make(name, {}, (out, shape, random) => {
       const [fanIn, fanOut] = fans(shape)
@@ -132,7 +153,7 @@ function scaled(name: InitializerName, scale: number, average: boolean, normal: 
         for (let i = 0; i < out.length; i++) out[i] = limit * (2 * random.uniform() - 1)
       }
     })
-  }
+  })
 }
 
 /** Uniform within ±√(6 / (fanIn + fanOut)) (Glorot & Bengio 2010). */
@@ -152,7 +173,7 @@ export const lecunNormal = scaled('lecunNormal', 1, false, true)
  * A matrix with orthonormal rows or columns, whichever are fewer, times `gain` (Saxe et al. 2013).
  * A shape of more than two dimensions is taken as [product of all but the last, last].
  */
-export function orthogonal(options: { gain?: number } = {}): Initializer {
+export const orthogonal = seeded((options: { gain?: number }) => {
   const { gain } = numbers('orthogonal', options, { gain: 1 })
   return make('orthogonal', gain === 1 ? {} : { gain }, (out, shape, random, backend) => {
     if (shape.length < 2) {
@@ -173,7 +194,7 @@ export function orthogonal(options: { gain?: number } = {}): Initializer {
       }
     }
   })
-}
+})
 
 /**
  * `short` orthonormal rows of `long` elements: the Q of a matrix of normals whose R has a positive
