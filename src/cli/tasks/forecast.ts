@@ -241,6 +241,12 @@ function addTrainOptions(command: Command): void {
         .choices(forecast.losses)
         .default(defaults.loss),
     )
+    .option(
+      '--spread-weight <x>',
+      'how much more series of wide scales count, from 0 to 1',
+      numberFrom(0, 1),
+      defaults.spreadWeight,
+    )
     .option('--no-calendar', 'do not read the time of the day, week and year')
     .option('--no-linear', 'leave out the linear map from window to forecast')
     .option('--windows <n>', 'most windows to train on', wholeNumber(1), defaults.windows)

@@ -208,6 +208,28 @@ test('a logarithmic scale: forecasts stay above 0, and files know of it', async 
   )
 })
 
+test('spreadWeight: series of a wide scale count more', async () => {
+  // What one map from window to forecast cannot do for both: go on as it was, and go back to zero.
+  let level = 0
+  const draw = (next: () => number) => Array.from({ length: 400 }, next)
+  const wide = { id: 'wide', values: draw(() => (level += 100 * noise.normal())) }
+  const narrow = { id: 'narrow', values: draw(() => noise.normal()) }
+  const options = { ...small, horizon: 2, window: 8, season: 1, units: 1 }
+  const errors = async (loss: 'meanSquaredError' | 'meanAbsoluteError', spreadWeight: number) => {
+    const forecaster = await forecast.train([wide, narrow], { ...options, loss, spreadWeight })
+    const score = async (one: typeof wide) => (await forecaster.evaluate(one)).model.rmse
+    return [await score(wide), await score(narrow)]
+  }
+  for (const loss of ['meanSquaredError', 'meanAbsoluteError'] as const) {
+    const [alike, weighed] = [await errors(loss, 0), await errors(loss, 1)]
+    expect(weighed[0]).toBeLessThan(0.95 * alike[0])
+    expect(weighed[1]).toBeGreaterThan(1.05 * alike[1])
+  }
+  await expect(forecast.train(wide, { ...options, spreadWeight: 2 })).rejects.toThrow(
+    "forecast.train 'spreadWeight': expected a finite number from 0 to 1, got 2",
+  )
+})
+
 test('quantiles hold their share of the values and do not cross', async () => {
   const values = Array.from({ length: 700 }, (_, t) => 10 * Math.sin(t / 3) + 4 * noise.normal())
   const forecaster = await forecast.train(

@@ -22,6 +22,7 @@ import {
   fitScale,
   type Normalization,
   normalizations,
+  type Scale,
   type Scaling,
   scalings,
 } from './scale.ts'
@@ -79,6 +80,12 @@ export interface ForecastOptions extends RunOptions {
   linear?: boolean
   /** Of point forecasts; with quantiles it is their pinball loss. Default 'meanSquaredError'. */
   loss?: 'meanSquaredError' | 'meanAbsoluteError' | 'huber'
+  /**
+   * How much more those of several series count whose scale is wider: from 0 (default), where all count the
+   * same, as they do for MASE, to 1, where errors count as if there were one scale for all: with the scale
+   * 'log' by their share of the value, as they do for sMAPE.
+   */
+  spreadWeight?: number
   /** Most windows that are trained on; of more, so many are drawn at random. Default 20,000. */
   windows?: number
   /** Most epochs; training stops earlier when validation no longer improves. Default 100. */
@@ -118,6 +125,7 @@ export const defaults = {
   calendar: true,
   linear: true,
   loss: 'meanSquaredError' as (typeof losses)[number],
+  spreadWeight: 0,
   windows: 20_000,
   epochs: 100,
   patience: 8,
@@ -207,16 +215,22 @@ export async function train(
   }
   // Before training, so that a checkpoint can predict, too; the settings, to resume with the same.
   model.encoders = { task, ...encode(parts), settings: given }
+  const weights = weightsOf(scales, settings)
+  const mean = training.reduce((sum, { series }) => sum + weights[series], 0) / training.length
   const dataOf = (origins: readonly Origin[]) => {
     const { x, levels } = cut(layout, scaled, origins)
-    return [x.length > 1 ? x : x[0], targetsOf(layout, scaled, origins, levels)] as const
+    const sampleWeight = origins.map(({ series }) => weights[series] / mean)
+    const y = targetsOf(layout, scaled, origins, levels)
+    return { x: x.length > 1 ? x : x[0], y, sampleWeight }
   }
   const { patience } = settings
   const watching = [
     earlyStopping({ monitor: 'valLoss', patience, restoreBestWeights: true }),
     reduceLrOnPlateau({ factor: 0.3, patience: Math.ceil(patience / 3), minDelta: 0 }),
   ]
-  const history = await model.fit(...dataOf(training), {
+  const { x, y, sampleWeight } = dataOf(training)
+  const history = await model.fit(x, y, {
+    sampleWeight,
     epochs: settings.epochs,
     batchSize: settings.batchSize,
     seed,
@@ -230,6 +244,16 @@ export async function train(
   return forecaster
 }
 
+/** What each series counts, by its scale; of several columns the geometric mean. */
+function weightsOf(scales: readonly (readonly Scale[])[], settings: Settings): number[] {
+  const { spreadWeight, quantiles, loss } = settings
+  const squared = quantiles.length === 0 && loss === 'meanSquaredError'
+  const power = squared ? 2 * spreadWeight : spreadWeight
+  return scales.map((own) =>
+    own.reduce((product, { factor }) => product * factor ** (power / own.length), 1),
+  )
+}
+
 function checkSettings(settings: Settings): Settings {
   const whole = (name: keyof Settings, least = 1) => {
     if (settings[name] !== null) checkInteger(`${where} '${name}'`, settings[name], least)
@@ -238,6 +262,7 @@ function checkSettings(settings: Settings): Settings {
     whole(name)
   }
   checkNumber(`${where} 'validation'`, settings.validation, 0, 0.9)
+  checkNumber(`${where} 'spreadWeight'`, settings.spreadWeight, 0, 1)
   const choices = {
     network: networks,
     scale: scalings,
