@@ -168,6 +168,7 @@ export {
   truncatedNormal,
   zeros,
 } from './tensor/initializers.ts'
+export { orthogonalRegularizer } from './tensor/orthogonal-regularizer.ts'
 export { l1, l1l2, l2, type Regularizer, type RegularizerLike } from './tensor/regularizers.ts'
 export { type NestedArray, type Tensor, tensor } from './tensor/tensor.ts'
 export { adadelta, adagrad, adamax, lion, nadam } from './train/adaptive.ts'

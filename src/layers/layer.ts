@@ -229,9 +229,7 @@ export abstract class Layer {
     for (const y of outputs) {
       // Keras: for each row of the batch.
       const share = 1 / Math.max(1, ctx.unfolded?.rows ?? y.shape[0])
-      const { l1, l2 } = regularizer
-      const each = { ...regularizer, l1: l1 * share, l2: l2 * share }
-      ctx.penalize(y, (dy) => regularize(ctx.kernels, each, y, dy))
+      ctx.penalize(y, (dy) => regularize(ctx, regularizer, y, dy, share))
     }
     return outputs
   }

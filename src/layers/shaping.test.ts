@@ -15,6 +15,7 @@ import type { Backend } from '../kernels/kernels.ts'
 import type { Context } from '../tensor/context.ts'
 import { ParameterSet } from '../tensor/parameter.ts'
 import { Random as Draws } from '../tensor/random.ts'
+import { l1 } from '../tensor/regularizers.ts'
 import { batchNormalization } from './batch-normalization.ts'
 import { dense } from './dense.ts'
 import { dropout } from './dropout.ts'
@@ -375,7 +376,8 @@ it('gamma and beta have regularizers and constraints', () => {
   for (const layer of [layerNormalization(options), batchNormalization(options)]) {
     layer.build([[null, 3]])
     const [gamma, beta] = layer.parameters
-    expect([gamma.regularizer?.l1, beta.regularizer, gamma.constraint]).toEqual([0.01, null, null])
+    expect(gamma.regularizer).toEqual(l1())
+    expect([beta.regularizer, gamma.constraint]).toEqual([null, null])
     expect(beta.constraint).not.toBeNull()
   }
 })

@@ -3,6 +3,8 @@ import { platform } from '#platform'
 import { RefrainError, show } from '../errors.ts'
 import type { Layer, LayerConfig } from '../layers/layer.ts'
 import { type CustomObjects, layerFromConfig } from '../layers/registry.ts'
+import { orthogonalTerm } from '../tensor/orthogonal-regularizer.ts'
+import { addOrthogonal } from '../tensor/regularizers.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { ctcLoss } from '../train/ctc-loss.ts'
 import { addLosses } from '../train/losses.ts'
@@ -23,6 +25,7 @@ import { readCheckpoint } from './resume.ts'
 import type { TrainingRecord } from './training.ts'
 
 addCheckpointReader(readCheckpoint)
+addOrthogonal(orthogonalTerm)
 
 /** Options of `loadModel`. */
 export interface LoadOptions extends Pick<ModelOptions, 'backend'> {

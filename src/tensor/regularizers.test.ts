@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { eachBackend, truth } from '../kernels/backends.case.ts'
-import { expectClose } from '../kernels/kernels.case.ts'
+import { expectClose, Random } from '../kernels/kernels.case.ts'
+import type { Backend } from '../kernels/kernels.ts'
+import { Arena } from './arena.ts'
 import {
   maxNorm,
   minMaxNorm,
@@ -9,8 +11,12 @@ import {
   resolveConstraint,
   unitNorm,
 } from './constraints.ts'
+import { Context } from './context.ts'
+import { orthogonalRegularizer } from './orthogonal-regularizer.ts'
 import { l1, l1l2, l2, regularize, resolveRegularizer } from './regularizers.ts'
 import { allocateTensor } from './tensor.ts'
+
+const context = (backend: Backend) => new Context(backend, new Arena(backend.heap))
 
 describe('regularizers', () => {
   const numbers = [0.5, -2, 0, 3, -0.25]
@@ -25,13 +31,13 @@ describe('regularizers', () => {
       return tensor
     }
     const gradient = make([1, 1, 1, 1, 1])
-    expect(regularize(truth.kernels, regularizer, make(numbers), gradient)).toBeCloseTo(
+    expect(regularize(context(truth), regularizer, make(numbers), gradient)).toBeCloseTo(
       expected,
       12,
     )
     numbers.forEach((value, i) => {
       const at = (offset: number) =>
-        regularize(truth.kernels, regularizer, make(numbers.with(i, value + offset)), null)
+        regularize(context(truth), regularizer, make(numbers.with(i, value + offset)), null)
       expect(gradient.values[i] - 1).toBeCloseTo((at(1e-5) - at(-1e-5)) / 2e-5, 8)
     })
   })
@@ -41,10 +47,52 @@ describe('regularizers', () => {
       const tensor = allocateTensor(backend.heap, [numbers.length])
       tensor.values.set(numbers)
       const gradient = allocateTensor(backend.heap, [numbers.length])
-      const term = regularize(backend.kernels, l1l2({ l1: 0.1, l2: 0.1 }), tensor, gradient)
+      const term = regularize(context(backend), l1l2({ l1: 0.1, l2: 0.1 }), tensor, gradient)
       expect(term).toBeCloseTo(1.90625, 6)
       expectClose(gradient.values, [0.2, -0.5, 0, 0.7, -0.15], { relative: 1e-6 })
     })
+  })
+
+  it.each(['rows', 'columns'] as const)('orthogonal %s: value and gradient', (mode) => {
+    const regularizer = orthogonalRegularizer({ factor: 0.3, mode })
+    const matrix = Float64Array.from(new Random(4).uniform(12, -1, 1))
+    const make = (values: ArrayLike<number>) => {
+      const tensor = allocateTensor(truth.heap, [3, 4])
+      tensor.values.set(values)
+      return tensor
+    }
+    const gradient = make(new Array(12).fill(1))
+    const at = (values: ArrayLike<number>, out: typeof gradient | null = null) =>
+      regularize(context(truth), regularizer, make(values), out, 2)
+    // The mean of |cosine| over pairs.
+    const vectors = Array.from({ length: mode === 'rows' ? 3 : 4 }, (_, i) =>
+      mode === 'rows' ? matrix.slice(4 * i, 4 * i + 4) : matrix.filter((_, k) => k % 4 === i),
+    )
+    const dot = (a: Float64Array, b: Float64Array) => a.reduce((sum, x, i) => sum + x * b[i], 0)
+    const pairs = vectors.flatMap((a, i) =>
+      vectors.slice(i + 1).map((b) => Math.abs(dot(a, b)) / Math.sqrt(dot(a, a) * dot(b, b))),
+    )
+    const mean = pairs.reduce((a, b) => a + b) / pairs.length
+    expect(at(matrix, gradient)).toBeCloseTo(2 * 0.3 * mean, 10)
+    matrix.forEach((value, i) => {
+      const difference = at(matrix.with(i, value + 1e-5)) - at(matrix.with(i, value - 1e-5))
+      expect(gradient.values[i] - 1).toBeCloseTo(difference / 2e-5, 8)
+    })
+  })
+
+  it('orthogonal: of orthogonal rows 0; errors', () => {
+    const of = (shape: number[], values: number[]) => {
+      const tensor = allocateTensor(truth.heap, shape)
+      tensor.values.set(values)
+      return regularize(context(truth), orthogonalRegularizer(), tensor, null)
+    }
+    expect(of([2, 2], [3, 0, 0, 2])).toBe(0)
+    expect(of([1, 2], [3, 1])).toBe(0)
+    expect(() => of([2], [1, 2])).toThrow('expected shape [null, null], got [2]')
+    expect(resolveRegularizer('x', 'orthogonalRegularizer')).toEqual(orthogonalRegularizer())
+    expect(() => orthogonalRegularizer({ mode: 'row' as never })).toThrow(
+      "orthogonalRegularizer 'mode': unknown 'row'; did you mean 'rows'?",
+    )
   })
 
   it('names stand for 0.01', () => {

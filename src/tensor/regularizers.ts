@@ -1,20 +1,41 @@
 /** What keeps weights and outputs small by adding to the loss: Keras 3's regularizers. */
 import { RefrainError, show } from '../errors.ts'
-import type { Kernels } from '../kernels/kernels.ts'
 import { checkNumber, checkOptions, suggest } from '../util/check.ts'
+import type { Context } from './context.ts'
 import type { Tensor } from './tensor.ts'
 
-/** Adds l1·Σ|x| + l2·Σx² to the loss. Plain data, as it stands in files. */
-export interface Regularizer {
+/** Adds l1·Σ|x| + l2·Σx² to the loss. */
+interface Sums {
   readonly name: 'l1l2'
   readonly l1: number
   readonly l2: number
 }
 
-/** A regularizer, or the name of one with 0.01 for its factors. */
-export type RegularizerLike = Regularizer | 'l1' | 'l2' | 'l1l2'
+/** Adds to the loss how far rows or columns of a matrix are from being orthogonal. */
+export interface Orthogonal {
+  readonly name: 'orthogonalRegularizer'
+  readonly factor: number
+  readonly mode: 'rows' | 'columns'
+}
 
-function make(where: string, given: object, defaults: { l1?: number; l2?: number }): Regularizer {
+/** What is added to the loss: plain data, as it stands in files. */
+export type Regularizer = Sums | Orthogonal
+
+/** A regularizer, or the name of one with 0.01 for its factors. */
+export type RegularizerLike = Regularizer | 'l1' | 'l2' | 'l1l2' | 'orthogonalRegularizer'
+
+/** The term that `x` adds to the loss, times `share`; its gradient is added to `gradient` if there is one. */
+type Term<R> = (ctx: Context, of: R, x: Tensor, gradient: Tensor | null, share: number) => number
+
+/** Present once `orthogonal-regularizer.ts` is: a page has it by its function. */
+let orthogonal: { make(given: object): Orthogonal; term: Term<Orthogonal> } | null = null
+
+/** Makes the regularizer of matrices known. */
+export function addOrthogonal(given: typeof orthogonal): void {
+  orthogonal = given
+}
+
+function make(where: string, given: object, defaults: { l1?: number; l2?: number }): Sums {
   checkOptions(where, given, Object.keys(defaults))
   const { l1 = 0, l2 = 0 } = { ...defaults, ...given }
   checkNumber(`${where} 'l1'`, l1, 0)
@@ -37,23 +58,30 @@ export function resolveRegularizer(where: string, wanted: RegularizerLike): Regu
   if (wanted === 'l1') return l1()
   if (wanted === 'l2') return l2()
   if (wanted === 'l1l2') return l1l2({ l1: 0.01, l2: 0.01 })
-  const { name, ...options } = Object(wanted) as Regularizer
-  if (name === 'l1l2') return l1l2(options)
+  const { name = wanted, ...options } = Object(wanted) as Regularizer
+  if (name === 'l1l2') return l1l2(options as object)
+  if (name === 'orthogonalRegularizer' && orthogonal) {
+    return orthogonal.make(typeof wanted === 'string' ? {} : options)
+  }
   throw new RefrainError(
     'UNKNOWN_OPTION',
     `${where}: unknown regularizer ${show(wanted)}`,
-    suggest(String(wanted), ['l1', 'l2', 'l1l2']),
+    suggest(String(name), ['l1', 'l2', 'l1l2', 'orthogonalRegularizer']),
   )
 }
 
-/** The term that `x` adds to the loss; its gradient is added to `gradient` where there is one. */
+/** The term that `x` adds to the loss, times `share`; its gradient is added to `gradient` if there is one. */
 export function regularize(
-  kernels: Kernels,
-  { l1, l2 }: Regularizer,
+  ctx: Context,
+  regularizer: Regularizer,
   x: Tensor,
   gradient: Tensor | null,
+  share = 1,
 ): number {
+  if (regularizer.name !== 'l1l2') return orthogonal!.term(ctx, regularizer, x, gradient, share)
+  const { kernels } = ctx
   const { values, size } = x
+  const [l1, l2] = [regularizer.l1 * share, regularizer.l2 * share]
   let term = 0
   if (l2 > 0) {
     term += l2 * kernels.sumSquares(values, size)

@@ -9,7 +9,7 @@ export function weightPenalty(ctx: Context, { trainable }: ParameterSet): number
     const { regularizer } = parameter
     if (!regularizer) continue
     const { value } = parameter
-    sum += regularize(ctx.kernels, regularizer, value, ctx.recording ? ctx.gradientOf(value) : null)
+    sum += regularize(ctx, regularizer, value, ctx.recording ? ctx.gradientOf(value) : null)
   }
   return sum
 }
