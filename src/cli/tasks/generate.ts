@@ -209,7 +209,7 @@ function addTrainOptions(command: Command): void {
     .option('--layers <n>', 'LSTMs above each other (default: 2; of rolls 1)', wholeNumber(1))
     .option(
       '--dropout <share>',
-      'share of the numbers dropped in training (default: 0.2; of rolls 0.3)',
+      'share of the numbers dropped in training (default: 0.2; of rolls 0.5)',
       numberFrom(0, 0.99),
     )
     .option(

@@ -92,7 +92,7 @@ describe('three labels', () => {
     const again = (await classify.load(path)) as classify.Classifier<'text'>
     expect(await again.predict(data.texts)).toEqual(await classifier.predict(data.texts))
     expect(again.labels.labels).toEqual(['animal', 'colour', 'place'])
-    expect(again.encoder.maxLength).toBe(400)
+    expect(again.encoder.maxLength).toBe(1000)
   })
 
   test('the same seed gives the same predictions, another one others', async () => {

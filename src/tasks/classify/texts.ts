@@ -30,7 +30,7 @@ export interface ClassifyOptions extends CommonOptions {
    * words that it never saw. Default 0.1.
    */
   tokenDropout?: number
-  /** Words or pieces of a text that are read, from its start. Default 400. */
+  /** Words or pieces of a text that are read, from its start. Default 1,000. */
   maxLength?: number
 }
 
@@ -43,7 +43,7 @@ export const defaults = {
   minCount: 1,
   tokenDropout: 0.1,
   pooling: 'mean+max' as Pooling,
-  maxLength: 400,
+  maxLength: 1000,
 }
 
 /** A text without words is one unknown word. */

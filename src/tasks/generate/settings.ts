@@ -35,7 +35,7 @@ export interface GenerateOptions extends RunOptions {
   units?: number
   /** LSTMs above each other. Default 2; of piano rolls 1. */
   layers?: number
-  /** Dropout after each LSTM, and of word vectors. Default 0.2; of piano rolls 0.3. */
+  /** Dropout after each LSTM, and of word vectors. Default 0.2; of piano rolls 0.5. */
   dropout?: number
   /** Steps through which gradients go back; the states go on from window to window. Default 128. */
   bpttSteps?: number
@@ -71,7 +71,7 @@ export const languageSize = {
 }
 
 /** What models of piano rolls have: what JSB's and Nottingham's validation parts chose. */
-export const rollSize = { units: 256, layers: 1, dropout: 0.3, batchSize: 16, learningRate: 8e-3 }
+export const rollSize = { units: 256, layers: 1, dropout: 0.5, batchSize: 16, learningRate: 8e-3 }
 
 /** The settings with what the kind has where they leave it open. */
 export function sized<T extends typeof sharedDefaults>(
