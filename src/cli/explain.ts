@@ -7,14 +7,14 @@ import { explain, loadModel } from '../model/index.ts'
 import { type Io, Printer } from './io.ts'
 import { findModel, openModel } from './model.ts'
 import { addCommon, modelHelp, threadsOption, useThreads, wholeNumber } from './options.ts'
+import type { ExplainOptions } from './task.ts'
 import { tasks } from './tasks/index.ts'
 
-interface Options {
+interface Options extends ExplainOptions {
   batchSize: number
   steps: number
   backend?: string
   threads?: number
-  label?: string
   json?: boolean
 }
 
@@ -27,7 +27,20 @@ export function addExplain(program: Command, io: Io): void {
     )
     .argument('<model>', modelHelp)
     .argument('[inputs...]', "what to explain the answer to, by the model's task")
-    .option('--label <label>', 'of classifiers: the label to explain (default: the likeliest)')
+    .option(
+      '--label <label>',
+      'of classifiers and taggers: the label or tag to explain (default: the likeliest)',
+    )
+    .option(
+      '--word <word>',
+      'of taggers: the word whose tag to explain, as written (default: each)',
+    )
+    .option('--column <name>', 'of forecasters: the column to explain (default: the first)')
+    .option(
+      '--ahead <n>',
+      'of forecasters: the step of the forecast to explain, from 1 (default: each)',
+      wholeNumber(1),
+    )
     .option('--batch-size <n>', 'rows of a batch', wholeNumber(1), 32)
     .option(
       '--steps <steps>',
@@ -62,7 +75,7 @@ ${explainable.flatMap(({ explain }) => explain!.examples.map((line) => `  $ ${li
       if (inputs.length > 0) {
         useThreads(options.threads)
         const printer = new Printer(io, options)
-        for (const { text, json } of await explainInputs(path, inputs, options.label)) {
+        for (const { text, json } of await explainInputs(path, inputs, options)) {
           printer.print(text, json)
         }
         return
@@ -77,20 +90,28 @@ ${explainable.flatMap(({ explain }) => explain!.examples.map((line) => `  $ ${li
 
 const explainable = tasks.filter(({ explain }) => explain)
 
-async function explainInputs(path: string, inputs: string[], label: string | undefined) {
+/** The options that say what is explained. */
+const choices = ['label', 'word', 'column', 'ahead'] as const
+
+async function explainInputs(path: string, inputs: string[], options: ExplainOptions) {
   const { name, task, trained, file } = await openModel(path)
-  if (label !== undefined && task.explain && !task.explain.labels) {
+  if (!task.explain) {
     throw new RefrainError(
       'BAD_ARGUMENT',
-      `--label: a model for ${task.name} has no labels to explain`,
+      `${name}: a model for ${task.name}, whose answers are not explained`,
+      `Those of ${explainable.map((task) => task.name).join(', ')} are; without inputs its speed is`,
     )
   }
-  if (task.explain) return task.explain.run({ trained, training: file.training, inputs, label })
-  throw new RefrainError(
-    'BAD_ARGUMENT',
-    `${name}: a model for ${task.name}, whose answers are not explained`,
-    `Those of ${explainable.map((task) => task.name).join(', ')} are; without inputs its speed is`,
-  )
+  const { takes = [], run } = task.explain
+  const other = choices.find((one) => options[one] !== undefined && !takes.includes(one))
+  if (other) {
+    throw new RefrainError(
+      'BAD_ARGUMENT',
+      `--${other}: a model for ${task.name} has no ${other} to explain`,
+      takes.length > 0 ? `It has ${takes.map((one) => `--${one}`).join(' and ')}` : 'Leave it out',
+    )
+  }
+  return run({ trained, training: file.training, inputs, options })
 }
 
 /** The backend in use, or the one that is asked for. */

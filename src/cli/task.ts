@@ -152,14 +152,26 @@ export interface ExplainVerb<T extends Trained> {
   /** What the arguments are, in a line: 'texts: what each word adds to the label'. */
   readonly inputs: string
   readonly examples: readonly string[]
-  /** Whether --label names what is explained instead of the likeliest answer. */
-  readonly labels?: boolean
+  /** Which of the options that say what is explained it obeys. */
+  readonly takes?: readonly (keyof ExplainOptions)[]
   run(from: {
     trained: T
     training: TrainingRecord
     inputs: string[]
-    label: string | undefined
+    options: ExplainOptions
   }): Promise<Fact[]>
+}
+
+/** What of an answer is explained. */
+export interface ExplainOptions {
+  /** A label, or a word's tag, instead of the likeliest. */
+  readonly label?: string
+  /** The word whose tag it is. */
+  readonly word?: string
+  /** The column that is forecast. */
+  readonly column?: string
+  /** The step of the forecast, from 1. */
+  readonly ahead?: number
 }
 
 /** The types of the options that each verb's `options` adds, and of its data. */

@@ -57,22 +57,19 @@ export function makeGraph(
 
 /**
  * Runs the graph; one tensor for each of its inputs, one for each of its outputs. `room(i, shape)` may
- * give memory for output i, which its layer may use or not. Calls whose outputs are all `known` are left
- * out.
+ * give memory for output i, which its layer may use or not.
  */
 export function runGraph(
   graph: Graph,
   ctx: Context,
   inputs: readonly Tensor[],
   room: ((i: number, shape: readonly number[]) => Tensor | null) | null = null,
-  known: ReadonlyMap<SymbolicTensor, Tensor> | null = null,
 ): Tensor[] {
-  const values = new Map<SymbolicTensor, Tensor>(known)
+  const values = new Map<SymbolicTensor, Tensor>()
   graph.inputs.forEach((input, i) => {
     values.set(input, inputs[i])
   })
   for (const { layer, inputs: sources, outputs } of graph.calls) {
-    if (outputs.every((output) => values.has(output))) continue
     const given = sources.map((source) => values.get(source)!)
     const i = room && outputs.length === 1 ? graph.outputs.indexOf(outputs[0]) : -1
     if (room) ctx.offerRoom(i < 0 ? null : (shape) => room(i, shape))

@@ -149,8 +149,8 @@ function taskOf(own: Kind): Task<Any, { data: Labelled; item: Item; trainOptions
     explain: {
       inputs: `${own.inputs[0]}: what each ${kind === 'series' ? 'measurement' : 'stretch of time'} adds to it`,
       examples: [own.examples.predict.replace('predict', 'explain')],
-      labels: true,
-      async run({ trained, training, inputs, label }) {
+      takes: ['label'],
+      async run({ trained, training, inputs, options: { label } }) {
         const features = (training?.features ?? []) as string[]
         const facts: Fact[] = []
         for (const path of inputs) {

@@ -168,8 +168,8 @@ ${textLinesHelp}`,
       'refrain explain reviews.refrain "not as dull as its title"',
       'refrain explain reviews.refrain --label bad "not as dull as its title"',
     ],
-    labels: true,
-    async run({ trained, inputs, label }) {
+    takes: ['label'],
+    async run({ trained, inputs, options: { label } }) {
       const facts: Fact[] = []
       for (const text of inputs) {
         const why = await trained.explain(text, label)

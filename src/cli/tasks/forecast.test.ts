@@ -68,12 +68,26 @@ test('predict continues tables; what is known in advance goes on', async () => {
 
 test('numbers as arguments', async () => {
   const plain = at('plain.refrain')
-  const numbers = at('numbers.csv')
-  writeFileSync(numbers, `x\n${Array.from({ length: 60 }, (_, t) => t % 4).join('\n')}\n`)
+  const series = at('numbers.csv')
+  writeFileSync(series, `x\n${Array.from({ length: 60 }, (_, t) => t % 4).join('\n')}\n`)
   const size = ['--units', '2', '--epochs', '1', '--window', '4', '--horizon', '3', '--quiet']
-  await prints(['train', 'forecast', numbers, ...size, '--out', plain])
+  await prints(['train', 'forecast', series, ...size, '--out', plain])
   const lines = (await prints(['predict', plain, '1', '2', '3', '0,1'])).trim().split('\n')
   expect(lines.map((line) => line.split('\t')[0])).toEqual(['1', '2', '3'])
+  const why = (await prints(['explain', plain, '1', '2', '3', '0,1', '--ahead', '2'])).trim()
+  const [title, ...rows] = why.split('\n')
+  expect(title).toBe('x, step 2:')
+  const numbers = rows.map((row) => Number(/[-+\d.e]+$/.exec(row)![0]))
+  const forecast = numbers.pop()!
+  expect(numbers.reduce((a, b) => a + b)).toBeCloseTo(forecast, 2)
+  expect(String(forecast)).toBe(String(Number(Number(lines[1].split('\t')[1]).toPrecision(4))))
+  const all = jsonLines(await prints(['explain', plain, '1', '2', '3', '0', '1', '--json']))
+  expect(all.map(({ ahead }) => ahead)).toEqual([1, 2, 3])
+  expect(await failure(['explain', plain, series, '--label', 'x'])).toBe(
+    '--label: a model for forecast has no label to explain. It has --column and --ahead',
+  )
+  const [ofTable] = jsonLines(await prints(['explain', plain, series, '--ahead', '1', '--json']))
+  expect(ofTable).toMatchObject({ column: 'x', ahead: 1, known: {} })
   expect(await failure(['predict', plain, '1', 'x', '3', '4'])).toBe(
     'predict: expected numbers, got "x". A file goes behind --file',
   )

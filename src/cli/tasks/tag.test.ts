@@ -66,6 +66,27 @@ describe('tag', () => {
     expect(json.entities.f1).toBeGreaterThan(0.8)
   })
 
+  test("explain: what made a word's tag; without a word of those in spans", async () => {
+    const out = await prints(['explain', model, 'in New York lives Bob', '--word', 'Bob'])
+    const [title, from, ...rows] = out.trimEnd().split('\n')
+    expect(title).toMatch(/^Bob\/B-PER, probability [01]\.\d{4}; in nats, log p\/\(1-p\):$/)
+    const numbers = [from, ...rows].map((row) => Number(/[+-][\d.]+$/.exec(row)![0]))
+    const sum = numbers.pop()!
+    expect(numbers.reduce((a, b) => a + b)).toBeCloseTo(sum, 2)
+    const json = jsonLines(await prints(['explain', model, 'in New York lives Bob', '--json']))
+    expect(json.map(({ word, tag }) => `${word}/${tag}`)).toEqual([
+      'New/B-LOC',
+      'York/I-LOC',
+      'Bob/B-PER',
+    ])
+    expect(await failure(['explain', model, 'Bob', '--word', 'Rob'])).toBe(
+      "explain: the sentence has no word 'Rob'; did you mean 'Bob'?",
+    )
+    expect(await failure(['explain', model, 'Bob', '--column', 'x'])).toBe(
+      '--column: a model for tag has no column to explain. It has --label and --word',
+    )
+  })
+
   test('inspect', async () => {
     const out = await prints(['inspect', model])
     expect(out).toContain('Finds 2 kinds of spans: LOC, PER\n')

@@ -14,6 +14,7 @@ import { count, list, percent, plural, table } from '../io.ts'
 import { numberFrom, wholeNumber } from '../options.ts'
 import type { Fact, InputSource, Task, TrainingRecord } from '../task.ts'
 import { readTextItems } from '../texts.ts'
+import { formatContributions } from '../why.ts'
 
 const { defaults } = tag
 
@@ -155,6 +156,38 @@ words, or tokens, tags and scores. Standard input: a sentence a line.`,
       }))
     },
   },
+
+  explain: {
+    inputs: "texts: what each word adds to the score of a word's tag, log p/(1-p)",
+    examples: [
+      'refrain explain pos "The old man the boats." --word man',
+      'refrain explain names.refrain "Ada Lovelace met Charles Babbage in London" --word London',
+    ],
+    takes: ['label', 'word'],
+    async run({ trained, inputs, options: { label, word } }) {
+      const facts: Fact[] = []
+      for (const text of inputs) {
+        for (const at of await wordsToExplain(trained, text, word)) {
+          const why = await trained.explain(text, { word: at, tag: label })
+          const rows = why.tokens.map(({ token, contribution }) => [token, contribution] as const)
+          const shown = formatContributions(
+            { ...why, label: `${why.word}/${why.tag}` },
+            '(unknown words)',
+            rows,
+          )
+          facts.push({ text: shown, json: { text, ...why } })
+        }
+      }
+      return facts
+    },
+  },
+}
+
+/** The words to explain: the one that was asked for, else those in spans or, where tags mark none, all. */
+async function wordsToExplain(tagger: tag.Tagger, text: string, word: string | undefined) {
+  if (word !== undefined) return [word]
+  const [{ tags }] = await tagger.predict([text])
+  return tags.flatMap((one, at) => (tagger.spans && one === 'O' ? [] : [at]))
 }
 
 /** The type of a span's tag; another tag as it is. */

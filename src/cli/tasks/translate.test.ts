@@ -50,7 +50,7 @@ test('explains where each piece looked', async () => {
   expect(row).toMatchObject({ text: '2 1', translation: 'two one' })
   expect(row.attention.weights).toHaveLength(row.attention.target.length)
   expect(await failure(['explain', model, '2 1', '--label', 'x'])).toBe(
-    '--label: a model for translate has no labels to explain',
+    '--label: a model for translate has no label to explain. Leave it out',
   )
 })
 

@@ -6,8 +6,8 @@ import { type LoadedFile, loadFile } from '../../model/load.ts'
 import type { Model } from '../../model/model.ts'
 import type { History } from '../../train/plan.ts'
 import { checkNumber, suggest } from '../../util/check.ts'
+import { attribute, logOdds, pathOfSteps, type Score } from '../attributions.ts'
 import { encodersOfTask, type FileOptions } from '../training.ts'
-import { attributeNumbers, attributeSteps } from './attributions.ts'
 import { cool, likeliest, type Probabilities } from './calibration.ts'
 import type { Encoder } from './encoder.ts'
 import { type Examples, type InputKind, inputs, itemsOf } from './inputs.ts'
@@ -147,25 +147,42 @@ export class Classifier<Kind extends InputKind = InputKind> {
         suggest(String(name), this.labels.labels),
       )
     }
-    const { temperature, several, model } = this
-    const of = { label: this.labels.labels.indexOf(name), temperature, several }
+    const { model } = this
+    const { graph } = model
+    const [output] = graph!.outputs
+    const scoreOf = this.#scoreOf(this.labels.labels.indexOf(name))
     const explained = { label: name, probability: prediction.probabilities[name] }
     const encoder = this.encoder as EncoderOf<InputKind>
     if (encoder.kind !== 'text') {
       const [row] = (encoder as Encoder<unknown>).encode([item]) as Row[]
-      const { contributions: data, ...scores } = await attributeNumbers(model, row, of)
-      return { ...explained, ...scores, contributions: { shape: row.shape, data } }
+      const { shape, data: to } = row
+      const path = {
+        at: graph!.inputs[0],
+        shape,
+        to,
+        from: new Float32Array(to.length),
+        together: 1,
+      }
+      const { contributions, ...scores } = await attribute(model, output, () => [path], scoreOf)
+      const [data] = contributions
+      return { ...explained, ...scores, contributions: { shape, data } }
     }
     const text = item as string
     const [ids] = encoder.encode([text])
-    const vectors = model.graph!.calls.find(({ layer }) => layer.kind === 'embedding')!.outputs[0]
-    const unknown = new Int32Array(ids.length).fill(Vocabulary.unknown)
-    const { contributions, ...scores } = await attributeSteps(model, vectors, ids, unknown, of)
+    const vectors = graph!.calls.find(({ layer }) => layer.kind === 'embedding')!.outputs[0]
+    const both = new Int32Array(2 * ids.length).fill(Vocabulary.unknown)
+    both.set(ids)
+    const { contributions, ...scores } = await attribute(
+      model,
+      output,
+      (arena) => [pathOfSteps(model, vectors, arena, [{ shape: [2, ids.length], data: both }])],
+      scoreOf,
+    )
     const words = encoder.tokens(text)
     return {
       ...explained,
       ...scores,
-      tokens: Array.from(contributions, (contribution, i) => ({
+      tokens: Array.from(contributions[0], (contribution, i) => ({
         token: words[i] ?? '',
         contribution,
       })),
@@ -177,6 +194,23 @@ export class Classifier<Kind extends InputKind = InputKind> {
     const { temperature, thresholds } = this
     const encoders = encodersOf(this.encoder, this.#targets, temperature, thresholds)
     await this.model.save(path, { ...options, encoders })
+  }
+
+  /** log p / (1 - p) of a label. */
+  #scoreOf(label: number): Score {
+    const { temperature, several } = this
+    return (output) => {
+      const { tensor } = output.logits!
+      const [count, size] = output.shape
+      const rows = Array.from({ length: count }, (_, row) => {
+        const z = tensor.values.subarray(row * size, (row + 1) * size).map((v) => v / temperature)
+        const { value, slopes } = several
+          ? { value: z[label], slopes: z.map((_, k) => Number(k === label)) }
+          : logOdds(z, new Set([label]))
+        return { value, slopes: Float64Array.from(slopes, (slope) => slope / temperature) }
+      })
+      return { tensor, rows }
+    }
   }
 
   #check(where: string, items: readonly Item<Kind>[]): void {

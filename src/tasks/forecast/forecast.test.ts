@@ -59,6 +59,70 @@ test('one series: better than both baselines on steps that training never saw', 
   expect(far).toBeLessThan(8)
 })
 
+describe('explanations', () => {
+  const sumOf = ({ past, known }: forecast.ForecastExplanation) =>
+    [...Object.values(past), ...Object.values(known)].flat().reduce((a, b) => a + b, 0)
+
+  test('add up to the forecast less that of a window that stays at its level', async () => {
+    const values = wave(120)
+    for (const options of [{}, { quantiles: [0.1, 0.9] }, { scale: 'log' } as const]) {
+      const forecaster = await forecast.train(
+        { values },
+        { ...small, epochs: 3, horizon: 2, window: 8, season: 8, ...options },
+      )
+      const [why] = await forecaster.explain({ values }, { ahead: 2 })
+      const [next] = await forecaster.predict({ values })
+      const [flat] = await forecaster.predict({ values: new Array(8).fill(values[119]) })
+      expect(why).toMatchObject({ id: '1', column: 'value', ahead: 2, time: null, known: {} })
+      expect(why.forecast).toBeCloseTo(next.values.value[1], 3)
+      expect(why.baseline).toBeCloseTo(flat.values.value[1], 3)
+      expect(why.past.value).toHaveLength(8)
+      expect(sumOf(why)).toBeCloseTo(why.forecast - why.baseline, 8)
+      expect(Math.abs(why.forecast - why.baseline)).toBeGreaterThan(0.01)
+    }
+  })
+
+  test('of a linear forecast are its weights times the values, less the last', async () => {
+    const values = [3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 8, 9, 7]
+    const forecaster = await forecast.train(
+      { values },
+      { ...small, epochs: 1, horizon: 1, window: 3, season: 1, validation: 0 },
+    )
+    const { parameters } = forecaster.model.parameters
+    for (const { value } of parameters) value.values.fill(0)
+    parameters.find(({ shape }) => shape.join() === '3,1')!.value.values.set([0.5, -2, 9])
+    const [{ past, baseline, forecast: sum }] = await forecaster.explain({ values })
+    expect(baseline).toBeCloseTo(7, 4)
+    expect(past.value[0]).toBeCloseTo(0.5 * (8 - 7), 4)
+    expect(past.value[1]).toBeCloseTo(-2 * (9 - 7), 4)
+    expect(past.value[2]).toBe(0)
+    expect(sum).toBeCloseTo(7 + 0.5 - 4, 4)
+  })
+
+  test('what a promotion adds, and of which column and step; errors', async () => {
+    const random = new Random(1, 'explain')
+    const promotion = Array.from({ length: 122 }, () => Number(random.uniform() < 0.3))
+    promotion[121] = 1
+    const sales = Array.from({ length: 120 }, (_, t) => 10 + 10 * promotion[t])
+    const times = sales.map((_, t) => new Date(Date.UTC(2024, 0, 1 + t)))
+    const input = { values: { sales, cost: sales.map((x) => -x) }, known: { promotion }, times }
+    const options = { ...small, epochs: 25, horizon: 2, window: 7, season: 7, seed: 1 }
+    const forecaster = await forecast.train(input, options)
+    const [why] = await forecaster.explain(input, { column: 'sales', ahead: 2 })
+    expect(Object.keys(why.past)).toEqual(['sales', 'cost', 'promotion', 'time of the week'])
+    expect(why.time).toBe('2024-05-01T00:00:00Z')
+    expect(sumOf(why)).toBeCloseTo(why.forecast - why.baseline, 8)
+    expect(why.known.promotion).toHaveLength(2)
+    expect(why.known.promotion[1]).toBeGreaterThan(2)
+    await expect(forecaster.explain(input, { column: 'sale' })).rejects.toThrow(
+      "forecast.explain: unknown column 'sale'; did you mean 'sales'?",
+    )
+    await expect(forecaster.explain(input, { ahead: 3 })).rejects.toThrow(
+      "forecast.explain 'ahead': the horizon is 2, got 3",
+    )
+  })
+})
+
 test('it says so when repeating the past is better', async () => {
   const values = Array.from({ length: 120 }, (_, t) => [5, 7, 3, 9][t % 4])
   const forecaster = await forecast.train(

@@ -4,8 +4,9 @@ import { describeStep, type TimeAxis, writeTime } from '../../data/time.ts'
 import { RefrainError, show } from '../../errors.ts'
 import type { Model } from '../../model/model.ts'
 import type { History } from '../../train/plan.ts'
-import { checkInteger, checkOptions } from '../../util/check.ts'
+import { checkInteger, checkOptions, suggest } from '../../util/check.ts'
 import type { FileOptions } from '../training.ts'
+import { explainForecast, type ForecastExplanation } from './explain.ts'
 import { checkLog, fitScale, type Scale, type Scaling, shiftAt, unscaleValue } from './scale.ts'
 import { ErrorSums, type Scores, seasonalError, seasonalNaive } from './scores.ts'
 import {
@@ -112,20 +113,7 @@ export class Forecaster {
   async predict(input: SeriesInput | readonly SeriesInput[]): Promise<Forecast[]> {
     const list = checkSeries('forecast.predict', input)
     const { horizon, columns } = this.layout
-    const named = columns.known
-    const scaled = list.map((series) => {
-      const where = this.#check('forecast.predict', series)
-      const ahead = named.length > 0 ? series.known[named[0]].length - series.length : horizon
-      if (ahead < horizon) {
-        throw new RefrainError(
-          'BAD_DATA',
-          `${where}: ${show([...named])} are known for ${ahead} steps after the last value, but the ` +
-            `horizon is ${horizon}`,
-          'Add rows with them and without values',
-        )
-      }
-      return this.#scale(series, series.length + horizon)
-    })
+    const scaled = list.map((series) => this.#withFuture('forecast.predict', series))
     const origins = list.map(({ length }, series) => ({ series, at: length }))
     const numbers = await this.#forecast(scaled, origins)
     return list.map((series, s) => {
@@ -144,6 +132,48 @@ export class Forecaster {
         quantiles: Object.fromEntries(this.quantiles.map((name, q) => [String(name), of(q)])),
       }
     })
+  }
+
+  /**
+   * What each past value, each other column and what is known in advance adds to the forecast of a step,
+   * by integrated gradients, in the units of the values: the contributions' sum is the forecast less
+   * what the model says of a window that stays at its level. An explanation for each series.
+   *
+   * Options: `column`, default the first; `ahead`, the step of the forecast from 1, default 1. Throws as
+   * `predict` does, and `UNKNOWN_OPTION` for an unknown column.
+   */
+  async explain(
+    input: SeriesInput | readonly SeriesInput[],
+    options: { column?: string; ahead?: number } = {},
+  ): Promise<ForecastExplanation[]> {
+    checkOptions('forecast.explain', options, ['column', 'ahead'])
+    const { model, layout } = this
+    const { values } = layout.columns
+    const { column = values[0] } = options
+    if (!values.includes(column)) {
+      throw new RefrainError(
+        'UNKNOWN_OPTION',
+        `forecast.explain: unknown column ${show(column)}`,
+        suggest(String(column), values),
+      )
+    }
+    const ahead = checkInteger("forecast.explain 'ahead'", options.ahead ?? 1)
+    if (ahead > layout.horizon) {
+      throw new RefrainError(
+        'BAD_ARGUMENT',
+        `forecast.explain 'ahead': the horizon is ${layout.horizon}, got ${ahead}`,
+      )
+    }
+    const of = { column: values.indexOf(column), ahead, quantile: this.#point }
+    const found: ForecastExplanation[] = []
+    for (const series of checkSeries('forecast.explain', input)) {
+      const { id, axis, length } = series
+      const scaled = this.#withFuture('forecast.explain', series)
+      const time = axis && writeTime(axis, length + ahead - 1)
+      const why = await explainForecast(model, layout, scaled, length, of)
+      found.push({ id, column, ahead, time, ...why })
+    }
+    return found
   }
 
   /**
@@ -283,6 +313,23 @@ export class Forecaster {
       `${name}: it has ${series.length} values, and the window is ${layout.window}`,
       'Give more of its past',
     )
+  }
+
+  /** A series to be continued, scaled; fails unless what is known in advance goes on to the horizon. */
+  #withFuture(verb: string, series: Series): ScaledSeries {
+    const where = this.#check(verb, series)
+    const { horizon, columns } = this.layout
+    const named = columns.known
+    const ahead = named.length > 0 ? series.known[named[0]].length - series.length : horizon
+    if (ahead < horizon) {
+      throw new RefrainError(
+        'BAD_DATA',
+        `${where}: ${show([...named])} are known for ${ahead} steps after the last value, but the ` +
+          `horizon is ${horizon}`,
+        'Add rows with them and without values',
+      )
+    }
+    return this.#scale(series, series.length + horizon)
   }
 
   #scale(series: Series, rows: number): ScaledSeries {

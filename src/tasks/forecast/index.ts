@@ -39,6 +39,7 @@ import {
 
 export type { Series, SeriesColumns, SeriesInput } from '../../data/series.ts'
 export type { Cycle } from './calendar.ts'
+export type { ForecastExplanation } from './explain.ts'
 export * from './forecaster.ts'
 export type { Normalization, Scale, Scaling } from './scale.ts'
 export type { Scores } from './scores.ts'

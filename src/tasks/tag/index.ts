@@ -18,6 +18,7 @@ import { WordEncoder } from './words.ts'
 export { bestEpoch } from '../training.ts'
 export * from './baselines.ts'
 export type { TaggedSentences } from './data.ts'
+export type { TagExplanation } from './explain.ts'
 export * from './format.ts'
 export { type Evaluation, type Tagged, Tagger, type TagScore, type TagSpan } from './tagger.ts'
 

@@ -3,8 +3,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { readTagged } from '../../data/tagged.ts'
+import type { Crf } from '../../layers/crf.ts'
 import { dense } from '../../layers/dense.ts'
+import { model as functional } from '../../model/functional.ts'
 import { sequential } from '../../model/index.ts'
+import type { Tensor } from '../../tensor/tensor.ts'
 import { checkpoint } from '../../train/callbacks.ts'
 import { decodeSafetensors, encodeSafetensors } from '../../util/safetensors.ts'
 import * as tag from './index.ts'
@@ -140,6 +143,48 @@ describe('spans', () => {
     expect(result.tags[0]).toMatchObject({ tag: 'O', words: 6, precision: 6 / 7, recall: 1 })
   })
 
+  test('explains the tag of a word: the sum is the score less that of unknown words', async () => {
+    const text = 'in New York we saw Bob again'
+    const why = await tagger.explain(text, { word: 'Bob' })
+    expect(why).toMatchObject({ word: 'Bob', at: 5, tag: 'B-PER' })
+    // The CRF's own marginals: of Bob alone as a name, and of one that goes on.
+    const oddsOf = async (tokens: readonly string[]) => {
+      const { words, characters } = tagger.encoder.encode([tokens])
+      const [tags] = tagger.model.graph!.outputs
+      const { backend } = tagger.model
+      const { inputs } = tagger.model.graph!
+      const outputs = tags.node!.inputs[0]
+      const emissions = await functional({ inputs, outputs, backend }).predict([words, characters])
+      const crf = tagger.model.layers.at(-1) as Crf
+      const p = crf.marginals(emissions as Tensor).values.slice(-2 * tagger.labels.size)
+      const [first, alone] = tagger.labels.encode(['B-PER', 'S-PER'])
+      const named = p[first] + p[alone]
+      return Math.log(named / (1 - named))
+    }
+    expect(why.score).toBeCloseTo(await oddsOf(text.split(' ')), 3)
+    expect(why.probability).toBeCloseTo(1 / (1 + Math.exp(-why.score)), 12)
+    expect(why.baseline).toBeCloseTo(await oddsOf(new Array(7).fill('\u{1f40b}')), 3)
+    expect(why.tokens.map(({ token }) => token)).toEqual(text.split(' '))
+    const sizes = why.tokens.map(({ contribution }) => contribution)
+    expect(sizes.reduce((a, b) => a + b)).toBeCloseTo(why.score - why.baseline, 9)
+    expect(sizes.indexOf(Math.max(...sizes))).toBe(5)
+
+    const place = await tagger.explain(text.split(' '), { word: 5, tag: 'B-LOC' })
+    expect(place.score).toBeLessThan(0)
+    const sum = place.tokens.reduce((total, { contribution }) => total + contribution, 0)
+    expect(sum).toBeCloseTo(place.score - place.baseline, 9)
+    await expect(tagger.explain(text, { word: 'Rob' })).rejects.toThrow(
+      "explain: the sentence has no word 'Rob'; did you mean 'Bob'?",
+    )
+    await expect(tagger.explain(text, { word: 7 })).rejects.toThrow(
+      "explain 'word': expected a word, or the number of one from 0 to 6, got 7",
+    )
+    await expect(tagger.explain(text, { word: 0, tag: 'PER' })).rejects.toThrow(
+      "explain: unknown tag 'PER'; did you mean 'B-PER'?",
+    )
+    await expect(tagger.explain('', { word: 0 })).rejects.toThrow('got one without words')
+  })
+
   test('a file gives the same predictions', async () => {
     const path = join(folder, 'names.refrain')
     await tagger.save(path, { training: { note: 'by a test' } })
@@ -224,6 +269,11 @@ describe('parts of speech, of the Brown corpus', () => {
     expect(found.spans).toEqual([])
     expect(tag.formatTerminal(found).split(' ')[0]).toBe(`The/${found.tags[0]}`)
     expect(JSON.parse(tag.formatJson(found, false)).tags).toEqual(found.tags)
+    const why = await tagger.explain(found.tokens, { word: 1 })
+    expect([why.word, why.tag]).toEqual(['jury', found.tags[1]])
+    expect(why.probability).toBeCloseTo(found.scores[1], 5)
+    const total = why.tokens.reduce((sum, { contribution }) => sum + contribution, 0)
+    expect(total).toBeCloseTo(why.score - why.baseline, 9)
   })
 
   test('interrupted and resumed, the weights are those of the uninterrupted run', async () => {

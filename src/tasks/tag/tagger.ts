@@ -8,9 +8,11 @@ import type { Model } from '../../model/model.ts'
 import type { Tensor } from '../../tensor/tensor.ts'
 import { type EntityReport, entityScores } from '../../train/metrics-entities.ts'
 import type { History } from '../../train/plan.ts'
+import { checkOptions, suggest } from '../../util/check.ts'
 import { parseTag, spansOf, type TagScheme } from '../../util/tags.ts'
 import type { FileOptions } from '../training.ts'
 import { checkSentences, checkTokens, convertTags, type TaggedSentences } from './data.ts'
+import { explainTag, findWord, type TagExplanation } from './explain.ts'
 import type { WordEncoder } from './words.ts'
 
 /** The name of the task in files. */
@@ -177,6 +179,36 @@ export class Tagger {
       confusion: scores.map((a) => scores.map((b) => pairs.get(`${a.tag}\0${b.tag}`) ?? 0)),
       unknownTags: [...counts.keys()].filter((tag) => !known.has(tag)).sort(),
     }
+  }
+
+  /**
+   * What each word of a sentence adds to the score of one word's tag, by integrated gradients: the
+   * contributions' sum is the score less that in a sentence of unknown words. A word is given by its
+   * number, from 0, or as it is written: then the first. The tag is the one that `predict` gives, or
+   * `tag`; where tags mark spans, in the scheme BIO.
+   *
+   * Throws `BAD_ARGUMENT` for a word that is not there, and `UNKNOWN_OPTION` for an unknown tag.
+   */
+  async explain(
+    sentence: string | readonly string[],
+    options: { word: number | string; tag?: string },
+  ): Promise<TagExplanation> {
+    checkOptions('explain', options, ['word', 'tag'])
+    const { tokens } = wordsOf(sentence, 'explain')
+    const at = findWord(tokens, options.word)
+    const [{ tags }] = await this.#tag([tokens], false)
+    const tag = options.tag ?? tags[at]
+    const { labels } = this.labels
+    const chosen = new Set(labels.flatMap((label, k) => (this.#plain(label) === tag ? [k] : [])))
+    if (chosen.size === 0) {
+      const known = [...new Set(labels.map((label) => this.#plain(label)))]
+      throw new RefrainError(
+        'UNKNOWN_OPTION',
+        `explain: unknown tag ${show(tag)}`,
+        suggest(tag, known),
+      )
+    }
+    return { word: tokens[at], at, tag, ...(await explainTag(this, tokens, at, chosen)) }
   }
 
   /** Writes the tagger to a `.refrain` file. */
