@@ -185,7 +185,7 @@ describe('frames', () => {
     )
     writeFileSync(join(clip, '1.png'), 'GIF89a')
     expect(await failure(() => readFrames(clip))).toMatch(
-      /1\.png: not a PNG file, or a damaged one \(/,
+      /1\.png: not a PNG file, or a damaged one \(.*\)\. Save it as PNG again, or take it out/,
     )
   })
 })

@@ -67,10 +67,8 @@ export async function readFrames(folder: string): Promise<FlatData> {
       throw new RefrainError(
         'BAD_FILE',
         `${path}: not a PNG file, or a damaged one (${reason})`,
-        '',
-        {
-          cause,
-        },
+        'Save it as PNG again, or take it out of the folder',
+        { cause },
       )
     }
     const { width, height, palette, depth } = image

@@ -81,7 +81,7 @@ describe('CoNLL columns', () => {
     expect(data.tags[1]).toEqual(['B-X', 'O', 'B-X', 'B-Y'])
     expect(await failure('i.conll', text, { illegal: 'refuse' })).toBe(
       "i.conll, sentence 2 (line 4): word 3: 'I-X' after 'O' breaks the scheme BIO. Correct the " +
-        "tag, or let illegal: 'repair' read it as conlleval does",
+        "tag, or let illegal: 'repair' (--illegal repair) read it as conlleval does",
     )
     const open = { scheme: 'BIOES', illegal: 'refuse' } as const
     expect(await failure('i.conll', 'a O\nb B-X\n', open)).toContain(

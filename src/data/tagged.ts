@@ -176,7 +176,7 @@ function checkTags(
       throw badSentence(
         place,
         `word ${i + 1}: ${what} breaks the scheme ${scheme}`,
-        "Correct the tag, or let illegal: 'repair' read it as conlleval does",
+        "Correct the tag, or let illegal: 'repair' (--illegal repair) read it as conlleval does",
       )
     }
     before = tag

@@ -38,6 +38,7 @@ export async function write(
   const { out, prime, unknown, length, stop, count: wanted, json: asJson } = options
   const { temperature, topK, topP, repetitionPenalty, seed } = options
   const sampling = { temperature, topK, topP, repetitionPenalty, seed }
+  checkKind(trained, inputs, options)
   if (out !== undefined) await checkWritable(out)
   const abc = training?.format === 'abc'
   const kind = out === undefined ? '' : ending(out)
@@ -95,6 +96,30 @@ export async function write(
   io.stdout.write(prompt + (first.value ?? ''))
   for await (const piece of pieces) io.stdout.write(piece)
   io.stdout.write('\n')
+}
+
+/** Fails on what a model of this kind would pass over in silence. */
+function checkKind(
+  { kind }: generate.Generator,
+  inputs: readonly string[],
+  { prime, stop, unknown, count }: WriteOptions,
+): void {
+  if (kind === 'text') {
+    if (prime === undefined) return
+    throw new RefrainError(
+      'BAD_ARGUMENT',
+      `--prime: this model writes text, which does not go on from a MIDI file, got ${prime}`,
+      'Give it a text to begin with instead',
+    )
+  }
+  const of = { 'a prompt': inputs.length > 0, '--stop': stop, '--count': count > 1 }
+  const extra = Object.entries({ ...of, '--unknown': unknown !== 'error' }).find(([, on]) => on)
+  if (!extra) return
+  throw new RefrainError(
+    'BAD_ARGUMENT',
+    `generate: this model writes music, and ${extra[0]} is for text`,
+    'A phrase to go on from comes from a MIDI file: --prime phrase.mid',
+  )
 }
 
 /** "The Kesh", or of a tune without a title "tune in D Major". */

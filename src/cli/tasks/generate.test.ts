@@ -65,6 +65,9 @@ describe('text', () => {
     expect(await failure(['generate', at('rock.refrain'), '--out', at('tune.mid')])).toContain(
       'this model writes text, which does not make a MIDI file',
     )
+    expect(await failure(['generate', at('rock.refrain'), '--prime', at('a.mid')])).toContain(
+      'this model writes text, which does not go on from a MIDI file',
+    )
     file('empty.txt', '\n')
     const none = ['train', 'generate', at('empty.txt'), '--out', at('x.refrain')]
     expect(await failure(none)).toContain('empty.txt: there is no text in it')
@@ -111,6 +114,18 @@ describe('music', () => {
     for (const { pitch } of scale(60).notes) expect(pitches).toContain(pitch)
     expect(await prints(['evaluate', at(out), at('b.mid')])).toMatch(/nats an? (event|step)/)
     expect(await failure(['generate', at(out)])).toContain('Name one: --out tune.mid')
+    expect(await failure(['generate', at(out), 'C E G', '--out', at('o.mid')])).toBe(
+      'generate: this model writes music, and a prompt is for text. A phrase to go on from comes ' +
+        'from a MIDI file: --prime phrase.mid',
+    )
+    expect(await failure(['generate', at(out), '--count', '2', '--out', at('o.mid')])).toContain(
+      'this model writes music, and --count is for text',
+    )
+    writeFileSync(at('broken.mid'), 'MThd, or so')
+    const broken = ['--prime', at('broken.mid'), '--out', at('o.mid')]
+    expect(await failure(['generate', at(out), ...broken])).toMatch(
+      /broken\.mid: not a MIDI file, or a damaged one .* Export it again as a standard MIDI file/,
+    )
   })
 
   test('rolls in JSON, and files of two kinds', async () => {

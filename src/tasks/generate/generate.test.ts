@@ -221,7 +221,7 @@ describe('a stream of text', () => {
   it('says which symbols of a prompt it has never seen, or leaves them out', async () => {
     await expect(writer.write('The cat?')).rejects.toThrow(
       "samples: the prompt has 'T', '?', which the model has never seen; " +
-        "leave it out, or give unknown: 'skip'",
+        "leave it out, or give unknown: 'skip' (--unknown skip)",
     )
     const options = { temperature: 0, length: 20 }
     expect(await writer.write('Tthe cat?', { ...options, unknown: 'skip' })).toBe(

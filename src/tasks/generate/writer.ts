@@ -189,7 +189,7 @@ export class Writer implements WriterParts {
     throw new RefrainError(
       'BAD_DATA',
       `${where}: the prompt has ${showAll(this.symbols.unknownIn(prompt))}, which the model has never seen`,
-      "leave it out, or give unknown: 'skip'",
+      "leave it out, or give unknown: 'skip' (--unknown skip)",
     )
   }
 }
