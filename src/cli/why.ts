@@ -1,6 +1,7 @@
-/** Why an item has its label: words that speak for it in green, against it in red; or as a table. */
+/** Why an answer is what it is: words that speak for a label in green, against it in red; or as a table. */
 import type { Explained, TextExplanation } from '../tasks/classify/index.ts'
-import { table } from './io.ts'
+import type { ForecastExplanation } from '../tasks/forecast/index.ts'
+import { plural, table } from './io.ts'
 
 const paint = (text: string, code: string) => `\u001b[${code}m${text}\u001b[0m`
 
@@ -35,6 +36,42 @@ export function formatContributions(
       [from, signed(baseline)],
       ...rows.map(([name, contribution]) => [name, signed(contribution)]),
       ['sum', signed(score)],
+    ]),
+  ].join('\n')
+}
+
+/** Numbers of an explanation that are shown one by one. */
+const mostShown = 12
+
+/**
+ * The contributions of most weight, the sum of the others, and the forecast that they make.
+ *
+ * @param named whether the series is one of several
+ */
+export function formatForecastWhy(why: ForecastExplanation, named: boolean): string {
+  const past = Object.entries(why.past).flatMap(([name, numbers]) =>
+    numbers.map(
+      (value, t) => [`${name}, ${plural(numbers.length - t, 'step')} back`, value] as const,
+    ),
+  )
+  const known = Object.entries(why.known).flatMap(([name, numbers]) =>
+    numbers.map((value, h) => [`${name}, step ${h + 1} ahead`, value] as const),
+  )
+  const sorted = [...past, ...known].sort((a, b) => Math.abs(b[1]) - Math.abs(a[1]))
+  const others = sorted.slice(mostShown)
+  const rest = others.reduce((sum, [, value]) => sum + value, 0)
+  // As many decimals for all, so that what is shown adds up, too.
+  const size = Math.floor(Math.log10(Math.abs(sorted[0][1]) || 1))
+  const short = (value: number) => value.toFixed(Math.min(12, Math.max(0, 3 - size)))
+  const signed = (value: number) => `${value < 0 ? '-' : '+'}${short(Math.abs(value))}`
+  const of = [...(named ? [why.id] : []), why.column].join(', ')
+  return [
+    `${of}, step ${why.ahead}${why.time === null ? '' : ` (${why.time})`}:`,
+    table([
+      ['(the same level throughout)', short(why.baseline)],
+      ...sorted.slice(0, mostShown).map(([name, value]) => [name, signed(value)]),
+      ...(others.length > 0 ? [[`${others.length} others`, signed(rest)]] : []),
+      ['forecast', short(why.forecast)],
     ]),
   ].join('\n')
 }

@@ -80,7 +80,7 @@ test('numbers as arguments', async () => {
   const numbers = rows.map((row) => Number(/[-+\d.e]+$/.exec(row)![0]))
   const forecast = numbers.pop()!
   expect(numbers.reduce((a, b) => a + b)).toBeCloseTo(forecast, 2)
-  expect(String(forecast)).toBe(String(Number(Number(lines[1].split('\t')[1]).toPrecision(4))))
+  expect(forecast).toBeCloseTo(Number(lines[1].split('\t')[1]), 2)
   const all = jsonLines(await prints(['explain', plain, '1', '2', '3', '0', '1', '--json']))
   expect(all.map(({ ahead }) => ahead)).toEqual([1, 2, 3])
   expect(await failure(['explain', plain, series, '--label', 'x'])).toBe(

@@ -17,6 +17,7 @@ import { forecastChart } from '../charts.ts'
 import { count, list, plural, table } from '../io.ts'
 import { formatOption, numberFrom, wholeNumber } from '../options.ts'
 import type { Fact, Task, TrainingRecord } from '../task.ts'
+import { formatForecastWhy } from '../why.ts'
 
 const { defaults } = forecast
 
@@ -160,42 +161,12 @@ forecast, then its quantiles, separated by tabs. JSON lines have a series each.`
       const facts: Fact[] = []
       for (const one of ahead === undefined ? steps : [ahead]) {
         for (const why of await trained.explain(series, { column, ahead: one })) {
-          facts.push({ text: describeExplanation(why, series.length > 1), json: why })
+          facts.push({ text: formatForecastWhy(why, series.length > 1), json: why })
         }
       }
       return facts
     },
   },
-}
-
-/** Numbers of an explanation that are shown one by one. */
-const mostShown = 12
-
-/** The contributions of most weight, the sum of the others, and the forecast that they make. */
-function describeExplanation(why: forecast.ForecastExplanation, named: boolean): string {
-  const past = Object.entries(why.past).flatMap(([name, numbers]) =>
-    numbers.map(
-      (value, t) => [`${name}, ${plural(numbers.length - t, 'step')} back`, value] as const,
-    ),
-  )
-  const known = Object.entries(why.known).flatMap(([name, numbers]) =>
-    numbers.map((value, h) => [`${name}, step ${h + 1} ahead`, value] as const),
-  )
-  const sorted = [...past, ...known].sort((a, b) => Math.abs(b[1]) - Math.abs(a[1]))
-  const others = sorted.slice(mostShown)
-  const rest = others.reduce((sum, [, value]) => sum + value, 0)
-  const signed = (value: number) =>
-    `${value < 0 ? '-' : '+'}${Number(Math.abs(value).toPrecision(4))}`
-  const of = [...(named ? [why.id] : []), why.column].join(', ')
-  return [
-    `${of}, step ${why.ahead}${why.time === null ? '' : ` (${why.time})`}:`,
-    table([
-      ['(the same level throughout)', short(why.baseline)],
-      ...sorted.slice(0, mostShown).map(([name, value]) => [name, signed(value)]),
-      ...(others.length > 0 ? [[`${others.length} others`, signed(rest)]] : []),
-      ['forecast', short(why.forecast)],
-    ]),
-  ].join('\n')
 }
 
 /** The first column: its forecast, the outermost quantiles, and two windows of its past. */
