@@ -35,7 +35,10 @@ export function addExplain(program: Command, io: Io): void {
       '--word <word>',
       'of taggers: the word whose tag to explain, as written (default: each)',
     )
-    .option('--column <name>', 'of forecasters: the column to explain (default: the first)')
+    .option(
+      '--column <name>',
+      'of forecasters and regressors: the column to explain (default: the first)',
+    )
     .option(
       '--ahead <n>',
       'of forecasters: the step of the forecast to explain, from 1 (default: each)',

@@ -168,7 +168,7 @@ export interface ExplainOptions {
   readonly label?: string
   /** The word whose tag it is. */
   readonly word?: string
-  /** The column that is forecast. */
+  /** The column that is forecast or told. */
   readonly column?: string
   /** The step of the forecast, from 1. */
   readonly ahead?: number

@@ -60,18 +60,29 @@ export function formatForecastWhy(why: ForecastExplanation, named: boolean): str
   const sorted = [...past, ...known].sort((a, b) => Math.abs(b[1]) - Math.abs(a[1]))
   const others = sorted.slice(mostShown)
   const rest = others.reduce((sum, [, value]) => sum + value, 0)
-  // As many decimals for all, so that what is shown adds up, too.
-  const size = Math.floor(Math.log10(Math.abs(sorted[0][1]) || 1))
-  const short = (value: number) => value.toFixed(Math.min(12, Math.max(0, 3 - size)))
-  const signed = (value: number) => `${value < 0 ? '-' : '+'}${short(Math.abs(value))}`
   const of = [...(named ? [why.id] : []), why.column].join(', ')
-  return [
+  const rows = [
+    ...sorted.slice(0, mostShown),
+    ...(others.length > 0 ? [[`${others.length} others`, rest] as const] : []),
+  ]
+  return formatSum(
     `${of}, step ${why.ahead}${why.time === null ? '' : ` (${why.time})`}:`,
-    table([
-      ['(the same level throughout)', short(why.baseline)],
-      ...sorted.slice(0, mostShown).map(([name, value]) => [name, signed(value)]),
-      ...(others.length > 0 ? [[`${others.length} others`, signed(rest)]] : []),
-      ['forecast', short(why.forecast)],
-    ]),
-  ].join('\n')
+    ['(the same level throughout)', why.baseline],
+    rows,
+    ['forecast', why.forecast],
+  )
+}
+
+type Row = readonly [name: string, value: number]
+
+/** A title, and numbers from the first to their sum, with as many decimals for all. */
+export function formatSum(title: string, first: Row, rows: readonly Row[], sum: Row): string {
+  const most = Math.max(...rows.map(([, value]) => Math.abs(value)))
+  const decimals = Math.min(12, Math.max(0, 3 - Math.floor(Math.log10(most || 1))))
+  const signed = ([name, value]: Row) => [
+    name,
+    `${value < 0 ? '-' : '+'}${Math.abs(value).toFixed(decimals)}`,
+  ]
+  const plain = ([name, value]: Row) => [name, value.toFixed(decimals)]
+  return `${title}\n${table([plain(first), ...rows.map(signed), plain(sum)])}`
 }

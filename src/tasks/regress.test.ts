@@ -42,6 +42,25 @@ test('a product of two numbers, and their sum: better than linear regression', a
   expect(result.best).toBe('model')
   expect(result.rmse).toBeLessThan(0.25 * result.linear.rmse)
   expect(result.mean.rmse).toBeGreaterThan(result.linear.rmse)
+
+  const [[product]] = await regressor.predict([[4, 1]])
+  const why = await regressor.explain([4, 1])
+  expect(why.target).toBe('1')
+  expect(why.prediction).toBeCloseTo(product, 5)
+  const { '1': a, '2': b } = why.contributions
+  expect(a + b).toBeCloseTo(why.prediction - why.baseline, 9)
+  // Along a straight path from the means (2, 2), half of a product's change is each factor's own:
+  // ∫ Δa (2 + α Δb) dα = 2 Δa + Δa Δb / 2.
+  expect(Math.abs(a - (2 * 2 - 1))).toBeLessThan(0.5)
+  expect(Math.abs(b - (-1 * 2 - 1))).toBeLessThan(0.5)
+  const sum = await regressor.explain([4, 1], '2')
+  expect(sum.contributions['1'] + sum.contributions['2']).toBeCloseTo(
+    sum.prediction - sum.baseline,
+    9,
+  )
+  await expect(regressor.explain([4, 1], '3')).rejects.toThrow(
+    "regress.explain: unknown target '3'; did you mean",
+  )
 })
 
 test('errors of an evaluation, by hand', async () => {

@@ -17,9 +17,12 @@ import { earlyStopping } from '../train/callbacks.ts'
 import { adam } from '../train/optimizers.ts'
 import type { History } from '../train/plan.ts'
 import { reduceLrOnPlateau } from '../train/rate-callbacks.ts'
-import { checkInteger, checkNumber } from '../util/check.ts'
+import { checkInteger, checkNumber, suggest } from '../util/check.ts'
 import { fitScale, type Scale } from './forecast/scale.ts'
+import { explainRow, type RegressionExplanation } from './regress-explain.ts'
 import { encodersOfTask, type FileOptions, type RunOptions, settingsOf } from './training.ts'
+
+export type { RegressionExplanation } from './regress-explain.ts'
 
 /** Options of `regress.train`. */
 export interface RegressOptions extends RunOptions {
@@ -167,6 +170,29 @@ export class Regressor {
       linear: all.linear,
       best: names.reduce((best, name) => (all[name].rmse < all[best].rmse ? name : best)),
     }
+  }
+
+  /**
+   * What each number of a row adds to a target, by integrated gradients, in the target's units: the
+   * contributions' sum is the prediction less that of a row of means.
+   *
+   * @param target default: the first. Throws `UNKNOWN_OPTION` for one that is none.
+   */
+  async explain(
+    row: number | ArrayLike<number>,
+    target = this.columns.targets[0],
+  ): Promise<RegressionExplanation> {
+    const { inputs, targets } = this.columns
+    const { scales } = this.#parts
+    const at = targets.indexOf(target)
+    if (at < 0) {
+      const what = `regress.explain: unknown target ${show(target)}`
+      throw new RefrainError('UNKNOWN_OPTION', what, suggest(String(target), targets))
+    }
+    const { data } = scaled(flat('regress.explain', [row], inputs.length), scales.inputs)
+    const why = await explainRow(this.model, data, at, scales.targets[at])
+    const named = inputs.map((name, i) => [name, why.contributions[i]])
+    return { target, ...why, contributions: Object.fromEntries(named) }
   }
 
   /** Writes a `.refrain` file. */

@@ -31,6 +31,13 @@ test('train, evaluate, predict', async () => {
   const text = await prints(['evaluate', model, table])
   expect(text).toMatch(/^40 rows, R² (1|0\.99\d+)\n/)
   expect(text).toMatch(/\nlinear +[\de.-]+ +[\de.-]+/)
+  const why = (await prints(['explain', model, '10,0'])).trimEnd().split('\n')
+  expect(why[0]).toBe('c:')
+  const parts = why.slice(1).map((line) => Number(/[-+\d.]+$/.exec(line)![0]))
+  const sum = parts.pop()!
+  expect(parts.reduce((a, b) => a + b)).toBeCloseTo(sum, 1)
+  expect(sum).toBeCloseTo(Number(first), 1)
+  expect(await failure(['explain', model, '10,0', '--column', 'd'])).toContain('unknown target')
   expect(await failure(['predict', model, '1,x'])).toBe(
     "predict: expected numbers separated by commas, got '1,x'; 'x' is no number; a file goes behind --file",
   )

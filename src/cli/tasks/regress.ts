@@ -6,7 +6,8 @@ import { RefrainError } from '../../errors.ts'
 import * as regress from '../../tasks/regress.ts'
 import { list, plural, table } from '../io.ts'
 import { describeSkipped, formatOption, wholeNumber } from '../options.ts'
-import type { Task } from '../task.ts'
+import type { Fact, Task } from '../task.ts'
+import { formatSum } from '../why.ts'
 
 const { defaults } = regress
 
@@ -125,6 +126,26 @@ tabs.`,
         text: row.map((value) => String(Number(value.toPrecision(7)))).join('\t'),
         json: Object.fromEntries(names.map((name, i) => [name, row[i]])),
       }))
+    },
+  },
+
+  explain: {
+    inputs: 'rows of numbers, separated by commas: what each adds to what is told',
+    examples: ['refrain explain houses.refrain 120,4,1987'],
+    takes: ['column'],
+    async run({ trained, inputs, options: { column } }) {
+      const facts: Fact[] = []
+      for (const row of inputs.map(rowOf)) {
+        const why = await trained.explain(row, column)
+        const { target, prediction, baseline, contributions } = why
+        const parts = Object.entries(contributions)
+        const text = formatSum(`${target}:`, ['(all at their mean)', baseline], parts, [
+          'sum',
+          prediction,
+        ])
+        facts.push({ text, json: why })
+      }
+      return facts
     },
   },
 }
