@@ -466,7 +466,7 @@ describe('inspect', () => {
       '(None, None, 8)',
       'Classifies texts into 2 labels: bad, good',
       'Vocabulary: 16 ids, the most frequent: a ',
-      'Reads the first 400 words of a text',
+      'Reads the first 1,000 words of a text',
       'Trained on 72 rows, validated on 8: ',
       'batches of 32, seed 3, ',
       "Columns: texts 'review', labels 'sentiment'",
