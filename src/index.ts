@@ -249,9 +249,11 @@ export {
   labelErrorRate,
   type SequenceMetricOptions,
 } from './train/metrics-sequences.ts'
+export { muon } from './train/muon.ts'
 export type { NumericsReport, NumericsStatistics } from './train/numerics.ts'
 export type { Optimizer, OptimizerOptions } from './train/optimizer.ts'
 export { adam, adamW, rmsprop, sgd } from './train/optimizers.ts'
+export { adafactor, ftrl, lamb } from './train/optimizers-rare.ts'
 export type { History } from './train/plan.ts'
 export { type ProgressOptions, progress } from './train/progress.ts'
 export * from './train/rate-callbacks.ts'

@@ -11,8 +11,10 @@ import { l1l2, l2 } from '../tensor/regularizers.ts'
 import { lion, nadam } from '../train/adaptive.ts'
 import { ntAsgd } from '../train/asgd.ts'
 import { type Callback, checkpoint } from '../train/callbacks.ts'
+import { muon } from '../train/muon.ts'
 import type { Optimizer } from '../train/optimizer.ts'
 import { adam, adamW, rmsprop, sgd } from '../train/optimizers.ts'
+import { lamb } from '../train/optimizers-rare.ts'
 import { stochasticWeightAveraging } from '../train/rate-callbacks.ts'
 import { oneCycle } from '../train/schedules.ts'
 import { loadModel } from './load.ts'
@@ -72,6 +74,14 @@ const combinations: Record<string, Combination> = {
         weightDecay: 0.2,
         excludeFromWeightDecay: ['bias', /dense.*kernel/],
       }),
+  },
+  'matrices of muon, but of the last layer': {
+    optimizer: () =>
+      muon({ learningRate: 0.02, excludeLayers: ['dense'], gradientAccumulationSteps: 2 }),
+  },
+  'an average of lamb': {
+    optimizer: () => lamb({ learningRate: 0.02, weightDecay: 0.1, useEma: true }),
+    fit: { bpttSteps: 4 },
   },
   'windows with an average': {
     optimizer: () => rmsprop({ learningRate: 0.01, momentum: 0.5, centered: true, useEma: true }),

@@ -16,6 +16,10 @@ export const size = sizes.w + sizes.b
 export interface Given {
   readonly start: { readonly w: number[]; readonly b: number[] }
   readonly gradients: { readonly w: number[]; readonly b: number[] }[]
+  /** Of the weight, if another than [3,4]. */
+  readonly shape?: readonly number[]
+  /** Of the weight, if not 'w'. */
+  readonly name?: string
 }
 
 /** Those of a fixture's first case, which its other cases share. */
@@ -29,9 +33,12 @@ export function givenBy({ cases: [{ arrays, options }] }: Fixture): Given {
 }
 
 /** Two parameters whose gradients are the batch's single row. */
-export function givenGradients(backend: Backend, start: Given['start']): Trainable {
+export function givenGradients(
+  backend: Backend,
+  { start, shape = [3, 4], name = 'w' }: Omit<Given, 'gradients'>,
+): Trainable {
   const parameters = [
-    new Parameter('w', [3, 4], zeros()),
+    new Parameter(name, shape, zeros()),
     new Parameter('b', [sizes.b], zeros()),
   ] as const
   const set = new ParameterSet(backend, parameters)
@@ -62,7 +69,7 @@ export function givenGradients(backend: Backend, start: Given['start']): Trainab
 export async function train(
   backend: Backend,
   optimizer: Optimizer,
-  { start, gradients }: Given,
+  given: Given,
   changes: Partial<FitPlan> = {},
 ) {
   let saved: { state: TrainerState; w: number[]; b: number[] } | undefined
@@ -76,7 +83,8 @@ export async function train(
       rates.push(run.learningRate)
     },
   }
-  const model = givenGradients(backend, start)
+  const { gradients } = given
+  const model = givenGradients(backend, given)
   const trainer = new Trainer(model, {
     optimizer,
     outputs: [{ name: 'y', loss: { name: 'meanSquaredError' }, weight: 1, metrics: [] }],

@@ -4,6 +4,8 @@
  */
 import { RefrainError, show } from '../errors.ts'
 import type { Kernels } from '../kernels/kernels.ts'
+import type { Context } from '../tensor/context.ts'
+import type { Parameter } from '../tensor/parameter.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { checkInteger, checkNumber, checkOptions } from '../util/check.ts'
 import { checkSchedule, type Schedule } from './schedules.ts'
@@ -53,6 +55,10 @@ export type OptimizerName =
   | 'lion'
   | 'asgd'
   | 'ntAsgd'
+  | 'ftrl'
+  | 'lamb'
+  | 'adafactor'
+  | 'muon'
 
 /** An optimizer: what to remember for each weight, and how to move. */
 export interface Optimizer {
@@ -65,6 +71,8 @@ export interface Optimizer {
   readonly initial?: Readonly<Record<string, number>>
   /** How the slot 'average' follows the weights; there is one if there is such a slot. */
   readonly average?: Average
+  /** True where a weight's move depends on its whole parameter: `apply` gets each by itself. */
+  readonly perParameter?: boolean
   /** Moves the weights; `step` counts from 0. */
   apply(kernels: Kernels, update: Update): void
   /**
@@ -122,6 +130,10 @@ export interface Update {
   readonly decayRate: number
   /** Factor on the gradients. */
   readonly scale: number
+  /** Whose weights these are; the first of several, unless the optimizer is `perParameter`. */
+  readonly parameter: Parameter
+  /** Where arrays for this step can be had. */
+  readonly ctx: Context
 }
 
 const shared = [
@@ -169,19 +181,10 @@ export function check<O extends OptimizerOptions>(
   }
   const { excludeFromWeightDecay: spared } = options
   if (spared) {
-    const isText = (one: unknown) =>
-      typeof one === 'string' || (one instanceof RegExp && !one.flags)
-    if (!Array.isArray(spared) || !spared.every(isText)) {
-      throw new RefrainError(
-        'BAD_ARGUMENT',
-        `${name} 'excludeFromWeightDecay': expected texts or regular expressions without flags, ` +
-          `got ${show(spared)}`,
-        "['bias'] leaves all biases out",
-      )
-    }
-    // As files hold them.
-    options.excludeFromWeightDecay = spared.map((one) =>
-      typeof one === 'string' ? one : one.source,
+    options.excludeFromWeightDecay = checkPatterns(
+      `${name} 'excludeFromWeightDecay'`,
+      spared,
+      "['bias'] leaves all biases out",
     )
   }
   const every = { gradientAccumulationSteps: 2, emaOverwriteFrequency: 1 }
@@ -193,6 +196,23 @@ export function check<O extends OptimizerOptions>(
     checkNumber(`${name} 'emaMomentum'`, options.emaMomentum, 0, 1)
   }
   return options
+}
+
+/** Regular expressions as files hold them. */
+export function checkPatterns(
+  where: string,
+  given: readonly (string | RegExp)[],
+  advice: string,
+): string[] {
+  const isText = (one: unknown) => typeof one === 'string' || (one instanceof RegExp && !one.flags)
+  if (!Array.isArray(given) || !given.every(isText)) {
+    throw new RefrainError(
+      'BAD_ARGUMENT',
+      `${where}: expected texts or regular expressions without flags, got ${show(given)}`,
+      advice,
+    )
+  }
+  return given.map((one) => (typeof one === 'string' ? one : one.source))
 }
 
 /** The optimizer with what the shared options add to it: slots, and that all weights move. */

@@ -6,8 +6,10 @@ import type { Backend } from '../kernels/kernels.ts'
 import { nadam } from './adaptive.ts'
 import { asgd } from './asgd.ts'
 import { givenBy, size, sizes, train } from './gradients.case.ts'
+import { muon } from './muon.ts'
 import type { Optimizer, OptimizerOptions } from './optimizer.ts'
 import { adam, adamW, resolveOptimizer, rmsprop, sgd } from './optimizers.ts'
+import { adafactor, ftrl, lamb } from './optimizers-rare.ts'
 import { restoreOptimizer } from './restore.ts'
 import { exponentialDecay } from './schedules.ts'
 
@@ -100,6 +102,49 @@ describe('weights left out of weight decay', () => {
   })
 })
 
+describe('where formulas would divide by 0', () => {
+  it('ftrl: a rate of 0 moves nothing, and a weight without gradients is 0', async () => {
+    const still = await train(truth, ftrl({ learningRate: 0 }), given)
+    expect([...still.final]).toEqual([...given.start.w, ...given.start.b])
+    const { final } = await train(truth, ftrl({ initialAccumulatorValue: 0 }), given)
+    expect(final.every(Number.isFinite)).toBe(true)
+    // The fixture's last column of w gets none.
+    expect([3, 7, 11].map((i) => final[i])).toEqual([0, 0, 0])
+  })
+
+  it('lamb, adafactor and muon: parameters and gradients of zeros', async () => {
+    const none = { w: Array(sizes.w).fill(0), b: Array(sizes.b).fill(0) }
+    for (const make of [lamb, adafactor, muon]) {
+      const { final } = await train(truth, make(), { start: none, gradients: [none, none] })
+      expect([...final], make.name).toEqual(Array(size).fill(0))
+    }
+  })
+})
+
+describe('muon', () => {
+  it('moves matrices by a direction whose singular values are near 1', async () => {
+    const optimizer = muon({ learningRate: 1, weightDecay: 0, rmsRate: null, nsSteps: 12 })
+    const [first] = gradients.filter(({ w }) => w.some(Boolean))
+    const start = { w: Array(sizes.w).fill(0), b: Array(sizes.b).fill(0) }
+    const { final } = await train(truth, optimizer, { start, gradients: [first] })
+    const row = (i: number) => final.subarray(4 * i, 4 * i + 4)
+    const dot = (i: number, j: number) => row(i).reduce((sum, x, k) => sum + x * row(j)[k], 0)
+    for (const i of [0, 1, 2]) {
+      for (const j of [0, 1, 2]) expect(Math.abs(dot(i, j) - (i === j ? 1 : 0))).toBeLessThan(0.55)
+    }
+  })
+
+  it('leaves embeddings to AdamW unless told not to', async () => {
+    const last = async (optimizer: Optimizer, name: string) =>
+      (await train(truth, optimizer, { ...given, name })).final
+    const adamOf = await last(adamW({ weightDecay: 0.004 }), 'w')
+    expectClose(await last(muon(), 'embedding/embeddings'), [...adamOf], { relative: 1e-12 })
+    const plain = await last(muon(), 'w')
+    expect(await last(muon({ excludeEmbeddings: false }), 'embedding/embeddings')).toEqual(plain)
+    expect(plain).not.toEqual(adamOf)
+  })
+})
+
 describe('options', () => {
   const text = (make: () => unknown) => {
     try {
@@ -163,6 +208,33 @@ describe('options', () => {
     expect(text(() => adam({ epsilon: Number.NaN }))).toContain("adam 'epsilon'")
   })
 
+  it('those of the rarer ones, too', () => {
+    const bad: [() => unknown, string][] = [
+      [() => ftrl({ learningRatePower: 0.5 }), "ftrl 'learningRatePower': expected a finite"],
+      [() => ftrl({ l1RegularizationStrength: -1 }), "ftrl 'l1RegularizationStrength'"],
+      [() => ftrl({ l2RegularisationStrength: 1 } as never), "mean 'l2RegularizationStrength'?"],
+      [() => lamb({ beta1: 1 }), "lamb 'beta1': expected less than 1, got 1"],
+      [() => lamb({ beta2: 2 }), "lamb 'beta2': expected a finite number from 0 to 1, got 2"],
+      [() => lamb({ epsilon: -1 }), "lamb 'epsilon': expected a finite number of at least 0"],
+      [() => adafactor({ beta2Decay: 0.8 }), "adafactor 'beta2Decay': expected a finite number"],
+      [() => adafactor({ epsilon1: 0 }), "adafactor 'epsilon1': expected a finite number of at"],
+      [() => adafactor({ clipThreshold: 0 }), "adafactor 'clipThreshold': expected a finite"],
+      [() => adafactor({ relativeStep: true } as never), "unknown option 'relativeStep'"],
+      [() => muon({ nsSteps: 2.5 }), "muon 'nsSteps': expected a whole number of at least 0"],
+      [() => muon({ momentum: 2 }), "muon 'momentum': expected a finite number from 0 to 1"],
+      [() => muon({ muonA: Number.NaN }), "muon 'muonA': expected a finite number, got NaN"],
+      [() => muon({ rmsRate: -1 }), "muon 'rmsRate': expected a finite number of at least 0"],
+      [() => muon({ nesterov: 1 as never }), "muon 'nesterov': expected true or false, got 1"],
+      [() => muon({ adamBeta2: 1 }), "muon 'adamBeta2': expected less than 1, got 1"],
+      [
+        () => muon({ excludeLayers: 'dense' as never }),
+        "muon 'excludeLayers': expected texts or regular expressions without flags, got 'dense'; " +
+          "['dense'] leaves all dense layers to AdamW",
+      ],
+    ]
+    for (const [make, expected] of bad) expect(text(make)).toContain(expected)
+  })
+
   it('of a schedule, too', () => {
     const decay = { initialLearningRate: 0.1, decaySteps: 10, decayRate: 0.5 }
     expect(text(() => exponentialDecay({ ...decay, decaySteps: 0 }))).toBe(
@@ -194,6 +266,10 @@ describe('options', () => {
       adamW(),
       nadam({ useEma: true, gradientAccumulationSteps: 2 }),
       asgd({ t0: 5 }),
+      ftrl({ l1RegularizationStrength: 0.5 }),
+      lamb({ weightDecay: 0.1 }),
+      adafactor({ clipThreshold: 2 }),
+      muon({ excludeLayers: ['dense', /^out.*kernel$/], rmsRate: null }),
     ]) {
       const { name, options } = optimizer
       const copy = restoreOptimizer(JSON.parse(JSON.stringify({ name, options })))

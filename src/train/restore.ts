@@ -3,8 +3,10 @@ import { RefrainError, show } from '../errors.ts'
 import { suggest } from '../util/check.ts'
 import { adadelta, adagrad, adamax, lion, nadam } from './adaptive.ts'
 import { asgd, ntAsgd } from './asgd.ts'
+import { muon } from './muon.ts'
 import type { Optimizer, OptimizerName } from './optimizer.ts'
 import { adam, adamW, rmsprop, sgd } from './optimizers.ts'
+import { adafactor, ftrl, lamb } from './optimizers-rare.ts'
 import { restoreSchedule } from './schedules.ts'
 
 const makers: Record<OptimizerName, (options: never) => Optimizer> = {
@@ -19,6 +21,10 @@ const makers: Record<OptimizerName, (options: never) => Optimizer> = {
   lion,
   asgd,
   ntAsgd,
+  ftrl,
+  lamb,
+  adafactor,
+  muon,
 }
 
 /** The optimizer that a file describes; throws `UNKNOWN_OPTION`. */

@@ -8,8 +8,10 @@ import { adadelta, adagrad, adamax, lion, nadam } from './adaptive.ts'
 import { asgd, ntAsgd } from './asgd.ts'
 import type { Run } from './callbacks.ts'
 import { givenBy, train } from './gradients.case.ts'
+import { muon } from './muon.ts'
 import type { Optimizer } from './optimizer.ts'
 import { adam, adamW, rmsprop, sgd } from './optimizers.ts'
+import { adafactor, ftrl, lamb } from './optimizers-rare.ts'
 import { restoreOptimizer } from './restore.ts'
 
 const makers: Record<string, (options: never) => Optimizer> = {
@@ -24,6 +26,10 @@ const makers: Record<string, (options: never) => Optimizer> = {
   NAdam: nadam,
   Lion: lion,
   ASGD: asgd,
+  Ftrl: ftrl,
+  Lamb: lamb,
+  Adafactor: adafactor,
+  Muon: muon,
 }
 
 /** Keras's names that differ from ours in more than their case. */
@@ -33,7 +39,7 @@ const renamed: Record<string, string> = {
   globalClipnorm: 'globalClipNorm',
 }
 
-function optimizerOf({ options: { optimizer, ...rest } }: FixtureCase): Optimizer {
+function optimizerOf({ options: { optimizer, shape, ...rest } }: FixtureCase): Optimizer {
   const options = Object.entries(rest).map(([name, value]) => [
     renamed[name] ?? name.replace('beta_', 'beta'),
     value,
@@ -48,7 +54,10 @@ for (const path of ['keras/adaptive.json', 'pytorch/optimizers.json']) {
   describe(`${options.steps} steps of ${fixture.made_by.program} ${fixture.made_by.version}`, () => {
     const check = async (backend: Backend, test: FixtureCase) => {
       const optimizer = optimizerOf(test)
-      const { weights, final } = await train(backend, optimizer, given)
+      const { weights, final } = await train(backend, optimizer, {
+        ...given,
+        shape: test.options.shape as number[] | undefined,
+      })
       const expected = (at: number | string) => [
         ...test.arrays[`w${at}`].data,
         ...test.arrays[`b${at}`].data,
@@ -85,6 +94,10 @@ describe('a resumed run', () => {
     asgd: () => asgd({ t0: 10 }),
     ntAsgd: () => ntAsgd({ learningRate: 0.1, monitor: 'loss' }),
     ema: () => adam({ useEma: true, emaOverwriteFrequency: 4 }),
+    ftrl: () => ftrl({ l1RegularizationStrength: 0.1 }),
+    lamb,
+    adafactor,
+    muon,
     accumulation: () => nadam({ gradientAccumulationSteps: 4 }),
   }
   eachBackend((backend) => {

@@ -38,6 +38,8 @@ interface Table {
 
 /** Neighbouring parameters, moved by one call. */
 interface Run {
+  /** The first of them. */
+  readonly parameter: Parameter
   /** Whether weight decay leaves them alone. */
   readonly spared: boolean
   readonly weights: Tensor
@@ -102,12 +104,13 @@ export class Updater {
     const whole = parameters.trainable.filter((place) => !inTable(place))
     this.#whole = whole.map(({ parameter }) => parameter)
     const gradients = parameters.allocateGradients(whole)
-    const runs: { start: number; size: number; spared: boolean }[] = []
+    const runs: (Place & { size: number; readonly spared: boolean })[] = []
     for (const { parameter, start, size } of whole) {
       const last = runs.at(-1)
       const spared = spares(parameter)
-      if (last && last.start + last.size === start && last.spared === spared) last.size += size
-      else runs.push({ start, size, spared })
+      const joins = last && last.start + last.size === start && last.spared === spared
+      if (joins && !optimizer.perParameter) last.size += size
+      else runs.push({ parameter, start, size, spared })
     }
     let at = 0
     this.#homes = whole.map(({ parameter, size }) => {
@@ -115,8 +118,9 @@ export class Updater {
       return { parameter, home: gradients.part(at - size, parameter.shape) }
     })
     at = 0
-    this.#runs = runs.map(({ start, size, spared }) => {
+    this.#runs = runs.map(({ parameter, start, size, spared }) => {
       const run = {
+        parameter,
         spared,
         weights: parameters.memory.part(start, [size]),
         gradients: gradients.part(at, [size]),
@@ -237,9 +241,9 @@ export class Updater {
   apply(ctx: Context, moved: Pick<Update, 'step' | 'rate' | 'scale'>): void {
     const { kernels } = this.#backend
     const { step, rate, scale } = moved
-    for (const { spared, weights, gradients, slots } of this.#runs) {
+    for (const { spared, ...run } of this.#runs) {
       const decayRate = spared ? 0 : rate
-      this.#optimizer.apply(kernels, { weights, gradients, slots, step, rate, decayRate, scale })
+      this.#optimizer.apply(kernels, { ...run, ctx, step, rate, decayRate, scale })
     }
     if (this.#tables.length > 0) {
       const { idle } = this.#optimizer
@@ -273,6 +277,8 @@ export class Updater {
     const decayRate = table.spared ? 0 : moved.rate
     this.#optimizer.apply(kernels, {
       ...moved,
+      ctx,
+      parameter: table.parameter,
       decayRate,
       weights,
       gradients: used.gradient,
