@@ -11,7 +11,11 @@ import { measure, readFlags } from './classification.mjs'
 
 const size = 32
 const frames = 6
-const settings = { epochs: 25, learningRate: 2e-3, dropout: 0.1 }
+
+/** Chosen by --dev: 97.3 %; with a third of the clips and one learning rate 95.3 %. */
+const settings = { epochs: 8, decay: 'cosine', batchSize: 64, learningRate: 2e-3, dropout: 0.1 }
+const count = 24_000
+
 const directions = { left: [-1, 0], right: [1, 0], up: [0, -1], down: [0, 1] }
 
 /** Numbers from 0 to 1, the same for the same seed (mulberry32). */
@@ -85,7 +89,7 @@ export default async function movingDigits(args = []) {
   }
   const flags = readFlags(args, 1)
   flags.options = { ...settings, ...flags.options }
-  const [many, few] = [clipsOf(train, 8000, 1), clipsOf(test, 1000, 2)]
+  const [many, few] = [clipsOf(train, count, 1), clipsOf(test, 1000, 2)]
   return measure('moving-digits', many, few, flags, async (classifier, on) => {
     const labels = (await classifier.predict(on.clips)).map(({ label }) => label)
     const right = (/** @type {number} */ part) =>
