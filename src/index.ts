@@ -159,6 +159,7 @@ export {
   heUniform,
   type Initializer,
   type InitializerLike,
+  identity,
   lecunNormal,
   lecunUniform,
   ones,
@@ -166,6 +167,7 @@ export {
   randomNormal,
   randomUniform,
   truncatedNormal,
+  varianceScaling,
   zeros,
 } from './tensor/initializers.ts'
 export { orthogonalRegularizer } from './tensor/orthogonal-regularizer.ts'

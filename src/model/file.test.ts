@@ -19,8 +19,10 @@ import {
   input,
   type Layer,
   lstm,
+  simpleRnn,
   timeDistributed,
 } from '../layers/index.ts'
+import { varianceScaling } from '../tensor/initializers.ts'
 import { checkpoint } from '../train/callbacks.ts'
 import { binaryCrossentropy } from '../train/loss-functions.ts'
 import { adam, sgd } from '../train/optimizers.ts'
@@ -130,6 +132,27 @@ describe('a file gives back', () => {
       expect(await (await loaded.predict(rows)).data()).toEqual(before)
       expect(loaded.layers.map((layer) => layer.config)).toEqual(layers.map((l) => l.config))
     }
+  })
+
+  it('how weights began', () => {
+    const scaled = { scale: 2, mode: 'fanOut', distribution: 'uniform' } as const
+    const layer = simpleRnn({
+      units: 3,
+      activation: 'relu',
+      recurrentInitializer: { name: 'identity', gain: 0.5 },
+      kernelInitializer: varianceScaling(scaled),
+      inputShape: [null, 2],
+    })
+    const model = sequential([layer], { backend }).build()
+    const [kernel, recurrent] = layer.parameters.map(({ value }) => [...value.values])
+    expect(recurrent).toEqual([0.5, 0, 0, 0, 0.5, 0, 0, 0, 0.5])
+    expect(Math.max(...kernel.map(Math.abs))).toBeLessThanOrEqual(Math.sqrt((3 * 2) / 3))
+    const [loaded] = decodeModel(bytesOf(model), 'file', { backend }).model.layers
+    expect(loaded.config).toEqual(layer.config)
+    expect(loaded.config.options).toMatchObject({
+      recurrentInitializer: { name: 'identity', gain: 0.5 },
+      kernelInitializer: { name: 'varianceScaling', ...scaled },
+    })
   })
 
   it('a graph with several inputs and outputs and a shared layer', async () => {

@@ -13,6 +13,7 @@ import {
   heUniform,
   type Initializer,
   type InitializerName,
+  identity,
   initializerConfig,
   lecunNormal,
   lecunUniform,
@@ -22,6 +23,7 @@ import {
   randomUniform,
   resolveInitializer,
   truncatedNormal,
+  varianceScaling,
   zeros,
 } from './initializers.ts'
 import { Random } from './random.ts'
@@ -51,8 +53,14 @@ describe(`${fixture.made_by.program} ${fixture.made_by.version}`, () => {
   it('has its cases', () => expect(cases.length).toBeGreaterThanOrEqual(18))
 
   it.each(cases.map((item) => [item.name, item] as const))('%s', (_name, { options, arrays }) => {
-    const name = camel(options.initializer as string) as InitializerName
-    const values = draw(resolveInitializer('test', name), options.shape as number[])
+    const { initializer, shape, ...rest } = options
+    const named = Object.entries(rest).map(([key, value]) => [
+      key,
+      typeof value === 'string' ? camel(value) : value,
+    ])
+    const name = camel(initializer as string) as InitializerName
+    const config = { name, ...Object.fromEntries(named) }
+    const values = draw(resolveInitializer('test', config), shape as number[])
     const { mean, stddev, largest } = statistics(values)
     const expected = arrays.documentedStddev.data[0]
     const root = Math.sqrt(values.length)
@@ -77,6 +85,7 @@ describe('a seed of its own', () => {
     heNormal,
     lecunUniform,
     lecunNormal,
+    varianceScaling,
     orthogonal,
   ])('gives the same numbers whatever the model draws: %#', (make) => {
     const shape = [5, 4]
@@ -129,6 +138,71 @@ describe('fixed and given values', () => {
     const values = draw(resolveInitializer('test', 'heNormal'), [4, 5])
     expect(draw(resolveInitializer('test', 'heNormal'), [4, 5])).toEqual(values)
     expect(draw(resolveInitializer('test', 'heNormal'), [4, 5], truth, 2)).not.toEqual(values)
+  })
+})
+
+describe('identity', () => {
+  it('has the gain on its diagonal and nothing else', () => {
+    expect([...draw(identity(), [2, 2])]).toEqual([1, 0, 0, 1])
+    expect([...draw(identity({ gain: 0.5 }), [2, 3])]).toEqual([0.5, 0, 0, 0, 0.5, 0])
+    expect([...draw(identity({ gain: -2 }), [3, 2])]).toEqual([-2, 0, 0, -2, 0, 0])
+  })
+
+  it('is a matrix', () => {
+    for (const shape of [[4], [2, 2, 2]]) {
+      expectError(
+        () => draw(identity(), shape),
+        'BAD_SHAPE',
+        `identity: expected 2 dimensions, got [${shape.join(', ')}]`,
+      )
+    }
+    expectError(
+      () => identity({ seed: 1 } as never),
+      'UNKNOWN_OPTION',
+      "identity: unknown option 'seed'; known: gain",
+    )
+  })
+})
+
+describe('varianceScaling', () => {
+  const scaled = fixture.cases.filter(({ options }) => options.initializer === 'variance_scaling')
+  it('has its cases', () => expect(scaled).toHaveLength(14))
+
+  it('is what glorot, he and lecun are', () => {
+    const same: [Initializer, Initializer][] = [
+      [glorotUniform(), varianceScaling({ mode: 'fanAvg', distribution: 'uniform' })],
+      [glorotNormal(), varianceScaling({ mode: 'fanAvg' })],
+      [heUniform(), varianceScaling({ scale: 2, distribution: 'uniform' })],
+      [heNormal(), varianceScaling({ scale: 2 })],
+      [lecunUniform(), varianceScaling({ distribution: 'uniform' })],
+      [lecunNormal(), varianceScaling()],
+    ]
+    for (const [known, general] of same) {
+      expect(draw(general, [6, 5])).toEqual(draw(known, [6, 5]))
+    }
+  })
+
+  it('of an untruncated normal goes beyond two deviations', () => {
+    const values = draw(varianceScaling({ distribution: 'untruncatedNormal' }), [100, 200])
+    const beyond = values.filter((x) => Math.abs(x) > 0.2).length / values.length
+    // 4.55 % of a normal's draws.
+    expect(beyond).toBeCloseTo(0.0455, 2)
+  })
+
+  it('checks its options', () => {
+    const bad: [object, string][] = [
+      [{ scale: 0 }, "varianceScaling 'scale': expected a finite number of at least 1e-9, got 0"],
+      [{ mode: 'fan_in' }, "varianceScaling 'mode': unknown 'fan_in'; did you mean 'fanIn'?"],
+      [
+        { distribution: 'normal' },
+        "varianceScaling 'distribution': unknown 'normal'; " +
+          'known: truncatedNormal, untruncatedNormal, uniform',
+      ],
+      [{ mod: 'fanIn' }, "varianceScaling: unknown option 'mod'; did you mean 'mode'?"],
+    ]
+    for (const [options, message] of bad) {
+      expect(() => varianceScaling(options)).toThrow(message)
+    }
   })
 })
 
@@ -212,7 +286,7 @@ describe('by name and configuration', () => {
   const names = [
     ...['zeros', 'ones', 'constant', 'randomUniform', 'randomNormal', 'truncatedNormal'],
     ...['glorotUniform', 'glorotNormal', 'heUniform', 'heNormal', 'lecunUniform', 'lecunNormal'],
-    'orthogonal',
+    ...['varianceScaling', 'orthogonal', 'identity'],
   ] as InitializerName[]
 
   it.each(names)('%s comes back from its configuration', (name) => {

@@ -1,7 +1,14 @@
 /** How weights begin: Keras 3's initializers, by the same names in camelCase. */
 import { RefrainError, show } from '../errors.ts'
 import type { Backend, Floats } from '../kernels/kernels.ts'
-import { checkInteger, checkNumber, checkOptions, sizeOf, suggest } from '../util/check.ts'
+import {
+  checkInteger,
+  checkNumber,
+  checkOneOf,
+  checkOptions,
+  sizeOf,
+  suggest,
+} from '../util/check.ts'
 import { Random } from './random.ts'
 import { allocateTensor, type Tensor } from './tensor.ts'
 
@@ -30,7 +37,9 @@ export type InitializerName =
   | 'heNormal'
   | 'lecunUniform'
   | 'lecunNormal'
+  | 'varianceScaling'
   | 'orthogonal'
+  | 'identity'
 
 type Fill = Initializer['fill']
 
@@ -138,36 +147,91 @@ function fans(shape: readonly number[]): [number, number] {
   return [shape[shape.length - 2] * field, shape[shape.length - 1] * field]
 }
 
-/** Variance scaling: `scale` over the fan; normals are truncated, as in Keras. */
-function scaled(name: InitializerName, scale: number, average: boolean, normal: boolean) {
-  return seeded((options: object) => {
+const modes = ['fanIn', 'fanOut', 'fanAvg'] as const
+type Mode = (typeof modes)[number]
+const distributions = ['truncatedNormal', 'untruncatedNormal', 'uniform'] as const
+type Distribution = (typeof distributions)[number]
+
+/** Draws whose variance is `scale` over the fan. */
+const scaledDraws =
+  (scale: number, mode: Mode, distribution: Distribution): Fill =>
+  (out, shape, random) => {
+    const [fanIn, fanOut] = fans(shape)
+    const fan = mode === 'fanIn' ? fanIn : mode === 'fanOut' ? fanOut : (fanIn + fanOut) / 2
+    const deviation = Math.sqrt(scale / Math.max(1, fan))
+    // 0.8796… is the standard deviation of a unit normal cut at ±2.
+    if (distribution === 'truncatedNormal') {
+      return fillTruncated(out, 0, deviation / 0.87962566103423978, random)
+    }
+    const limit = Math.sqrt(3) * deviation
+    for (let i = 0; i < out.length; i++) {
+      out[i] =
+        distribution === 'uniform'
+          ? limit * (2 * random.uniform() - 1)
+          : deviation * random.normal()
+    }
+  }
+
+const scaled = (
+  name: InitializerName,
+  scale: number,
+  mode: Mode,
+  distribution: Distribution = 'uniform',
+) =>
+  seeded((options: object) => {
     numbers(name, options, {})
-    return make(name, {}, (out, shape, random) => {
-      const [fanIn, fanOut] = fans(shape)
-      const variance = scale / Math.max(1, average ? (fanIn + fanOut) / 2 : fanIn)
-      if (normal) {
-        // 0.8796… is the standard deviation of a unit normal cut at ±2.
-        fillTruncated(out, 0, Math.sqrt(variance) / 0.87962566103423978, random)
-      } else {
-        const limit = Math.sqrt(3 * variance)
-        for (let i = 0; i < out.length; i++) out[i] = limit * (2 * random.uniform() - 1)
-      }
-    })
+    return make(name, {}, scaledDraws(scale, mode, distribution))
   })
-}
+
+/**
+ * Draws of mean 0 whose variance is `scale` (1) over the inputs, outputs or their mean, by `mode`:
+ * 'fanIn' (default), 'fanOut', 'fanAvg'; `distribution`: 'truncatedNormal' (default; cut at two
+ * deviations and widened, so that the variance stays), 'untruncatedNormal' or 'uniform'.
+ */
+export const varianceScaling = seeded(
+  (given: { scale?: number; mode?: Mode; distribution?: Distribution }) => {
+    const name = 'varianceScaling'
+    checkOptions(name, given, ['scale', 'mode', 'distribution'])
+    const { scale = 1, mode = modes[0], distribution = distributions[0] } = given
+    checkNumber(`${name} 'scale'`, scale, 1e-9)
+    checkOneOf(`${name} 'mode'`, mode, modes)
+    checkOneOf(`${name} 'distribution'`, distribution, distributions)
+    const fill = scaledDraws(scale, mode, distribution)
+    return make(name, { scale, mode, distribution }, fill)
+  },
+)
 
 /** Uniform within ±√(6 / (fanIn + fanOut)) (Glorot & Bengio 2010). */
-export const glorotUniform = scaled('glorotUniform', 1, true, false)
+export const glorotUniform = scaled('glorotUniform', 1, 'fanAvg')
 /** Truncated normal with variance 2 / (fanIn + fanOut). */
-export const glorotNormal = scaled('glorotNormal', 1, true, true)
+export const glorotNormal = scaled('glorotNormal', 1, 'fanAvg', 'truncatedNormal')
 /** Uniform within ±√(6 / fanIn) (He et al. 2015). */
-export const heUniform = scaled('heUniform', 2, false, false)
+export const heUniform = scaled('heUniform', 2, 'fanIn')
 /** Truncated normal with variance 2 / fanIn. */
-export const heNormal = scaled('heNormal', 2, false, true)
+export const heNormal = scaled('heNormal', 2, 'fanIn', 'truncatedNormal')
 /** Uniform within ±√(3 / fanIn). */
-export const lecunUniform = scaled('lecunUniform', 1, false, false)
+export const lecunUniform = scaled('lecunUniform', 1, 'fanIn')
 /** Truncated normal with variance 1 / fanIn. */
-export const lecunNormal = scaled('lecunNormal', 1, false, true)
+export const lecunNormal = scaled('lecunNormal', 1, 'fanIn', 'truncatedNormal')
+
+/**
+ * The identity matrix times `gain` (1), of a matrix that is not square its first rows or columns:
+ * recurrent weights of ReLU networks (Le et al. 2015). Two dimensions.
+ */
+export function identity(options: { gain?: number } = {}): Initializer {
+  const { gain } = numbers('identity', options, { gain: 1 })
+  return make('identity', { gain }, (out, shape) => {
+    const [rows, columns] = shape
+    if (shape.length !== 2) {
+      throw new RefrainError(
+        'BAD_SHAPE',
+        `identity: expected 2 dimensions, got ${show([...shape])}`,
+      )
+    }
+    out.fill(0)
+    for (let i = 0; i < Math.min(rows, columns); i++) out[i * columns + i] = gain
+  })
+}
 
 /**
  * A matrix with orthonormal rows or columns, whichever are fewer, times `gain` (Saxe et al. 2013).
@@ -278,7 +342,9 @@ const makers: Record<InitializerName, (options?: never) => Initializer> = {
   heNormal,
   lecunUniform,
   lecunNormal,
+  varianceScaling,
   orthogonal,
+  identity,
 }
 
 /** What a layer's initializer option takes: a name, a configuration, or an initializer. */
