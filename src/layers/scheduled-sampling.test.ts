@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { runStep } from '../../test/harness.ts'
+import { eachKindOfBackend, runStep } from '../../test/harness.ts'
 import { truth } from '../kernels/backends.case.ts'
 import { layerFromConfig } from './registry.ts'
 import { scheduledSampling } from './scheduled-sampling.ts'
@@ -12,11 +12,11 @@ const ids = Array.from({ length: rows * steps }, (_, i) =>
 /** 4 is always the likeliest. */
 const probabilities = Array.from({ length: rows * steps * size }, (_, i) => (i % size) / 10)
 
-function run(rate: number, training: boolean, seed = 1) {
+function run(rate: number, training: boolean, seed = 1, backend = truth) {
   const layer = scheduledSampling({ rate })
   let found = new Int32Array(0)
   runStep(
-    truth,
+    backend,
     {
       inputs: [
         { shape: [rows, steps], data: ids, dtype: 'int32' },
@@ -56,6 +56,13 @@ it('replaces a share of the ids by the likeliest, but for the first and padding'
 it('does nothing in predictions', () => {
   expect([...run(0.4, false)]).toEqual(ids)
   expect([...run(0, true)]).toEqual(ids)
+})
+
+eachKindOfBackend((backend) => {
+  it('replaces the same ids on every backend', () => {
+    expect(run(0.4, true, 1, backend)).toEqual(run(0.4, true))
+    expect([...run(0.4, false, 1, backend)]).toEqual(ids)
+  })
 })
 
 it('stands in files and refuses what does not fit', () => {

@@ -1,9 +1,10 @@
 /** `gradientFlow` against finite differences: every state of every step moved by itself. */
 import { describe, expect, it } from 'vitest'
 import { batchOf, toColumn } from '../data/column.ts'
-import { truth } from '../kernels/backends.case.ts'
-import { expectClose } from '../kernels/kernels.case.ts'
-import { bidirectional, dense, gru, lstm } from '../layers/index.ts'
+import { eachBackend, truth } from '../kernels/backends.case.ts'
+import { expectClose, sums } from '../kernels/kernels.case.ts'
+import type { Backend } from '../kernels/kernels.ts'
+import { bidirectional, dense, gru, type Layer, lstm, simpleRnn } from '../layers/index.ts'
 import { Arena } from '../tensor/arena.ts'
 import { Context, type RecurrentStep } from '../tensor/context.ts'
 import { Random } from '../tensor/random.ts'
@@ -45,8 +46,10 @@ function lossWith(model: Model, move: MovingContext['move']): number {
   return loss
 }
 
-function modelOf(...layers: Parameters<typeof sequential>[0]): Model {
-  const model = sequential([...layers, dense({ units: 1 })], { backend: truth, seed: 4 })
+const modelOf = (...layers: Layer[]) => modelOn(truth, layers)
+
+function modelOn(backend: Backend, layers: Layer[]): Model {
+  const model = sequential([...layers, dense({ units: 1 })], { backend, seed: 4 })
   model.compile({ loss: 'meanSquaredError' })
   return model.build([null, null, 2])
 }
@@ -84,6 +87,35 @@ describe('the norms are those of finite differences', () => {
       })
     })
   }
+})
+
+eachBackend((backend) => {
+  it.each<[string, () => Layer]>([
+    ['lstm', () => lstm({ units: 5 })],
+    ['gru', () => gru({ units: 5 })],
+    ['simpleRnn', () => simpleRnn({ units: 5 })],
+    ['bidirectional', () => bidirectional(lstm({ units: 5 }))],
+  ])('%s: the same norms on every backend', async (_, make) => {
+    const expected = modelOn(truth, [make()])
+    const model = modelOn(backend, [make()])
+    model.parameters.values.values.set(expected.parameters.values.values)
+    model.parameters.touch()
+    // Numbers that float32 rounds differ by that alone.
+    expected.parameters.values.values.set(model.parameters.values.values)
+    expected.parameters.touch()
+    const rounded = x.map((row) => row.map((step) => step.map(Math.fround)))
+    const wanted = await gradientFlow(expected, rounded, y)
+    const found = await gradientFlow(model, rounded, y)
+    expectClose([found.loss], [wanted.loss], sums)
+    expect(found.layers).toHaveLength(wanted.layers.length)
+    found.layers.forEach(({ layer, h, c }, i) => {
+      const flow = wanted.layers[i]
+      expect(layer).toBe(flow.layer)
+      expectClose(h, flow.h, sums, `${layer} h`)
+      expect(c === null).toBe(flow.c === null)
+      if (c) expectClose(c, flow.c!, sums, `${layer} c`)
+    })
+  })
 })
 
 it('names the layers', async () => {

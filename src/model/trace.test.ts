@@ -1,7 +1,7 @@
 /** `trace` against the equations in plain numbers, and its gradients against finite differences. */
 import { describe, expect, it } from 'vitest'
-import { truth } from '../kernels/backends.case.ts'
-import { expectClose } from '../kernels/kernels.case.ts'
+import { eachBackend, truth } from '../kernels/backends.case.ts'
+import { expectClose, sums } from '../kernels/kernels.case.ts'
 import {
   bidirectional,
   convLstm2d,
@@ -28,8 +28,8 @@ const x = [4, 2].map((steps) => Array.from({ length: steps }, () => draw(2)))
 const y = [[0.5], [-1]]
 const exact = { relative: 1e-12, absolute: 1e-12 }
 
-function modelOf(layer: Layer): Model {
-  const model = sequential([layer, dense({ units: 1 })], { backend: truth, seed: 4 })
+function modelOf(layer: Layer, backend = truth): Model {
+  const model = sequential([layer, dense({ units: 1 })], { backend, seed: 4 })
   model.compile({ loss: 'meanSquaredError' })
   return model.build([null, null, 2])
 }
@@ -105,6 +105,49 @@ it('shows the gates and states of an LSTM', async () => {
   })
   // At masked steps the states stay.
   expect(states.c.values.slice(21)).toEqual(states.c.values.slice(15, 18).slice())
+})
+
+eachBackend((backend) => {
+  it.each<[string, () => Layer]>([
+    ['lstm', () => lstm({ units: 5 })],
+    ['gru', () => gru({ units: 5 })],
+    ['simpleRnn', () => simpleRnn({ units: 5 })],
+    [
+      'stackedRnnCells',
+      () => rnn(stackedRnnCells([lstmCell({ units: 3 }), lstmCell({ units: 5 })])),
+    ],
+    ['bidirectional', () => bidirectional(lstm({ units: 5 }))],
+  ])('%s: the same on every backend', async (_, make) => {
+    const expected = modelOf(make())
+    const model = modelOf(make(), backend)
+    model.parameters.values.values.set(expected.parameters.values.values)
+    model.parameters.touch()
+    // The truth takes the weights as float32 has them.
+    expected.parameters.values.values.set(model.parameters.values.values)
+    expected.parameters.touch()
+    const [wanted, found] = [await trace(expected, x, y), await trace(model, x, y)]
+    expectClose([found.loss!], [wanted.loss!], sums)
+    expectClose(found.outputs[0].values, wanted.outputs[0].values, sums)
+    expectClose(Object.values(found.weightGradients!), Object.values(wanted.weightGradients!), sums)
+    expect(found.layers.map(({ layer }) => layer)).toEqual(wanted.layers.map(({ layer }) => layer))
+    found.layers.forEach((layer, i) => {
+      const truly = wanted.layers[i]
+      const valid = truly.mask!.ints
+      expect(layer.mask!.ints).toEqual(valid)
+      expect(Object.keys(layer.gates)).toEqual(Object.keys(truly.gates))
+      expect(layer.saturation).toEqual(truly.saturation)
+      for (const [name, gate] of Object.entries(truly.gates)) {
+        const units = gate.shape[2]
+        const counting = (values: ArrayLike<number>) =>
+          Array.from(values).filter((_, k) => valid[Math.floor(k / units)])
+        expectClose(counting(layer.gates[name].values), counting(gate.values), sums, name)
+      }
+      for (const [name, state] of Object.entries(truly.states)) {
+        expectClose(layer.states[name].values, state.values, sums, name)
+        expectClose(layer.gradients![name], truly.gradients![name], sums, name)
+      }
+    })
+  })
 })
 
 it('shows the gates of a GRU', async () => {
