@@ -248,7 +248,7 @@ describe('errors', () => {
       'UNKNOWN_OPTION',
       "dense 'kernelInitializer': unknown initializer 'glorot'; known: zeros, ones, constant, " +
         'randomUniform, randomNormal, truncatedNormal, glorotUniform, glorotNormal, heUniform, ' +
-        'heNormal, lecunUniform, lecunNormal, orthogonal',
+        'heNormal, lecunUniform, lecunNormal, varianceScaling, orthogonal, identity',
     ],
     [
       () => dropout({ rate: 1 }),
