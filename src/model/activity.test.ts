@@ -7,33 +7,12 @@ import { eachBackend, truth } from '../kernels/backends.case.ts'
 import { expectClose } from '../kernels/kernels.case.ts'
 import type { Backend } from '../kernels/kernels.ts'
 import {
-  activation,
-  add,
-  attention,
-  batchNormalization,
   bidirectional,
-  concatenate,
-  conv1d,
-  convLstm2d,
   crf,
   dense,
-  dropout,
-  embedding,
-  flatten,
-  gaussianNoise,
-  globalAveragePooling1d,
-  gru,
-  layerNormalization,
   lstm,
   lstmCell,
-  masking,
-  maxPooling1d,
-  permute,
-  repeatVector,
-  reshape,
   rnn,
-  simpleRnn,
-  spatialDropout1d,
   timeDistributed,
   tokenDropout,
 } from '../layers/index.ts'
@@ -43,19 +22,6 @@ import { ParameterSet } from '../tensor/parameter.ts'
 import { l1l2 } from '../tensor/regularizers.ts'
 
 const fixture = loadFixture('keras/activity.json')
-const makers: Record<string, (options: never) => Layer> = {
-  ...{ activation, add, attention, batchNormalization, concatenate, conv1d, convLstm2d, dense },
-  ...{
-    dropout,
-    embedding,
-    flatten,
-    gaussianNoise,
-    globalAveragePooling1d,
-    gru,
-    layerNormalization,
-  },
-  ...{ lstm, masking, maxPooling1d, permute, repeatVector, reshape, simpleRnn, spatialDropout1d },
-}
 
 function layerOf(test: FixtureCase): Layer {
   const { layer, rule, inner, outer, ...rest } = test.options
@@ -72,7 +38,11 @@ function layerOf(test: FixtureCase): Layer {
         outer ? ruled : {},
       )
     default:
-      return makers[layer as string]({ ...(given as object), ...ruled } as never)
+      return layerFromConfig({
+        kind: layer as string,
+        name: '',
+        options: { ...(given as object), ...ruled },
+      })
   }
 }
 

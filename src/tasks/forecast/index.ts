@@ -216,11 +216,10 @@ export async function train(
   }
   // Before training, so that a checkpoint can predict, too; the settings, to resume with the same.
   model.encoders = { task, ...encode(parts), settings: given }
-  const weights = weightsOf(scales, settings)
-  const mean = training.reduce((sum, { series }) => sum + weights[series], 0) / training.length
+  const weights = settings.spreadWeight > 0 ? weightsOf(scales, settings, training) : null
   const dataOf = (origins: readonly Origin[]) => {
     const { x, levels } = cut(layout, scaled, origins)
-    const sampleWeight = origins.map(({ series }) => weights[series] / mean)
+    const sampleWeight = weights ? origins.map(({ series }) => weights[series]) : undefined
     const y = targetsOf(layout, scaled, origins, levels)
     return { x: x.length > 1 ? x : x[0], y, sampleWeight }
   }
@@ -245,14 +244,20 @@ export async function train(
   return forecaster
 }
 
-/** What each series counts, by its scale; of several columns the geometric mean. */
-function weightsOf(scales: readonly (readonly Scale[])[], settings: Settings): number[] {
+/** What each series counts, by its scale, of several columns the geometric mean; 1 in the mean of windows. */
+function weightsOf(
+  scales: readonly (readonly Scale[])[],
+  settings: Settings,
+  training: readonly Origin[],
+): number[] {
   const { spreadWeight, quantiles, loss } = settings
   const squared = quantiles.length === 0 && loss === 'meanSquaredError'
   const power = squared ? 2 * spreadWeight : spreadWeight
-  return scales.map((own) =>
+  const weights = scales.map((own) =>
     own.reduce((product, { factor }) => product * factor ** (power / own.length), 1),
   )
+  const mean = training.reduce((sum, { series }) => sum + weights[series], 0) / training.length
+  return weights.map((weight) => weight / mean)
 }
 
 function checkSettings(settings: Settings): Settings {
