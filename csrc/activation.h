@@ -118,25 +118,18 @@ NOINLINE void activateAll(int code, bool backward, const Activating& a, long n) 
   forRanges(n, 16, [&](long begin, long end) { range(a, begin, end); });
 }
 
-/** max of x[0..n), NaN if there is one. */
+/** max of the numbers in x[0..n). A NaN, which it leaves out, stays in what is made of x itself. */
 NOINLINE float maximum(const float* x, long n) {
-  V best = splat(-__builtin_inff()), nan = zero();
+  V best = splat(-__builtin_inff());
   forVectors(0, n, [&](long i, int lanes) LANES {
     V v = load(x + i, lanes);
     if (lanes < W) {
       for (int lane = lanes; lane < W; lane++) v[lane] = x[i];
     }
-    best = v > best ? v : best;
-    nan += v - v;  // 0, or NaN from NaN and infinities
+    best = atLeast(best, v);
   });
   float result = best[0];
   for (int lane = 1; lane < W; lane++) result = best[lane] > result ? best[lane] : result;
-  bool finite = sumLanes(nan) == 0.0f;
-  if (!finite) {
-    for (long i = 0; i < n; i++) {
-      if (x[i] != x[i]) return x[i];
-    }
-  }
   return result;
 }
 

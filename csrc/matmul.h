@@ -20,6 +20,8 @@ constexpr long groupPanels = W == 16 ? 1 : 4;
 #endif
 /** Rows for which packing b costs a small part of the product. */
 constexpr long taskRows = 300;
+/** Numbers of a left matrix that a second-level cache does not keep. */
+constexpr long largeLeft = 1 << 18;
 /** Up to this many rows b is read where it lies. */
 constexpr long directRows = 4 * tileRows;
 /** Columns of a single row that are summed in the first-level cache as b streams by. */
@@ -150,12 +152,16 @@ struct Product {
       });
       return;
     }
-    // Several tasks a thread, of many rows if there are, else of few columns, else of few rows.
+    // Several tasks a thread, of many rows if there are, else of few columns, else of few rows. A
+    // large a is read again for each group of columns, so that those part only to occupy a thread.
     long used = threadsFor(operations), wanted = used > 1 ? 4 * used : 1;
     long panels = (N + tileColumns - 1) / tileColumns;
     long groups = (panels + groupPanels - 1) / groupPanels;
     long blocks = within((wanted + groups - 1) / groups, 1, M / taskRows);
-    groups = within(wanted / blocks, groups, panels);
+    if (groups % used && blocks > used) blocks -= blocks % used;
+    if (groups * blocks < used || M * K < largeLeft) {
+      groups = within(wanted / blocks, groups, panels);
+    }
     if (groups * blocks < used) blocks = within(used / groups, 1, M / chunkRows);
     parallel(groups * blocks, operations, [&](long task) {
       long group = task / blocks, part = task % blocks;
