@@ -3,7 +3,7 @@
  * other sizes as in medium: cost must grow as the work does.
  */
 import { parseArgs } from 'node:util'
-import { describeMachine, waitForCalm } from './machine.mjs'
+import { describeMachine, openMeter, waitForCalm } from './machine.mjs'
 import { linePlot } from './plot.mjs'
 import { stop, stopOnInterrupt } from './programs.mjs'
 import { calm, measureCalmly } from './race.mjs'
@@ -64,7 +64,8 @@ export async function main(args) {
   /** @type {Point[]} */
   const points = []
   const patience = { seconds: Number(values.patience) }
-  await waitForCalm(calm, patience, stop.signal)
+  const meter = await openMeter()
+  await waitForCalm(calm, patience, meter, stop.signal)
   for (const axis of chosen) {
     for (const size of axes[axis]) {
       const workload = { ...medium, name: `${axis} ${size}`, [axis]: size }
@@ -74,7 +75,7 @@ export async function main(args) {
       try {
         for (let round = 0; round < Number(values.rounds); round++) {
           for (const entry of field) {
-            const sample = await measureCalmly(entry.contestant, workload, seconds, patience)
+            const sample = await measureCalmly(entry.contestant, workload, seconds, patience, meter)
             entry.train = Math.min(entry.train, sample.train ?? Infinity)
             entry.predict = Math.min(entry.predict, sample.predict)
           }

@@ -40,19 +40,45 @@ export function watch() {
 }
 
 /**
- * Waits until others leave the machine alone, or until patience is at its end.
+ * Opens a meter of what all cores compute together, as a share of the most that it has seen. Virtual
+ * machines share cores with others unseen: their processors then count as idle, and are slow.
  *
- * @param {number} limit share of the machine
+ * @returns {Promise<() => number>} takes a tenth of a second
+ */
+export async function openMeter() {
+  const { defaultBackend } = await import('../dist/index.js')
+  const { kernels, threads } = defaultBackend()
+  const rounds = 1 << 18
+  let most = 0
+  return () => {
+    const speeds = []
+    for (const start = performance.now(); performance.now() < start + 100; ) {
+      const before = performance.now()
+      kernels.peakMultiplyAdd(0.5, 1, rounds, threads)
+      speeds.push(1 / (performance.now() - before))
+    }
+    const speed = speeds.sort((a, b) => a - b)[speeds.length >> 1]
+    most = Math.max(most, speed)
+    return speed / most
+  }
+}
+
+/**
+ * Waits until others leave the machine alone and its cores are as fast as they were, or until patience
+ * is at its end.
+ *
+ * @param {{ others: number, strength: number }} limits shares of the machine: at most, at least
  * @param {{ seconds: number }} patience what is left of it; what is waited is taken from it
- * @param {AbortSignal} signal ends the waiting, too
+ * @param {() => number} meter @param {AbortSignal} signal ends the waiting, too
  * @returns the share that others used in the last half second
  */
-export async function waitForCalm(limit, patience, signal) {
+export async function waitForCalm(limits, patience, meter, signal) {
   while (true) {
     const share = watch()
     await setTimeout(500)
     const used = share(0)
-    if (used <= limit || patience.seconds <= 0 || signal.aborted) return used
-    patience.seconds -= 0.5
+    const isCalm = used <= limits.others && meter() >= limits.strength
+    if (isCalm || patience.seconds <= 0 || signal.aborted) return used
+    patience.seconds -= 0.6
   }
 }

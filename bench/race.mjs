@@ -5,12 +5,13 @@ import { progress, stop, work } from './programs.mjs'
 /**
  * @typedef {import('./contestants.mjs').Contestant} Contestant
  * @typedef {import('./workloads.mjs').Workload} Workload
- * @typedef {{ train?: number, predict: number, peakMegabytes: number, others: number }} Sample
- *   milliseconds; `others`: share of the machine that other programs used meanwhile
+ * @typedef {{ train?: number, predict: number, peakMegabytes: number, others: number,
+ *   strength: number }} Sample milliseconds; `others`: share of the machine that other programs used
+ *   meanwhile; `strength`: what all cores computed before and after, the less, as a share of their most
  */
 
-/** Share of the machine that others may use while something is timed. */
-export const calm = 0.1
+/** Shares of the machine that others may use, and that there must be, while something is timed. */
+export const calm = { others: 0.1, strength: 0.85 }
 /**
  * A rival that takes so many times as long as the slowest of ours in the first round is done, if it takes
  * more than so many milliseconds.
@@ -26,9 +27,10 @@ const retries = 3
  * @param {Workload} workload @param {Contestant[]} field
  * @param {{ rounds: number, seconds: number }} settings
  * @param {{ seconds: number }} patience what is left of it
+ * @param {() => number} meter `openMeter`'s
  * @returns those that have samples, and the rivals that failed
  */
-export async function race(workload, field, { rounds, seconds }, patience) {
+export async function race(workload, field, { rounds, seconds }, patience, meter) {
   const results = field.map((contestant) => ({
     contestant,
     samples: /** @type {Sample[]} */ ([]),
@@ -49,7 +51,7 @@ export async function race(workload, field, { rounds, seconds }, patience) {
       const who = `${contestant.name}, ${contestant.threads} threads`
       progress(`${workload.name}, round ${round} of ${rounds}: ${who}`)
       try {
-        samples.push(await measureCalmly(contestant, workload, seconds, patience))
+        samples.push(await measureCalmly(contestant, workload, seconds, patience, meter))
       } catch (error) {
         if (stop.signal.aborted) continue
         if (!contestant.rival) throw error
@@ -69,21 +71,28 @@ export async function race(workload, field, { rounds, seconds }, patience) {
  * The calmest of a few attempts; one if it is calm or patience is at its end.
  *
  * @param {Contestant} contestant @param {Workload} workload @param {number} seconds
- * @param {{ seconds: number }} patience
+ * @param {{ seconds: number }} patience @param {() => number} meter `openMeter`'s
  */
-export async function measureCalmly(contestant, workload, seconds, patience) {
+export async function measureCalmly(contestant, workload, seconds, patience, meter) {
   /** @type {Sample | undefined} */
   let best
   for (let attempt = 0; attempt <= retries; attempt++) {
-    // Whoever disturbed the last one may still be there.
-    if (attempt > 0) await waitForCalm(calm, patience, stop.signal)
+    // Whoever disturbs, or disturbed the last one, may stay a while.
+    await waitForCalm(calm, patience, meter, stop.signal)
+    const before = meter()
     const share = watch()
     const result = await work(contestant, 'measure', workload, seconds)
     const others = share(result.cpuSeconds)
+    const strength = Math.min(before, meter())
     const { train, predict, peakMegabytes } = result
-    if (!best || others < best.others) best = { train, predict, peakMegabytes, others }
-    if (best.others <= calm || patience.seconds <= 0) break
+    const sample = { train, predict, peakMegabytes, others, strength }
+    if (!best || disturbance(sample) < disturbance(best)) best = sample
+    if (disturbance(best) === 0 || patience.seconds <= 0) break
     patience.seconds -= result.cpuSeconds
   }
   return /** @type {Sample} */ (best)
 }
+
+/** By how much a sample misses what counts as calm. @param {Sample} sample */
+const disturbance = ({ others, strength }) =>
+  Math.max(0, others - calm.others) + Math.max(0, calm.strength - strength)

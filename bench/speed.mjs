@@ -5,7 +5,7 @@
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { checkAll, tolerance } from './check.mjs'
-import { describeMachine, waitForCalm } from './machine.mjs'
+import { describeMachine, openMeter, waitForCalm } from './machine.mjs'
 import { run, stop, stopOnInterrupt } from './programs.mjs'
 import { calm, race } from './race.mjs'
 import { publish } from './report.mjs'
@@ -92,8 +92,9 @@ async function measureAll(refrain, all, settings, { args, start }) {
   }
   console.log(`Everyone computes the same within ${checked.largest.toExponential(1)}`)
   const patience = { seconds: settings.patience }
-  const busy = await waitForCalm(calm, patience, stop.signal)
-  if (busy > calm)
+  const meter = await openMeter()
+  const busy = await waitForCalm(calm, patience, meter, stop.signal)
+  if (busy > calm.others)
     console.log(`Others use ${percent(busy)} of the machine: the figures will suffer`)
 
   /** @type {Map<Contestant, Peak>} */
@@ -107,7 +108,7 @@ async function measureAll(refrain, all, settings, { args, start }) {
       field.filter(({ rival }) => !rival),
       peaks,
     )
-    const { timed, failed } = await race(workload, field, settings, patience)
+    const { timed, failed } = await race(workload, field, settings, patience, meter)
     for (const { contestant, samples } of timed) raced.push({ workload, contestant, samples })
     for (const { name } of failed)
       missing.push({ name: `${name} at ${workload.name}`, why: 'it failed' })

@@ -48,6 +48,7 @@ export function summarize(workload, { name, rival, threads }, samples, peak) {
     predict: timing('predict'),
     peakMegabytes: Math.round(Math.max(...samples.map(({ peakMegabytes }) => peakMegabytes))),
     othersUsed: round(Math.max(...samples.map(({ others }) => others))),
+    strength: round(Math.min(...samples.map(({ strength }) => strength))),
   }
 }
 
@@ -65,8 +66,8 @@ export function printTables({ measured }) {
     const head = ['workload', 'B×T, I→U', 'program', 'threads', 'ms', 'min–max', 'GFLOP/s']
     const shares = task === 'train' ? ['of peak', 'executed'] : []
     table([
-      [...head, ...shares, 'peak MB', 'used by others'],
-      ...rows.map(({ workload, contestant, threads, timing, share, peakMegabytes, othersUsed }) => {
+      [...head, ...shares, 'peak MB', 'used by others', 'cores'],
+      ...rows.map(({ workload, contestant, threads, timing, share, ...row }) => {
         const { B, T, I, U, layers, name } = workload
         const { median, min, max, gflops } = timing
         return [
@@ -78,8 +79,10 @@ export function printTables({ measured }) {
           `${short(min)}–${short(max)}`,
           short(gflops),
           ...shares.map((_, i) => (share ? percent(i === 0 ? share.nominal : share.executed) : '')),
-          String(peakMegabytes),
-          percent(othersUsed),
+          String(row.peakMegabytes),
+          percent(row.othersUsed),
+          // Files from before it was measured have none.
+          row.strength === undefined ? '' : percent(row.strength),
         ]
       }),
     ])

@@ -5,8 +5,8 @@
 
 namespace {
 
-/** Steps of k whose sum is formed in registers before it is added to the result. */
-constexpr long blockK = 256;
+/** Steps of k, at most, whose sum is formed in registers before it is added to the result. */
+constexpr long blockK = W == 16 ? 352 : 256;
 /** Columns of a transposed left matrix that are copied together: whole tiles. */
 constexpr long chunkRows = 48;
 /**
@@ -32,6 +32,42 @@ INLINE long within(long n, long least, long most) {
   return n < least ? least : n;
 }
 
+/** Into how many parts, a multiple of `used` up to `most` if it can be, to cut things most equally. */
+INLINE long equalParts(long things, long used, long most) {
+  long best = most, least = things;
+  for (long parts = most / used * used; parts >= used; parts -= used) {
+    long missing = (things + parts - 1) / parts * parts - things;
+    if (missing < least) best = parts, least = missing;
+  }
+  return best;
+}
+
+/** The columns j0..j1 of a product and the steps k0..k1 of their sums: what is packed of b at once. */
+struct Piece {
+  long j0, j1, k0, k1;
+
+  INLINE long panels() const { return (j1 - j0 + tileColumns - 1) / tileColumns; }
+};
+
+/** Lines of b that will be packed next: each tile asks for a few, as together they would stop it. */
+struct Coming {
+#if defined(__wasm__)
+  INLINE void tell(Ahead&) {}
+#else
+  const float* from;
+  long rows, columns, stride, share, row = 0, column = 0;
+
+  INLINE void tell(Ahead& ahead) {
+    ahead.later = true;
+    for (long n = 0; n < share && row < rows; n++) {
+      ahead.add(from + row * stride + column, 1);
+      column += 16;
+      if (column >= columns) column = 0, row++;
+    }
+  }
+#endif
+};
+
 /** One product, as the kernel's arguments name it. */
 struct Product {
   const float *a, *b, *bias;
@@ -41,11 +77,15 @@ struct Product {
   float* columnSums = nullptr;  // of b, where they are wanted
   bool addSums = false;
 
-  /** Takes the sums over one block of k for `columns` columns of a row. */
-  INLINE void put(long row, long j0, const float* sums, long columns, long k0) const {
+  /** Equal blocks of k. */
+  INLINE long blocksOfK() const { return K > blockK ? (K + blockK - 1) / blockK : 1; }
+  INLINE long stepsOfBlock() const { return (K + blocksOfK() - 1) / blocksOfK(); }
+
+  /** Takes the sums over the steps k0..k1 for `columns` columns of a row. */
+  INLINE void put(long row, long j0, const float* sums, long columns, long k0, long k1) const {
     float* to = out + row * N + j0;
     bool add = accumulate || k0 > 0;
-    const float* more = bias && k0 + blockK >= K ? bias + j0 : nullptr;
+    const float* more = bias && k1 >= K ? bias + j0 : nullptr;
     forVectors(0, columns, [&](long j, int lanes) LANES {
       V value = load(sums + j);
       if (add) value += load(to + j, lanes);
@@ -71,63 +111,96 @@ struct Product {
   /** The only row, for the columns from j0 on: b is read in the order of its memory. */
   NOINLINE void stream(long j0, long columns) const {
     alignas(64) float sums[streamColumns];
-    for (long k0 = 0; k0 == 0 || k0 < K; k0 += blockK) {
-      long end = K - k0 < blockK ? K : k0 + blockK, k = k0;
+    for (long block = 0, k = 0; block < blocksOfK(); block++) {
+      long k0 = k, end = within(k0 + stepsOfBlock(), 0, K);
       for (long j = 0; j < columns; j += W) store(sums + j, V{});
       for (; k + 8 <= end; k += 8) streamSteps<8>(a + k, b + k * N + j0, sums, columns);
       for (; k < end; k++) streamSteps<1>(a + k, b + k * N + j0, sums, columns);
-      put(0, j0, sums, columns, k0);
+      put(0, j0, sums, columns, k0, end);
     }
   }
 
-  /** The rows m0..m0 + rows and `panels` panels of columns from j0 on. */
-  NOINLINE void block(long m0, long rows, long j0, long panels) const {
+  /** What will be packed of b for a piece, some of it for each tile of the piece before. */
+  INLINE Coming coming(const Piece& piece, long tiles) const {
+#if defined(__wasm__)
+    return {};
+#else
+    long columns = piece.j1 - piece.j0, steps = piece.k1 - piece.k0;
+    Coming lines = transposeB ? Coming{b + piece.j0 * K + piece.k0, columns, steps, K, 0}
+                              : Coming{b + piece.k0 * N + piece.j0, steps, columns, N, 0};
+    lines.share = (lines.rows * ((lines.columns + 15) / 16) + tiles - 1) / tiles;
+    return lines;
+#endif
+  }
+
+  /** The rows m0..m0 + rows and the columns first..last. */
+  NOINLINE void block(long m0, long rows, long first, long last) const {
+    constexpr long width = groupPanels * tileColumns;
+    bool direct = !transposeB && rows <= directRows && N % W == 0;
+    long blocks = blocksOfK(), steps = stepsOfBlock();
+    long pieces = (last - first + width - 1) / width * blocks;
+    auto piece = [&](long i) {
+      long j0 = first + i / blocks * width, k0 = i % blocks * steps;
+      return Piece{j0, within(j0 + width, 0, last), k0, within(k0 + steps, 0, K)};
+    };
+    for (long i = 0; i < pieces; i++) {
+      Piece now = piece(i);
+      Coming next = {};
+      if (i + 1 < pieces && !direct) {
+        next = coming(piece(i + 1), now.panels() * ((rows + tileRows - 1) / tileRows));
+      }
+      multiply(m0, rows, now, direct, next);
+    }
+  }
+
+  /** The rows m0..m0 + rows of a piece, whose part of b is read where it lies, or packed. */
+  NOINLINE void multiply(long m0, long rows, const Piece& piece, bool direct, Coming& next) const {
     alignas(64) float packed[groupPanels * blockK * tileColumns];
     alignas(64) float chunk[blockK * chunkRows];
     alignas(64) float sums[tileRows * tileColumns];
-    bool direct = !transposeB && rows <= directRows && N % W == 0;
-    for (long k0 = 0; k0 == 0 || k0 < K; k0 += blockK) {
-      long count = K - k0 < blockK ? K - k0 : blockK;
-      for (long p = 0; p < panels && !direct; p++) {
-        long j = j0 + p * tileColumns, columns = N - j < tileColumns ? N - j : tileColumns;
-        packPanel(transposeB ? b + k0 : b + k0 * N, transposeB ? K : N, transposeB, j, columns,
-                  count, packed + p * blockK * tileColumns);
+    auto [j0, j1, k0, k1] = piece;
+    long count = k1 - k0, panels = piece.panels();
+    for (long p = 0; p < panels && !direct; p++) {
+      long j = j0 + p * tileColumns, columns = within(j1 - j, 0, tileColumns);
+      packPanel(transposeB ? b + k0 : b + k0 * N, transposeB ? K : N, transposeB, j, columns, count,
+                packed + p * blockK * tileColumns);
+    }
+    for (long p = 0; p < panels && columnSums && m0 == 0; p++) {
+      long j = j0 + p * tileColumns, columns = within(j1 - j, 0, tileColumns);
+      long stride = direct ? N : vectorsFor(columns) * W;
+      const float* from = direct ? b + k0 * N + j : packed + p * blockK * tileColumns;
+      forVectors(0, columns, [&](long v, int lanes) LANES {
+        V sum = {};
+        for (long k = 0; k < count; k++) sum += load(from + k * stride + v);
+        float* to = columnSums + j + v;
+        store(to, addSums || k0 > 0 ? load(to, lanes) + sum : sum, lanes);
+      });
+    }
+    auto tile = [&](long row, int size, const float* const* from, long step) {
+      for (long p = 0; p < panels; p++) {
+        long j = j0 + p * tileColumns, columns = within(j1 - j, 0, tileColumns);
+        int vectors = vectorsFor(columns);
+        const float* panel = direct ? b + k0 * N + j : packed + p * blockK * tileColumns;
+        // What will be written comes while the product runs, and what is packed next.
+        for (int r = 0; r < size && count >= 64; r++) expect(out + (row + r) * N + j, columns);
+        Ahead ahead;
+        next.tell(ahead);
+        tileProducts[size - 1][vectors - 1](from, step, panel, direct ? N : vectors * W, count,
+                                            sums, &ahead);
+        for (int r = 0; r < size; r++) put(row + r, j, sums + r * vectors * W, columns, k0, k1);
       }
-      for (long p = 0; p < panels && columnSums && m0 == 0; p++) {
-        long j = j0 + p * tileColumns, columns = N - j < tileColumns ? N - j : tileColumns;
-        long stride = direct ? N : vectorsFor(columns) * W;
-        const float* from = direct ? b + k0 * N + j : packed + p * blockK * tileColumns;
-        forVectors(0, columns, [&](long v, int lanes) LANES {
-          V sum = {};
-          for (long k = 0; k < count; k++) sum += load(from + k * stride + v);
-          float* to = columnSums + j + v;
-          store(to, addSums || k0 > 0 ? load(to, lanes) + sum : sum, lanes);
-        });
-      }
-      auto tile = [&](long row, int size, const float* const* from, long step) {
-        for (long p = 0; p < panels; p++) {
-          long j = j0 + p * tileColumns, columns = N - j < tileColumns ? N - j : tileColumns;
-          int vectors = vectorsFor(columns);
-          const float* panel = direct ? b + k0 * N + j : packed + p * blockK * tileColumns;
-          // What will be written comes while the product runs.
-          for (int r = 0; r < size && count >= 64; r++) expect(out + (row + r) * N + j, columns);
-          tileProducts[size - 1][vectors - 1](from, step, panel, direct ? N : vectors * W, count,
-                                              sums, nullptr);
-          for (int r = 0; r < size; r++) put(row + r, j, sums + r * vectors * W, columns, k0);
+    };
+    long most = transposeA ? chunkRows : rows;
+    for (long r0 = 0; r0 < rows; r0 += most) {
+      long row = m0 + r0, size = within(rows - r0, 0, most);
+      if (transposeA) copyColumns(row, size, k0, count, chunk);
+      forTiles<tileRows>(size, [&](long first, int height) {
+        const float* from[tileRows];
+        for (int r = 0; r < height; r++) {
+          from[r] = transposeA ? chunk + first + r : a + (row + first + r) * K + k0;
         }
-      };
-      long most = transposeA ? chunkRows : rows;
-      for (long r0 = 0; r0 < rows; r0 += most) {
-        long row = m0 + r0, size = rows - r0 < most ? rows - r0 : most;
-        if (transposeA) copyColumns(row, size, k0, count, chunk);
-        forTiles<tileRows>(size, [&](long first, int height) {
-          const float* from[tileRows];
-          for (int r = 0; r < height; r++) {
-            from[r] = transposeA ? chunk + first + r : a + (row + first + r) * K + k0;
-          }
-          tile(row + first, height, from, transposeA ? chunkRows : 1);
-        });
-      }
+        tile(row + first, height, from, transposeA ? chunkRows : 1);
+      });
     }
   }
 
@@ -163,10 +236,14 @@ struct Product {
       groups = within(wanted / blocks, groups, panels);
     }
     if (groups * blocks < used) blocks = within(used / groups, 1, M / chunkRows);
+    // Tasks of several groups, whole and as equal as can be: what a task packs next comes while it works.
+    bool whole = groups * blocks > wanted;
+    if (whole) groups = equalParts(groups, used, within(wanted / blocks, used, groups));
+    long unit = whole ? groupPanels * tileColumns : tileColumns, units = (N + unit - 1) / unit;
     parallel(groups * blocks, operations, [&](long task) {
-      long group = task / blocks, part = task % blocks;
-      long p0 = cut(panels, group, groups), m0 = cut(M, part, blocks);
-      block(m0, cut(M, part + 1, blocks) - m0, p0 * tileColumns, cut(panels, group + 1, groups) - p0);
+      long group = task / blocks, part = task % blocks, m0 = cut(M, part, blocks);
+      long end = within(cut(units, group + 1, groups) * unit, 0, N);
+      block(m0, cut(M, part + 1, blocks) - m0, cut(units, group, groups) * unit, end);
     });
   }
 };
@@ -194,12 +271,10 @@ void weightGradients(const float* x, const float* dy, float* dKernel, float* dBi
 /** Threads take whole products. */
 void matmulBatch(const float* a, const float* b, float* out, int32_t batch, int32_t m, int32_t k,
                  int32_t n, int32_t transposeA, int32_t transposeB, int32_t accumulate) {
-  long M = m, K = k, N = n, panels = M ? (N + tileColumns - 1) / tileColumns : 0;
+  long M = m, K = k, N = n;
   parallel(batch, 2.0 * batch * M * N * K / 16, [&](long i) {
     Product product{a + i * M * K, b + i * K * N, nullptr, out + i * M * N, M, K, N,
                     transposeA != 0, transposeB != 0, accumulate != 0};
-    for (long p = 0; p < panels; p += groupPanels) {
-      product.block(0, M, p * tileColumns, within(groupPanels, 0, panels - p));
-    }
+    if (M > 0) product.block(0, M, 0, N);
   });
 }

@@ -39,6 +39,8 @@ struct Ahead {
   static constexpr int most = 512;
   const float* lines[most];
   int count = 0;
+  /** They are only read, and later: the second-level cache is near enough. */
+  bool later = false;
 
   INLINE void add(const float* p, long floats) {
     for (long j = 0; j < floats && count < most; j += 16) lines[count++] = p + j;
@@ -91,7 +93,8 @@ INLINE void multiplyAdd(V (&sum)[R][Width], const float* const* a, long step, co
   };
   if (ahead) {
     while (k < ahead->count && k < count) {
-      __builtin_prefetch(ahead->lines[k], 1);
+      if (ahead->later) __builtin_prefetch(ahead->lines[k], 0, 2);
+      else __builtin_prefetch(ahead->lines[k], 1);
       round();
     }
   }

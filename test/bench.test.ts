@@ -13,6 +13,7 @@ const sample = (train: number, predict: number) => ({
   predict,
   peakMegabytes: 100,
   others: 0,
+  strength: 1,
 })
 const lstms = workloads.filter(({ layers, predictOnly, model, B }) => {
   return layers > 0 && !predictOnly && !model && B > 1
