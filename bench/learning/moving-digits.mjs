@@ -12,8 +12,15 @@ import { measure, readFlags } from './classification.mjs'
 const size = 32
 const frames = 6
 
-/** Chosen by --dev: 97.3 %; with a third of the clips and one learning rate 95.3 %. */
-const settings = { epochs: 8, decay: 'cosine', batchSize: 64, learningRate: 2e-3, dropout: 0.1 }
+/** Chosen by held-out clips of the digits learned from: 98.3 %; with fewer filters and larger batches 97.3 %. */
+const settings = {
+  epochs: 10,
+  decay: 'cosine',
+  batchSize: 32,
+  learningRate: 2e-3,
+  dropout: 0.2,
+  filters: [16, 32, 64],
+}
 const count = 24_000
 
 const directions = { left: [-1, 0], right: [1, 0], up: [0, -1], down: [0, 1] }
@@ -78,19 +85,23 @@ function clipsOf(digits, count, seed) {
 /** @param {string[]} args */
 export default async function movingDigits(args = []) {
   const mnist = createRequire(import.meta.url)('mnist')
+  const flags = readFlags(args, 1)
+  flags.options = { ...settings, ...flags.options }
   const [train, test] = [[], []]
   for (let digit = 0; digit < 10; digit++) {
     const images = Array.from({ length: mnist[digit].length }, (_, i) =>
       shrink(mnist[digit].get(i)),
     )
-    const cut = Math.floor(images.length * 0.9)
-    train.push(images.slice(0, cut))
-    test.push(images.slice(cut))
+    // The test digits are the last tenth; --dev asks about the tenth before, and learns from the rest.
+    const [from, to] = (flags.dev ? [0.8, 0.9] : [0.9, 1]).map((share) =>
+      Math.floor(images.length * share),
+    )
+    train.push(images.slice(0, from))
+    test.push(images.slice(from, to))
   }
-  const flags = readFlags(args, 1)
-  flags.options = { ...settings, ...flags.options }
   const [many, few] = [clipsOf(train, count, 1), clipsOf(test, 1000, 2)]
-  return measure('moving-digits', many, few, flags, async (classifier, on) => {
+  const name = flags.dev ? 'moving-digits dev' : 'moving-digits'
+  return measure(name, many, few, { ...flags, dev: false }, async (classifier, on) => {
     const labels = (await classifier.predict(on.clips)).map(({ label }) => label)
     const right = (/** @type {number} */ part) =>
       labels.filter((label, i) => label.split(' ')[part] === on.labels[i].split(' ')[part]).length

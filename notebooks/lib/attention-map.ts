@@ -1,0 +1,2 @@
+/** Where a translation looked, as a heat map. */
+export { attentionMap } from '../../src/cli/charts.ts'
