@@ -1,7 +1,8 @@
 /**
  * The problems by which the LSTM was introduced (Hochreiter & Schmidhuber 1997): what stands 100 steps
  * back decides. LSTM and GRU solve them; the simple recurrent network stays at chance for much
- * longer, for the reason that gradients.test.ts shows.
+ * longer, for the reason that gradients.test.ts shows, where numbers are to be kept. A symbol it may hold: units
+ * that saturate keep a sign, and whether training finds that is luck.
  */
 import { describe, expect, it } from 'vitest'
 import { adam, dense, gru, type Layer, lstm, sequential, simpleRnn } from '../../src/index.ts'
@@ -75,10 +76,11 @@ for (const [name, problem] of Object.entries(problems)) {
     ])('the %s solves it', async (_, layer) => {
       expect(await train(problem, layer(), 20)).toBeLessThan(problem.goal)
     })
-
-    it('the simple recurrent network has learnt nothing in 500 batches', async () => {
-      const loss = await train(problem, simpleRnn({ units }), 10)
-      expect(loss).toBeGreaterThan(0.8 * problem.chance)
-    })
   })
 }
+
+it('the simple recurrent network has learnt nothing of the adding problem in 500 batches', async () => {
+  const problem = problems['the adding problem over 100 steps']
+  const loss = await train(problem, simpleRnn({ units }), 10)
+  expect(loss).toBeGreaterThan(0.8 * problem.chance)
+})
