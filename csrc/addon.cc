@@ -333,6 +333,17 @@ napi_value prepare(napi_env env, napi_callback_info info) {
   return toValue(env, static_cast<int32_t>(reinterpret_cast<uintptr_t>(data) & 63));
 }
 
+/** release(buffer): gives an ArrayBuffer's memory back at once; views of it are empty from now on. */
+napi_value release(napi_env env, napi_callback_info info) {
+  size_t given = 1;
+  napi_value value;
+  napi_get_cb_info(env, info, &given, &value, nullptr, nullptr);
+  if (napi_detach_arraybuffer(env, value) != napi_ok) {
+    return fail(env, "release", 0, "an ArrayBuffer", false);
+  }
+  return nullptr;
+}
+
 }  // namespace
 
 NAPI_MODULE_INIT(/* env, exports */) {
@@ -341,12 +352,13 @@ NAPI_MODULE_INIT(/* env, exports */) {
     environments++;
   }
   napi_add_env_cleanup_hook(env, environmentEnds, nullptr);
-  auto release = [](napi_env, void* instances, void*) { delete static_cast<Instances*>(instances); };
-  napi_set_instance_data(env, new Instances, release, nullptr);
+  auto discard = [](napi_env, void* instances, void*) { delete static_cast<Instances*>(instances); };
+  napi_set_instance_data(env, new Instances, discard, nullptr);
   const napi_property_descriptor properties[] = {
       {"variants", nullptr, listVariants, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"create", nullptr, create, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
       {"prepare", nullptr, prepare, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
+      {"release", nullptr, release, nullptr, nullptr, nullptr, napi_enumerable, nullptr},
   };
   napi_define_properties(env, exports, sizeof properties / sizeof *properties, properties);
   return exports;

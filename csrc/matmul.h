@@ -238,7 +238,7 @@ struct Product {
     if (groups * blocks < used) blocks = within(used / groups, 1, M / chunkRows);
     // Tasks of several groups, whole and as equal as can be: what a task packs next comes while it works.
     bool whole = groups * blocks > wanted;
-    if (whole) groups = equalParts(groups, used, within(wanted / blocks, used, groups));
+    if (whole) groups = equalParts(groups, used, within(wanted / blocks, 1, groups));
     long unit = whole ? groupPanels * tileColumns : tileColumns, units = (N + unit - 1) / unit;
     parallel(groups * blocks, operations, [&](long task) {
       long group = task / blocks, part = task % blocks, m0 = cut(M, part, blocks);

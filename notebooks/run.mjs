@@ -73,17 +73,16 @@ async function findPython() {
 }
 
 async function installJupyter() {
-  const packages = ['jupyter-core', 'jupyter-client', 'jupyter-nbconvert', 'python3-nbclient']
   const root = process.getuid?.() === 0 ? '' : 'sudo -n '
   const install = `${root}env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends`
   try {
-    await run('sh', ['-c', `${root}apt-get update -qq && ${install} ${packages.join(' ')}`])
+    await run('sh', ['-c', `${root}apt-get update -qq && ${install} python3-nbclient`])
   } catch (error) {
     const message = 'nbclient is missing: apt-get install python3-nbclient, or pip install nbclient'
     throw Object.assign(new Error(message), { output: error.output })
   }
   const found = await findPython()
-  if (!found) throw new Error(`No Python finds nbclient, though ${packages.at(-1)} is installed`)
+  if (!found) throw new Error('No Python finds nbclient, though python3-nbclient is installed')
   return found
 }
 
@@ -98,7 +97,7 @@ function writeKernel() {
   )
 }
 
-/** One process a core, each with every so manieth notebook; whether all succeeded. */
+/** One process a core, each with the next notebook in line; whether all succeeded. */
 async function executeAll() {
   const start = performance.now()
   const workers = Math.min(names.length, os.availableParallelism())

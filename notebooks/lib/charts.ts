@@ -1,6 +1,8 @@
 /** Charts that several notebooks share. `show` draws them. */
 import { type Chart, colors } from './show.ts'
 
+export { attentionMap } from '../../src/cli/charts.ts'
+
 /** A point of a line: `of` names the line. */
 export interface Point {
   readonly x: number

@@ -1,5 +1,6 @@
 /** Shows charts and other pictures below a cell. */
 import { type Chart, drawSvg, ink } from '../../src/cli/plot.ts'
+import { inHtml } from './html.ts'
 
 export type { Chart } from '../../src/cli/plot.ts'
 export { colors } from '../../src/cli/plot.ts'
@@ -34,7 +35,7 @@ export async function showTable(
   rows: readonly (readonly (string | number)[])[],
 ): Promise<void> {
   const line = (cells: readonly (string | number)[], tag: string) =>
-    `<tr>${cells.map((cell) => `<${tag}>${escaped(String(cell))}</${tag}>`).join('')}</tr>`
+    `<tr>${cells.map((cell) => `<${tag}>${inHtml(String(cell))}</${tag}>`).join('')}</tr>`
   const body = rows.map((row) => line(row, 'td')).join('')
   const widths = columns.map((name, i) =>
     Math.max(name.length, ...rows.map((row) => String(row[i]).length)),
@@ -53,6 +54,3 @@ export async function showTable(
     { raw: true },
   )
 }
-
-const escaped = (text: string) =>
-  text.replace(/[&<>]/g, (mark) => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;' })[mark] as string)

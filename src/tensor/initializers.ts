@@ -9,8 +9,9 @@ import {
   sizeOf,
   suggest,
 } from '../util/check.ts'
+import { Arena } from './arena.ts'
 import { Random } from './random.ts'
-import { allocateTensor, type Tensor } from './tensor.ts'
+import type { Tensor } from './tensor.ts'
 
 /** A named initializer with its options, as it stands in a model's configuration. */
 export interface InitializerConfig {
@@ -249,7 +250,8 @@ export const orthogonal = seeded((options: { gain?: number }) => {
     const columns = shape[shape.length - 1]
     const rows = out.length / columns
     const long = Math.max(rows, columns)
-    const basis = orthonormalRows(Math.min(rows, columns), long, random, backend)
+    const arena = new Arena(backend.heap)
+    const basis = orthonormalRows(Math.min(rows, columns), long, random, backend, arena)
     if (rows <= columns) {
       for (let i = 0; i < out.length; i++) out[i] = gain * basis[i]
     } else {
@@ -257,6 +259,7 @@ export const orthogonal = seeded((options: { gain?: number }) => {
         for (let c = 0; c < columns; c++) out[r * columns + c] = gain * basis[c * long + r]
       }
     }
+    arena.release()
   })
 })
 
@@ -266,15 +269,20 @@ export const orthogonal = seeded((options: { gain?: number }) => {
  * block is taken out of all rows after it by two matrix products on the backend (a [1024,4096] matrix
  * takes 17 GFLOP), the rest is done in double precision. Near the square shape little may be left of a
  * row, and its rounding errors grow with it when it is made a unit again: there, what it has in
- * common with the rows before is taken out once more ("twice is enough").
+ * common with the rows before is taken out once more ("twice is enough"). The rows end with the arena.
  */
-function orthonormalRows(short: number, long: number, random: Random, backend: Backend): Floats {
-  const { kernels, heap } = backend
-  const q = allocateTensor(heap, [short, long])
+function orthonormalRows(
+  short: number,
+  long: number,
+  random: Random,
+  { kernels }: Backend,
+  arena: Arena,
+): Floats {
+  const q = arena.tensor([short, long])
   const drawn = q.values
   for (let i = 0; i < drawn.length; i++) drawn[i] = random.normal()
   const height = Math.min(16, short)
-  const dots = allocateTensor(heap, [short * height])
+  const dots = arena.tensor([short * height])
   const wide = new Float64Array(height * long)
   const rowsFrom = (start: number, count: number) => q.part(start * long, [count, long])
   /** rows -= (rows · Pᵀ) · P, for orthonormal rows P. */

@@ -165,6 +165,16 @@ describe.skipIf('reason' in native)('native', () => {
     expect(woken.filter((count) => count >= 20).length).toBeLessThanOrEqual(3)
   })
 
+  it('gives freed memory back at once', () => {
+    const { heap } = nativeBackend({ threads: 1 })
+    const block = heap.allocate(1 << 20)
+    const floats = heap.floats(block, 0, 100)
+    const before = process.memoryUsage().arrayBuffers
+    heap.free(block)
+    expect(floats.length).toBe(0)
+    expect(before - process.memoryUsage().arrayBuffers).toBeGreaterThanOrEqual(1 << 20)
+  })
+
   it('serves several JavaScript threads at once, and outlives them', async () => {
     const code = `
       const { parentPort } = require('node:worker_threads')

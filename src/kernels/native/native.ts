@@ -11,6 +11,8 @@ interface Addon {
   create(variant: string): Kernels & { setThreads(count: number): void }
   /** Makes a new buffer ready; bytes by which its memory lies past a multiple of 64. */
   prepare(buffer: ArrayBuffer): number
+  /** Gives a buffer's memory back at once. */
+  release(buffer: ArrayBuffer): void
 }
 
 const alignment = 64
@@ -21,7 +23,7 @@ interface NativeBlock extends Block {
   readonly start: number
 }
 
-/** Blocks are ArrayBuffers of their own: the garbage collector gives freed ones back. */
+/** Blocks are ArrayBuffers of their own. Freed ones are emptied: the garbage collector would take its time. */
 class NativeHeap implements Heap<NativeBlock> {
   readonly floatBytes = 4
   bytesInUse = 0
@@ -51,6 +53,7 @@ class NativeHeap implements Heap<NativeBlock> {
 
   free(block: NativeBlock): void {
     this.bytesInUse -= block.byteLength
+    this.#addon.release(block.buffer)
   }
 
   floats(block: NativeBlock, byteOffset: number, length: number): Float32Array {

@@ -1,2 +1,0 @@
-/** Where a translation looked, as a heat map. */
-export { attentionMap } from '../../src/cli/charts.ts'
