@@ -158,7 +158,7 @@ struct Product {
     alignas(64) float packed[groupPanels * blockK * tileColumns];
     alignas(64) float chunk[blockK * chunkRows];
     alignas(64) float sums[tileRows * tileColumns];
-    auto [j0, j1, k0, k1] = piece;
+    long j0 = piece.j0, j1 = piece.j1, k0 = piece.k0, k1 = piece.k1;
     long count = k1 - k0, panels = piece.panels();
     for (long p = 0; p < panels && !direct; p++) {
       long j = j0 + p * tileColumns, columns = within(j1 - j, 0, tileColumns);

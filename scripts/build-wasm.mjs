@@ -13,7 +13,10 @@ const flags = [
   '--target=wasm32',
   '-std=c++17',
   '-O2',
-  // Everything hot is written in vectors already; more copies of loops only cost bytes.
+  // What is hot is inlined by its attributes; elsewhere copies only cost bytes.
+  '-mllvm',
+  '-inline-threshold=50',
+  // Everything hot is written in vectors already; more copies of loops, too, only cost bytes.
   '-fno-vectorize',
   '-fno-slp-vectorize',
   '-fno-unroll-loops',

@@ -62,7 +62,7 @@ function loader(kernels) {
       const array = p.type.startsWith('Floats') ? 'floats' : 'ints'
       if (p.type === 'Float') return p.name
       if (p.type === 'Int') return `int(${p.name})`
-      return p.nullable ? `${p.name} === null ? 0 : ${array}(${p.name})` : `${array}(${p.name})`
+      return p.nullable ? `or(${array}, ${p.name})` : `${array}(${p.name})`
     })
     const call = `wasm.${name}(${values.join(', ')})`
     const names = parameters.map((p) => p.name).join(', ')
@@ -81,6 +81,7 @@ export function bindKernels(
   ints: (array: Ints) => number,
   int: (value: number) => number,
 ): Kernels {
+  const or = <T>(place: (array: T) => number, array: T | null) => (array === null ? 0 : place(array))
   return {
 ${functions.join('\n')}
   }

@@ -76,8 +76,9 @@ function describeTraining(training: Training, task?: Task): string {
   const lines: string[] = []
   if (rows !== undefined && history) {
     lines.push(
-      `Trained on ${plural(rows, 'row')}, validated on ${count(validationRows ?? 0)}: ` +
-        `${plural(epochs ?? 0, 'epoch')}, batches of ${batchSize}, seed ${seed}, ` +
+      `Trained on ${rows === null ? 'batches from a generator' : plural(rows, 'row')}, ` +
+        `validated on ${count(validationRows ?? 0)}: ${plural(epochs ?? 0, 'epoch')}, ` +
+        `${rows === null ? '' : `batches of ${batchSize}, `}seed ${seed}, ` +
         `${duration(seconds ?? 0)} on ${backend}`,
     )
     const names = Object.keys(history.history)

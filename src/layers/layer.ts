@@ -10,6 +10,7 @@ import type { Initializer } from '../tensor/initializers.ts'
 import { Parameter } from '../tensor/parameter.ts'
 import { type Regularizer, type RegularizerLike, regularize } from '../tensor/regularizers.ts'
 import type { DType, Tensor } from '../tensor/tensor.ts'
+import { type GivenWeight, type NamedWeight, readWeights, writeWeights } from '../tensor/weights.ts'
 import { checkInteger, checkOptions } from '../util/check.ts'
 import { type Rules, resolveRules } from './rules.ts'
 
@@ -275,53 +276,16 @@ export abstract class Layer {
    * The weights in Keras's shapes and order (LSTM: kernel [I,4U], recurrentKernel [U,4U], bias [4U],
    * gates i, f, g, o). Throws `NOT_BUILT` before the model is built.
    */
-  getWeights(): { name: string; shape: readonly number[]; data: Float32Array | Float64Array }[] {
-    return this.#weights('getWeights').map((parameter) => ({
-      name: parameter.name,
-      shape: parameter.shape,
-      data: parameter.value.values.slice(),
-    }))
+  getWeights(): NamedWeight[] {
+    return readWeights(this.#weights('getWeights'), 'name')
   }
 
   /**
    * Replaces the weights: as many arrays as `getWeights` returns, flat or `{ data }`, in the same
    * order. Throws `BAD_SHAPE` if number or lengths differ, and then changes nothing.
    */
-  setWeights(
-    weights: readonly (
-      | ArrayLike<number>
-      | { shape?: readonly number[]; data: ArrayLike<number> }
-    )[],
-  ): void {
-    const parameters = this.#weights('setWeights')
-    if (weights.length !== parameters.length) {
-      throw new RefrainError(
-        'BAD_SHAPE',
-        `${this.name}.setWeights: expected ${parameters.length} arrays ` +
-          `(${parameters.map((p) => p.name).join(', ')}), got ${weights.length}`,
-      )
-    }
-    const arrays = weights.map((weight) => ('data' in weight ? weight.data : weight))
-    parameters.forEach((parameter, i) => {
-      const given = weights[i]
-      const shape = 'data' in given && given.shape ? [...given.shape] : [arrays[i].length]
-      const fits =
-        shape.length === 1
-          ? shape[0] === parameter.size
-          : shape.length === parameter.shape.length &&
-            shape.every((length, axis) => length === parameter.shape[axis])
-      if (!fits || arrays[i].length !== parameter.size) {
-        throw new RefrainError(
-          'BAD_SHAPE',
-          `${this.name}.setWeights: expected shape ${show([...parameter.shape])} for ` +
-            `'${parameter.name}', got ${show(shape)}`,
-        )
-      }
-    })
-    parameters.forEach((parameter, i) => {
-      parameter.value.values.set(arrays[i])
-      parameter.version++
-    })
+  setWeights(weights: readonly GivenWeight[]): void {
+    writeWeights(`${this.name}.setWeights`, this.#weights('setWeights'), 'name', weights)
   }
 
   #weights(where: string): readonly Parameter[] {

@@ -8,7 +8,7 @@ import { RefrainError, show } from '../errors.ts'
 import type { Parameter } from '../tensor/parameter.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import type { MetricConfig } from '../train/metric.ts'
-import type { Resumed, TrainerState } from '../train/plan.ts'
+import type { Resume, TrainerState } from '../train/plan.ts'
 import { fromFloat16, toFloat16 } from '../util/float16.ts'
 import { encodeSafetensors, type Safetensors, type SafetensorsTensor } from '../util/safetensors.ts'
 import type { Model, SaveOptions } from './model.ts'
@@ -178,7 +178,7 @@ export function findWeights(
   return found.data
 }
 
-type ReadCheckpoint = (path: string, model: AnyModel) => Promise<Resumed>
+type ReadCheckpoint = (path: string, model: AnyModel) => Promise<Resume>
 
 let known: ReadCheckpoint | null = null
 
@@ -188,7 +188,7 @@ export function addCheckpointReader(reader: ReadCheckpoint): void {
 }
 
 /** Reads a checkpoint that `model` can go on from; throws `UNSUPPORTED` in a bundle that cannot. */
-export function readCheckpoint(path: string, model: AnyModel): Promise<Resumed> {
+export function readCheckpoint(path: string, model: AnyModel): Promise<Resume> {
   if (known) return known(path, model)
   throw new RefrainError(
     'UNSUPPORTED',

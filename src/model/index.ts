@@ -22,8 +22,10 @@ export type { SavedState, StepResult, StreamState } from './step.ts'
 export type { SummaryOptions } from './summary.ts'
 export { type LayerTrace, type Saturation, type Trace, trace } from './trace.ts'
 export type {
+  BatchSource,
   CompileOptions,
   EvaluateOptions,
+  FitBatchesOptions,
   FitOptions,
   TrainingRecord,
   ValidationData,

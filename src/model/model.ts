@@ -10,6 +10,7 @@ import type { Context } from '../tensor/context.ts'
 import { type Parameter, ParameterSet } from '../tensor/parameter.ts'
 import { Random } from '../tensor/random.ts'
 import { shapeError, type Tensor } from '../tensor/tensor.ts'
+import { type GivenWeight, type NamedWeight, readWeights, writeWeights } from '../tensor/weights.ts'
 import type { Logs } from '../train/callbacks.ts'
 import type { History } from '../train/plan.ts'
 import { checkInteger, checkOptions, suggest } from '../util/check.ts'
@@ -26,8 +27,10 @@ import { type SummaryOptions, summarize } from './summary.ts'
 import type { Trace } from './trace.ts'
 import { tracerFor } from './tracer.ts'
 import {
+  type BatchSource,
   type CompileOptions,
   type EvaluateOptions,
+  type FitBatchesOptions,
   type FitOptions,
   Training,
   type TrainingRecord,
@@ -239,6 +242,22 @@ export abstract class Model<Output extends Tensor | Tensor[] = Tensor> {
     return layers.flatMap((layer) => layer.parameters)
   }
 
+  /**
+   * Copies of all weights, as the layers have them in their order, by path: 'lstm/kernel'. Throws
+   * `NOT_BUILT` where the input shape is not known yet.
+   */
+  getWeights(): NamedWeight[] {
+    return readWeights(this.build().#declare(), 'path')
+  }
+
+  /**
+   * Replaces all weights, as those of a layer: what `getWeights` of a model of the same architecture
+   * gave, here or elsewhere. Throws `BAD_SHAPE` if number or lengths differ, and then changes nothing.
+   */
+  setWeights(weights: readonly GivenWeight[]): void {
+    writeWeights(`${this.name}.setWeights`, this.build().#declare(), 'path', weights)
+  }
+
   /** Sets optimizer, loss and metrics; the optimizer starts afresh. */
   compile(options: CompileOptions): void {
     this.#training.compile(options)
@@ -272,6 +291,20 @@ export abstract class Model<Output extends Tensor | Tensor[] = Tensor> {
   }
 
   /**
+   * Trains on batches that a generator makes, where data does not fit into memory or is made up on the
+   * way. Each is `{ x, y }` or `[x, y]`, with `sampleWeight` if any, and one step of the optimizer:
+   *
+   *     await model.fit(async function* () {
+   *       for await (const rows of readRows('large.csv', 32)) yield { x: …, y: … }
+   *     }, { epochs: 5 })
+   *
+   * An epoch ends with the generator, or after `stepsPerEpoch` batches. The function is called when
+   * there are no more, with how often it was before; a generator itself will do for one round. It is
+   * closed at the end. A resumed run reads the batches before its step again. Throws `BAD_DATA` if there
+   * are none, and what data in memory is refused for, naming the batch.
+   */
+  fit(batches: BatchSource, options?: FitBatchesOptions): Promise<History>
+  /**
    * Trains the model. Losses and metrics of every epoch are in the result; with validation data also
    * `valLoss` and so on. Several inputs or outputs take their data as a list in their order or as an
    * object by name; of several outputs 'loss' is the sum of their losses by `lossWeights`, and each has
@@ -280,7 +313,12 @@ export abstract class Model<Output extends Tensor | Tensor[] = Tensor> {
    * each batch. Throws `BAD_ARGUMENT` while another `fit` of this model runs. Float32Arrays in `x`,
    * the validation data's too, are read in place: they must not change before the promise resolves.
    */
-  async fit(x: ModelData, y: ModelData, options: FitOptions = {}): Promise<History> {
+  fit(x: ModelData, y: ModelData, options?: FitOptions): Promise<History>
+  async fit(
+    x: ModelData | BatchSource,
+    y?: ModelData | FitBatchesOptions,
+    options?: FitOptions,
+  ): Promise<History> {
     return this.#training.fit(x, y, options)
   }
 

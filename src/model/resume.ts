@@ -4,7 +4,8 @@
  */
 import { platform } from '#platform'
 import { RefrainError } from '../errors.ts'
-import type { OutputPlan, Resumed, TrainerState } from '../train/plan.ts'
+import type { OutputPlan, Resume, TrainerState } from '../train/plan.ts'
+import { restoreState } from '../train/restore-state.ts'
 import { decodeSafetensors } from '../util/safetensors.ts'
 import {
   type AnyModel,
@@ -18,7 +19,7 @@ import {
 } from './file.ts'
 
 /** Reads a checkpoint that `model` can go on from. */
-export async function readCheckpoint(path: string, model: AnyModel): Promise<Resumed> {
+export async function readCheckpoint(path: string, model: AnyModel): Promise<Resume> {
   const file = decodeSafetensors(await platform.readFile(path), path)
   checkFormat(file, path)
   const json = readJson<TrainerState['json']>(file, 'state', path)
@@ -62,14 +63,14 @@ export async function readCheckpoint(path: string, model: AnyModel): Promise<Res
       `${path}: expected the optimizer's state '${name}' with ${size} numbers`,
     )
   }
-  return {
-    state: { arrays, json },
-    restoreWeights() {
-      parameters.forEach(({ value }, i) => {
-        value.values.set(weights[i])
-      })
-      model.parameters.touch()
-    },
+  return (trainer) => {
+    const state = { arrays, json }
+    const numbers = restoreState(trainer, state, model.compiled!.optimizer.slots)
+    parameters.forEach(({ value }, i) => {
+      value.values.set(weights[i])
+    })
+    model.parameters.touch()
+    return numbers
   }
 }
 
@@ -93,7 +94,7 @@ function firstDifference(saved: unknown, here: unknown, path = ''): string | nul
 
 function isState(json: TrainerState['json'], outputs: readonly OutputPlan[]): boolean {
   const metrics = outputs.reduce((sum, output) => sum + output.metrics.length, 0)
-  const counts = [json.iteration, json.epoch, json.step, json.seed, json.batchSize, json.rows]
+  const counts = [json.iteration, json.epoch, json.step, json.seed, json.batchSize, json.rows ?? 0]
   const isNumbers = (value: unknown): value is number[] =>
     Array.isArray(value) && value.every((item) => typeof item === 'number')
   const isPair = (value: unknown) => isNumbers(value) && value.length === 2

@@ -108,7 +108,7 @@ eachBackend((backend) => {
         const { history } = await model.fit(x, y, {
           bpttSteps,
           batchSize: 4,
-          callbacks: [seeing((run) => void steps.push(run.stepsPerEpoch))],
+          callbacks: [seeing((run) => void steps.push(run.stepsPerEpoch!))],
         })
         expect(history.loss[0]).toBeCloseTo(whole.loss, 5)
         expect(steps).toEqual(new Array(2 * Math.ceil(20 / bpttSteps)).fill(steps[0]))

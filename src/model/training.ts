@@ -3,7 +3,8 @@ import { RefrainError } from '../errors.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import type { Callback, Logs } from '../train/callbacks.ts'
 import { type OptimizerLike, resolveOptimizer } from '../train/optimizers.ts'
-import type { History, TrainingData, TrainingPlan } from '../train/plan.ts'
+import type { FitPlan, History, TrainingData, TrainingPlan } from '../train/plan.ts'
+import { type MakeBatches, Rows, type Source, Stream } from '../train/source.ts'
 import { Trainer } from '../train/trainer.ts'
 import { checkWindows } from '../train/windows.ts'
 import { checkInteger, checkNumber, checkOptions } from '../util/check.ts'
@@ -30,10 +31,16 @@ export interface CompileOptions {
   weightedMetrics?: OutputOptions['metrics']
 }
 
-/** Inputs and targets, and weights if any. */
+/** Inputs and targets, and weights if any: of a batch from a generator, or for validation. */
 export type ValidationData =
   | readonly [x: ModelData, y: ModelData, sampleWeight?: ModelData]
   | { x: ModelData; y: ModelData; sampleWeight?: ModelData }
+
+/**
+ * What makes batches, each a step of the optimizer: a generator function, which is called anew when its
+ * batches are used up, with how often they were before, or one generator.
+ */
+export type BatchSource = MakeBatches<ValidationData> | ReturnType<MakeBatches<ValidationData>>
 
 /** Options of `model.fit`. */
 export interface FitOptions {
@@ -75,20 +82,27 @@ export interface FitOptions {
   resume?: string
 }
 
-const fitOptions = [
+/** Options of `model.fit` for batches from a generator. */
+export interface FitBatchesOptions
+  extends Pick<
+    FitOptions,
+    'epochs' | 'validationData' | 'seed' | 'classWeight' | 'callbacks' | 'debugNumerics' | 'resume'
+  > {
+  /** An epoch is so many batches, and the next goes on from there. Default: all that the generator makes. */
+  stepsPerEpoch?: number
+}
+
+const common = [
   'epochs',
-  'batchSize',
-  'validationSplit',
   'validationData',
-  'shuffle',
-  'bpttSteps',
   'seed',
   'classWeight',
-  'sampleWeight',
   'callbacks',
   'debugNumerics',
   'resume',
 ]
+const ofBatches = [...common, 'stepsPerEpoch']
+const ofRows = [...common, 'batchSize', 'validationSplit', 'shuffle', 'bpttSteps', 'sampleWeight']
 
 /** Options of `model.evaluate`. */
 export interface EvaluateOptions {
@@ -105,14 +119,31 @@ export interface EvaluateOptions {
 
 /** How a model was trained, as its file tells. */
 export interface TrainingRecord {
-  readonly rows: number
+  /** Null: batches from a generator. */
+  readonly rows: number | null
   readonly validationRows: number
   readonly epochs: number
-  readonly batchSize: number
+  /** Null as above. */
+  readonly batchSize: number | null
   readonly seed: number
   readonly seconds: number
   readonly backend: string
   readonly history: History
+}
+
+const isBatchSource = (x: ModelData | BatchSource): x is BatchSource =>
+  typeof x === 'function' ||
+  Symbol.asyncIterator in (x ?? []) ||
+  typeof (x as { next?: unknown } | undefined)?.next === 'function'
+
+const partsOf = (data: ValidationData): [ModelData, ModelData, ModelData?] => {
+  if (Array.isArray(data)) return data as unknown as [ModelData, ModelData, ModelData?]
+  const { x, y, sampleWeight } = { ...(data as { x: ModelData; y: ModelData }) } as {
+    x: ModelData
+    y: ModelData
+    sampleWeight?: ModelData
+  }
+  return [x, y, sampleWeight]
 }
 
 /** What a model was compiled with, how it was trained last, and the trainer with its state. */
@@ -147,7 +178,12 @@ export class Training {
     this.#trainer = null
   }
 
-  async fit(x: ModelData, y: ModelData, options: FitOptions): Promise<History> {
+  /** On data in memory, or on batches, whose options then are second. */
+  async fit(
+    x: ModelData | BatchSource,
+    y: ModelData | FitBatchesOptions = {},
+    options: FitOptions = {},
+  ): Promise<History> {
     if (this.#fitting) {
       throw new RefrainError(
         'BAD_ARGUMENT',
@@ -157,32 +193,39 @@ export class Training {
     }
     this.#fitting = true
     try {
-      return await this.#fit(x, y, options)
+      return isBatchSource(x)
+        ? await this.#fitBatches(x, y as FitBatchesOptions)
+        : await this.#fitRows(x, y as ModelData, options)
     } finally {
       this.#fitting = false
     }
   }
 
-  async #fit(x: ModelData, y: ModelData, options: FitOptions) {
-    const model = this.#model
-    checkOptions('fit', options, fitOptions)
-    const epochs = checkInteger("fit 'epochs'", options.epochs ?? 1)
+  async #fitBatches(batches: BatchSource, options: FitBatchesOptions): Promise<History> {
+    checkOptions('fit with batches', options, ofBatches)
+    const steps = options.stepsPerEpoch ?? null
+    if (steps !== null) checkInteger("fit 'stepsPerEpoch'", steps)
+    const make = typeof batches === 'function' ? batches : () => batches
+    const dataOf = (batch: ValidationData, place: string) =>
+      this.#weighed(this.#data(place, ...partsOf(batch)), options)
+    const validation = this.#validation(options)
+    const stream = new Stream(make, steps, dataOf)
+    try {
+      await stream.open()
+      return await this.#run(stream, options, { validation, batchSize: 32, shuffle: false })
+    } finally {
+      await stream.close()
+    }
+  }
+
+  async #fitRows(x: ModelData, y: ModelData, options: FitOptions): Promise<History> {
+    const { states } = this.#model
+    checkOptions('fit', options, ofRows)
     const batchSize = checkInteger("fit 'batchSize'", options.batchSize ?? 32)
     const split = checkNumber("fit 'validationSplit'", options.validationSplit ?? 0, 0, 0.999999)
-    const seed =
-      options.seed === undefined ? model.seed : checkInteger("fit 'seed'", options.seed, 0)
     let data = this.#data('fit', x, y, options.sampleWeight)
-    let validation: TrainingData | null = null
-    if (options.validationData) {
-      const [vx, vy, sampleWeight] = Array.isArray(options.validationData)
-        ? options.validationData
-        : [
-            (options.validationData as { x: ModelData }).x,
-            (options.validationData as { y: ModelData }).y,
-            (options.validationData as { sampleWeight?: ModelData }).sampleWeight,
-          ]
-      validation = this.#data('validationData', vx, vy, sampleWeight)
-    } else if (split > 0) {
+    let validation = this.#validation(options)
+    if (!validation && split > 0) {
       const { rows } = data.inputs[0]
       const cut = Math.floor(rows * (1 - split))
       if (cut === 0 || cut === rows) {
@@ -194,17 +237,7 @@ export class Training {
       validation = sliceData(data, cut, rows)
       data = sliceData(data, 0, cut)
     }
-    if (options.classWeight) {
-      if (model.graph!.outputs.length > 1) {
-        throw new RefrainError(
-          'BAD_ARGUMENT',
-          `fit 'classWeight': it is for one output, the model has ${model.graph!.outputs.length}`,
-          'give sampleWeight, by output',
-        )
-      }
-      data = withClassWeights(data, options.classWeight, model.graph!.outputs[0].shape)
-    }
-    const { states } = model
+    data = this.#weighed(data, options)
     if (options.shuffle && states.stateful) {
       throw new RefrainError(
         'BAD_ARGUMENT',
@@ -219,18 +252,28 @@ export class Training {
       checkWindows('fit', data)
       if (validation) checkWindows('validationData', validation)
     }
+    const shuffle = options.shuffle ?? !states.stateful
+    const rows = new Rows(data, batchSize, shuffle ? this.#seed(options) : null, bpttSteps)
+    return this.#run(rows, options, { validation, batchSize, shuffle, bpttSteps })
+  }
+
+  async #run(
+    source: Source,
+    options: FitOptions | FitBatchesOptions,
+    plan: Pick<FitPlan, 'validation' | 'batchSize' | 'shuffle' | 'bpttSteps'>,
+  ): Promise<History> {
+    const model = this.#model
+    const epochs = checkInteger("fit 'epochs'", options.epochs ?? 1)
+    const seed = this.#seed(options)
     const { debugNumerics = false } = options
     const numerics = debugNumerics ? tracerFor("fit 'debugNumerics'").watchNumerics() : null
     const started = performance.now()
     const trainer = this.#makeTrainer()
     const resume = options.resume ? await readCheckpoint(options.resume, model) : null
     const history = await trainer.fit({
-      data,
-      validation,
+      ...plan,
+      source,
       epochs,
-      batchSize,
-      shuffle: options.shuffle ?? !states.stateful,
-      bpttSteps,
       seed,
       callbacks: options.callbacks ?? [],
       resume,
@@ -239,16 +282,37 @@ export class Training {
     })
     const { backend } = model
     this.record = {
-      rows: data.inputs[0].rows,
-      validationRows: validation?.inputs[0].rows ?? 0,
+      rows: source.rows,
+      validationRows: plan.validation?.inputs[0].rows ?? 0,
       epochs: history.epoch.length,
-      batchSize,
+      batchSize: source.rows === null ? null : plan.batchSize,
       seed,
       seconds: (performance.now() - started) / 1000,
       backend: `${backend.name} ${backend.variant}`,
       history,
     }
     return history
+  }
+
+  #seed({ seed }: { seed?: number }): number {
+    return seed === undefined ? this.#model.seed : checkInteger("fit 'seed'", seed, 0)
+  }
+
+  #validation({ validationData }: FitBatchesOptions): TrainingData | null {
+    return validationData ? this.#data('validationData', ...partsOf(validationData)) : null
+  }
+
+  #weighed(data: TrainingData, { classWeight }: FitBatchesOptions): TrainingData {
+    if (!classWeight) return data
+    const { outputs } = this.#model.graph!
+    if (outputs.length > 1) {
+      throw new RefrainError(
+        'BAD_ARGUMENT',
+        `fit 'classWeight': it is for one output, the model has ${outputs.length}`,
+        'give sampleWeight, by output',
+      )
+    }
+    return withClassWeights(data, classWeight, outputs[0].shape)
   }
 
   /** Loss and metrics on data; `batchSize` 32 by default. */

@@ -13,10 +13,12 @@ export interface Run {
   readonly epochs: number
   /** Steps done in this epoch. */
   readonly step: number
-  readonly stepsPerEpoch: number
-  /** Rows seen in this epoch, and rows in all. */
+  /** Null in the first epoch of batches from a generator, unless `stepsPerEpoch` says it. */
+  readonly stepsPerEpoch: number | null
+  /** In this epoch. */
   readonly rowsSeen: number
-  readonly rows: number
+  /** Of an epoch; null: batches from a generator. */
+  readonly rows: number | null
   /** Optimizer steps since training began. */
   readonly iteration: number
   /**

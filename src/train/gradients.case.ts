@@ -7,6 +7,7 @@ import { Parameter, ParameterSet } from '../tensor/parameter.ts'
 import type { Callback } from './callbacks.ts'
 import type { Optimizer } from './optimizer.ts'
 import type { FitPlan, Trainable, TrainerState } from './plan.ts'
+import { Rows } from './source.ts'
 import { Trainer } from './trainer.ts'
 
 export const sizes = { w: 12, b: 4 }
@@ -93,12 +94,13 @@ export async function train(
   const rows = gradients.flatMap(({ w, b }) => [...w, ...b])
   const column = (shape: number[], data: Float32Array) =>
     ({ rows: steps, dtype: 'float', shape, data, offsets: null }) as const
+  const data = {
+    inputs: [column([size], Float32Array.from(rows))],
+    targets: [column([1], new Float32Array(steps))],
+    weights: [null],
+  }
   const history = await trainer.fit({
-    data: {
-      inputs: [column([size], Float32Array.from(rows))],
-      targets: [column([1], new Float32Array(steps))],
-      weights: [null],
-    },
+    source: new Rows(data, 1),
     validation: null,
     epochs: 1,
     batchSize: 1,

@@ -8,6 +8,7 @@ import type { Callback } from './callbacks.ts'
 import type { LossConfig } from './losses.ts'
 import type { MetricConfig } from './metric.ts'
 import type { Optimizer } from './optimizer.ts'
+import type { Source } from './source.ts'
 import type { Gradients } from './updater.ts'
 import type { WatchingContext } from './watch.ts'
 import type { Piece } from './windows.ts'
@@ -66,9 +67,10 @@ export interface TrainingPlan {
 
 /** What `fit` needs once names are resolved. */
 export interface FitPlan {
-  readonly data: TrainingData
+  readonly source: Source
   readonly validation: TrainingData | null
   readonly epochs: number
+  /** Of the validation, and of data in memory. */
   readonly batchSize: number
   readonly shuffle: boolean
   /** Sequences are trained on in windows of so many steps, one after the other; null: as a whole. */
@@ -78,7 +80,7 @@ export interface FitPlan {
   /** Writes a checkpoint with this state to `path`. */
   save(path: string, state: TrainerState): Promise<void>
   /** Where an earlier run stopped. */
-  readonly resume: Resumed | null
+  readonly resume: Resume | null
   /** Looks for the first number that is not finite; null: only loss and gradients are checked. */
   readonly numerics?: NumericsWatch | null
 }
@@ -113,11 +115,21 @@ export interface NumericsWatch {
   }): StepNumbers
 }
 
-/** A checkpoint: the trainer's state, and a way to put the weights back once the state fits. */
-export interface Resumed {
-  readonly state: TrainerState
-  restoreWeights(): void
+/** A trainer about to go on from a checkpoint. */
+export interface Resumable {
+  readonly plan: FitPlan
+  /** How many weights there are. */
+  readonly weights: number
+  /** The optimizer's memory, in the order of its slots. */
+  readonly slots: readonly Tensor[]
+  readonly states?: CarriedStates
 }
+
+/**
+ * Where an earlier run stopped: puts everything back but what it returns. Throws, with nothing changed
+ * but callbacks, if the run was another.
+ */
+export type Resume = (trainer: Resumable) => TrainerState['json']
 
 /** Epochs and, for each number, its value after each epoch. */
 export interface History {
@@ -146,7 +158,8 @@ export interface TrainerState {
     readonly batchSize: number
     readonly shuffle: boolean
     readonly bpttSteps: number | null
-    readonly rows: number
+    /** Of an epoch; null: batches made on the way. */
+    readonly rows: number | null
     /** Shapes of the arrays `states/…`. */
     readonly states: Readonly<Record<string, readonly number[]>>
     readonly loss: [number, number]

@@ -55,9 +55,9 @@ export function progress(options: ProgressOptions = {}): Callback {
     },
     onStepEnd(run, logs) {
       const now = performance.now()
-      if (!live || (now - drawnAt < 80 && run.step < run.stepsPerEpoch)) return
+      if (!live || (now - drawnAt < 80 && run.step !== run.stepsPerEpoch)) return
       drawnAt = now
-      const share = run.rowsSeen / run.rows
+      const share = run.step / (run.stepsPerEpoch ?? Number.POSITIVE_INFINITY)
       const done = run.epoch - firstEpoch + share
       const left = ((now - trainStart) / done) * (run.epochs - firstEpoch - done)
       const parts = [

@@ -13,6 +13,7 @@ import {
   stochasticWeightAveraging,
   terminateOnNaN,
 } from './rate-callbacks.ts'
+import { restoreState } from './restore-state.ts'
 
 const given = givenBy(loadFixture('keras/adaptive.json'))
 
@@ -160,7 +161,7 @@ describe('stochasticWeightAveraging', () => {
       {
         epochs,
         callbacks: [stochasticWeightAveraging(options)],
-        resume: { state, restoreWeights: () => {} },
+        resume: (trainer) => restoreState(trainer, state, []),
       },
     )
     expect(rest.final).toEqual(whole.final)

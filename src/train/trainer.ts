@@ -26,6 +26,7 @@ import type {
   TrainingPlan,
 } from './plan.ts'
 import { rateAt } from './schedules.ts'
+import { seenBy } from './source.ts'
 import { type Gradients, Updater } from './updater.ts'
 import { type Piece, piecesOf, windowData } from './windows.ts'
 
@@ -87,7 +88,7 @@ export class Trainer {
 
   /** A step's loss and gradients, in a new context. Notes losses and metrics in `numbers`. */
   #pass<C extends Context>(
-    { data, seed, bpttSteps }: FitPlan,
+    { seed, bpttSteps }: FitPlan,
     piece: Piece,
     given: {
       StepContext: new (...options: ConstructorParameters<typeof Context>) => C
@@ -104,7 +105,7 @@ export class Trainer {
     const random = { seed, step: this.#iteration }
     const options = { training: true, random, penalties: true, carries }
     const ctx = new StepContext(backend, this.#arena, options)
-    const batch = ctx.within('batching', () => this.#batch(data, piece, !!bpttSteps))
+    const batch = ctx.within('batching', () => this.#batch(piece, !!bpttSteps))
     ctx.within('optimizer', () => this.#moving.begin())
     const predictions = this.#model.run(ctx, batch.inputs)
     const { value, weight } = ctx.within('loss', () =>
@@ -130,10 +131,10 @@ export class Trainer {
   }
 
   /** The rows of a piece, or its window of them. */
-  #batch(data: TrainingData, piece: Piece, windows: boolean): Batch {
-    if (!windows) return makeBatch(this.#arena, data, piece.rows)
+  #batch(piece: Piece, windows: boolean): Batch {
+    if (!windows) return makeBatch(this.#arena, piece.data, piece.rows)
     const rows = piece.rows.map((_, i) => i)
-    return makeBatch(this.#arena, windowData(data, piece), rows)
+    return makeBatch(this.#arena, windowData(piece), rows)
   }
 
   /** As `#step`; null if numbers are not finite and a callback ends training for it. */
@@ -278,11 +279,11 @@ export class Trainer {
       !this.#model.states?.stateful
         ? lengthBatches(ragged, batchSize)
         : epochBatches(data.inputs[0], batchSize, null, 0)
-    for (const piece of piecesOf(batches, ragged ?? data.inputs[0], bpttSteps)) {
+    for (const piece of piecesOf(data, batches, bpttSteps)) {
       if (windows && piece.from === 0) states?.reset(true)
       this.#arena.reset()
       const ctx = new Context(backend, this.#arena, { penalties: true, carries: windows })
-      const batch = this.#batch(data, piece, windows)
+      const batch = this.#batch(piece, windows)
       const predictions = this.#model.run(ctx, batch.inputs)
       const { value, weight } = this.#losses(ctx, predictions, batch, numbers, piece, windows)
       total += (value + (ctx.penalty ?? 0) + ofWeights) * weight
@@ -321,14 +322,13 @@ export class Trainer {
 
   /** Trains for the plan's epochs. */
   async fit(plan: FitPlan): Promise<History> {
-    const { data, epochs, batchSize, callbacks } = plan
+    const { source, epochs, callbacks } = plan
     const { parameters } = this.#model
     let history: History = { epoch: [], history: {}, stopped: '', steps: 0, clippedSteps: 0 }
     let loss: [number, number] = [0, 0]
     let epoch = 0
     let step = 0
     let rowsSeen = 0
-    let stepsPerEpoch = Math.ceil(data.inputs[0].rows / batchSize)
     let stopping = ''
     const saveTo = new Set<string>()
     const trainer = this
@@ -341,12 +341,12 @@ export class Trainer {
         return step
       },
       get stepsPerEpoch() {
-        return stepsPerEpoch
+        return source.steps
       },
       get rowsSeen() {
         return rowsSeen
       },
-      rows: data.inputs[0].rows,
+      rows: source.rows,
       get iteration() {
         return trainer.#iteration
       },
@@ -387,9 +387,13 @@ export class Trainer {
       }
     }
     if (plan.resume) {
-      this.#writeState(plan, plan.resume.state)
-      plan.resume.restoreWeights()
-      const { json } = plan.resume.state
+      const { slots } = this.#moving
+      const { states } = this.#model
+      const json = plan.resume({ plan, weights: parameters.values.size, slots, states })
+      this.#numbers.state = json
+      this.#iteration = json.iteration
+      this.#learningRate = json.learningRate
+      this.#averagingSince = json.averagingSince
       epoch = json.epoch
       step = json.step
       loss = [...json.loss]
@@ -403,18 +407,15 @@ export class Trainer {
     await call('onTrainBegin', logs)
     for (; epoch < epochs && !stopping; epoch++) {
       if (step === 0) await call('onEpochBegin', {})
-      const lengths = data.inputs.find((column) => column.offsets) ?? data.inputs[0]
-      const batches = epochBatches(lengths, batchSize, plan.shuffle ? plan.seed : null, epoch)
-      const pieces = piecesOf(batches, lengths, plan.bpttSteps ?? null)
-      stepsPerEpoch = pieces.length
       if (step === 0) {
         loss = [0, 0]
         this.#numbers.reset()
       }
-      const seenBy = ({ rows, last }: Piece) => (last ? rows.length : 0)
-      rowsSeen = pieces.slice(0, step).reduce((sum, piece) => sum + seenBy(piece), 0)
-      while (step < pieces.length && !stopping) {
-        const piece = pieces[step]
+      rowsSeen = await source.begin(epoch, step)
+      let piece: Piece | null = null
+      while (!stopping) {
+        piece = await source.next()
+        if (!piece) break
         const result = this.#tryStep(plan, piece, run)
         if (!result) break
         step++
@@ -428,7 +429,7 @@ export class Trainer {
         await pause()
       }
       // Stopped within the epoch: its numbers are not those of an epoch.
-      if (step < pieces.length) break
+      if (piece && step !== source.steps) break
       logs = this.#logs(loss)
       if (plan.validation) {
         const values = await this.#validate(plan.validation, plan)
@@ -489,7 +490,7 @@ export class Trainer {
         batchSize: plan.batchSize,
         shuffle: plan.shuffle,
         bpttSteps: plan.bpttSteps ?? null,
-        rows: plan.data.inputs[0].rows,
+        rows: plan.source.rows,
         states,
         loss,
         ...this.#numbers.state,
@@ -497,53 +498,5 @@ export class Trainer {
         callbacks,
       },
     }
-  }
-
-  #writeState(plan: FitPlan, { arrays, json }: TrainerState): void {
-    const now = {
-      seed: plan.seed,
-      batchSize: plan.batchSize,
-      shuffle: plan.shuffle,
-      bpttSteps: plan.bpttSteps ?? null,
-      rows: plan.data.inputs[0].rows,
-    }
-    for (const [name, value] of Object.entries(now)) {
-      const before = json[name as keyof typeof now]
-      if (before !== value) {
-        throw new RefrainError(
-          'BAD_ARGUMENT',
-          `fit 'resume': the checkpoint was made with ${name} ${before}, this run has ${value}`,
-          'resume with the same data and options',
-        )
-      }
-    }
-    // Callbacks find their state by name, the second of a name the second: some, such as progress,
-    // may come or go. They come first, as they may refuse.
-    const left = json.callbacks.map((saved, i) => ({ ...saved, weights: arrays[`callback/${i}`] }))
-    for (const callback of plan.callbacks) {
-      const at = left.findIndex(({ name }) => name === callback.name)
-      if (at < 0) continue
-      const [{ json, weights }] = left.splice(at, 1)
-      const { size } = this.#model.parameters.values
-      if (weights && weights.length !== size) {
-        throw new RefrainError(
-          'BAD_FILE',
-          `fit 'resume': expected ${size} weights kept by callback '${callback.name}', ` +
-            `the checkpoint has ${weights.length}`,
-        )
-      }
-      callback.writeState?.({ json, weights })
-    }
-    this.#moving.slots.forEach((slot, i) => {
-      slot.values.set(arrays[`optimizer/${this.#optimizer.slots[i]}`])
-    })
-    const states = Object.entries(json.states).map(([name, shape]) => {
-      return [name, { shape, values: arrays[`states/${name}`] }] as const
-    })
-    this.#model.states?.write(Object.fromEntries(states))
-    this.#iteration = json.iteration
-    this.#learningRate = json.learningRate
-    this.#averagingSince = json.averagingSince
-    this.#numbers.state = json
   }
 }

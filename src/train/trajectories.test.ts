@@ -12,7 +12,9 @@ import { muon } from './muon.ts'
 import type { Optimizer } from './optimizer.ts'
 import { adam, adamW, rmsprop, sgd } from './optimizers.ts'
 import { adafactor, ftrl, lamb } from './optimizers-rare.ts'
+import type { Resumable } from './plan.ts'
 import { restoreOptimizer } from './restore.ts'
+import { restoreState } from './restore-state.ts'
 
 const makers: Record<string, (options: never) => Optimizer> = {
   SGD: sgd,
@@ -111,8 +113,9 @@ describe('a resumed run', () => {
       }
       const whole = await train(backend, make(), given, { callbacks: [keep] })
       const { state, w, b } = whole.saved!
-      const resume = { state, restoreWeights: () => {} }
-      const rest = await train(backend, make(), { ...given, start: { w, b } }, { resume })
+      const optimizer = make()
+      const resume = (trainer: Resumable) => restoreState(trainer, state, optimizer.slots)
+      const rest = await train(backend, optimizer, { ...given, start: { w, b } }, { resume })
       expect(rest.weights).toHaveLength(given.gradients.length - stop)
       expect(rest.weights.at(-1)).toEqual(whole.weights.at(-1))
       expect(rest.final).toEqual(whole.final)

@@ -4,8 +4,9 @@ import { RefrainError, show } from '../errors.ts'
 import { sizeOf } from '../util/check.ts'
 import type { TrainingData } from './plan.ts'
 
-/** What one step trains on: rows and, of their sequences, the steps `from` to `to` - 1. */
+/** What one step trains on: rows of the data and, of their sequences, the steps `from` to `to` - 1. */
 export interface Piece {
+  readonly data: TrainingData
   readonly rows: Int32Array
   readonly from: number
   readonly to: number
@@ -17,28 +18,33 @@ export interface Piece {
 
 /** The batches, or each batch's windows of `steps` one after the other. */
 export function piecesOf(
+  data: TrainingData,
   batches: readonly Int32Array[],
-  column: Column,
   steps: number | null,
 ): Piece[] {
   if (steps === null) {
-    return batches.map((rows) => ({ rows, from: 0, to: 1, last: true, weight: rows.length }))
+    return batches.map((rows) => ({ data, rows, from: 0, to: 1, last: true, weight: rows.length }))
   }
+  const lengths = lengthsOf(data)
   return batches.flatMap((rows) => {
     let longest = 1
-    for (const row of rows) longest = Math.max(longest, rowLength(column, row))
+    for (const row of rows) longest = Math.max(longest, rowLength(lengths, row))
     const pieces: Piece[] = []
     for (let from = 0; from < longest; from += steps) {
       const to = Math.min(from + steps, longest)
       let weight = 0
       for (const row of rows) {
-        weight += Math.max(0, Math.min(rowLength(column, row), to) - from)
+        weight += Math.max(0, Math.min(rowLength(lengths, row), to) - from)
       }
-      pieces.push({ rows, from, to, last: to === longest, weight })
+      pieces.push({ data, rows, from, to, last: to === longest, weight })
     }
     return pieces
   })
 }
+
+/** The input whose rows say how long sequences are. */
+export const lengthsOf = ({ inputs }: TrainingData): Column =>
+  inputs.find((column) => column.offsets) ?? inputs[0]
 
 /** Fails unless inputs and targets are sequences of the same lengths; weights may be one a row. */
 export function checkWindows(
@@ -60,7 +66,7 @@ export function checkWindows(
 }
 
 /** The window of all columns, its rows numbered from 0. */
-export function windowData(data: TrainingData, { rows, from, to }: Piece): TrainingData {
+export function windowData({ data, rows, from, to }: Piece): TrainingData {
   const cut = (column: Column) => windowOf(column, rows, from, to)
   return {
     inputs: data.inputs.map(cut),

@@ -4,6 +4,7 @@ import type { Floats } from '../../kernels/kernels.ts'
 import { Arena } from '../../tensor/arena.ts'
 import type { Tensor } from '../../tensor/tensor.ts'
 import type { TrainingPlan } from '../../train/plan.ts'
+import { Rows } from '../../train/source.ts'
 import { Trainer } from '../../train/trainer.ts'
 import { sizeOf } from '../../util/check.ts'
 import { runGraph } from '../graph.ts'
@@ -78,7 +79,7 @@ export async function profileTraining(
   const train = async (epochs: number): Promise<Lap[]> => {
     const laps: Lap[] = []
     await trainer.fit({
-      data,
+      source: new Rows(data, batchSize),
       validation: null,
       epochs,
       batchSize,
