@@ -107,9 +107,12 @@ struct ArrayArgument {
   static bool read(napi_env env, napi_value value, bool nullable, Element*& out) {
     napi_typedarray_type type;
     void* data;
-    if (napi_get_typedarray_info(env, value, &type, nullptr, &data, nullptr, nullptr) == napi_ok) {
+    napi_value buffer;
+    if (napi_get_typedarray_info(env, value, &type, nullptr, &data, &buffer, nullptr) == napi_ok) {
       out = static_cast<Element*>(data);
-      return type == wanted;
+      bool released = false;
+      if (!data) napi_is_detached_arraybuffer(env, buffer, &released);
+      return type == wanted && !released;
     }
     napi_valuetype kind;
     napi_typeof(env, value, &kind);

@@ -64,7 +64,7 @@ export function forecastLines(
   return { title, width: 480, height, layer: split === undefined ? layer : [...layer, rule] }
 }
 
-const most = 300
+const most = 800
 
 function points(of: string, { times, values }: Line, from: number, until: number) {
   const all = times

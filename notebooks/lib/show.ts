@@ -11,12 +11,13 @@ declare const Deno: {
   }
 }
 
-/** Legible on white and on black: a notebook's theme is not the page's. */
-const grey = '#808080'
+/** Legible on white and on black: a notebook's theme is not the system's, which `drawSvg`'s style asks for. */
+const grey = '#7a7a7a'
+const style = /<style>.*?<\/style>/
 
 /** Charts, one below the other. */
 export async function show(...charts: Chart[]): Promise<void> {
-  await showSvg((await drawSvg(charts)).replaceAll(ink, grey))
+  await showSvg((await drawSvg(charts)).replace(style, '').replaceAll(ink, grey))
 }
 
 /** A picture. */

@@ -128,7 +128,7 @@ describe('fit on batches', () => {
     await again.fit(batches, { epochs: 2 })
     expect(weightsOf(model)).toEqual(weightsOf(again))
     await expect(makeModel().fit(batches(), { epochs: 2 })).rejects.toThrow(
-      'fit: expected at least one batch, the generator is at its end; ' +
+      'fit: expected a batch, the generator is at its end; ' +
         'give a function that makes a new one for each epoch',
     )
   })
@@ -156,8 +156,35 @@ describe('fit on batches', () => {
       await expect(makeModel().fit(x, y, { epochs: 4, resume: path })).rejects.toThrow(
         'the checkpoint was made with',
       )
+      const other = { ...options, stepsPerEpoch: 2, resume: path }
+      await expect(makeModel().fit(slowly, other)).rejects.toThrow(
+        'the checkpoint was made with stepsPerEpoch ',
+      )
     },
   )
+
+  it('an epoch that was stopped is none, also where rounds differ in length', async () => {
+    const rounds = async function* (round: number) {
+      yield* batches()
+      if (round === 1) yield* batches()
+    }
+    const stopAt = (epoch: number, step: number): Callback => ({
+      name: 'stop',
+      onEpochBegin: (run) => void (step === 0 && run.epoch === epoch && run.stop('now')),
+      onStepEnd: (run) => void (run.epoch === epoch && run.step === step && run.stop('now')),
+    })
+    const epochsOf = async (epoch: number, step: number) => {
+      const options = { epochs: 3, callbacks: [stopAt(epoch, step)] }
+      return (await makeModel().fit(rounds, options)).epoch.length
+    }
+    expect(await epochsOf(0, 4)).toBe(0)
+    expect(await epochsOf(0, 5)).toBe(1)
+    expect(await epochsOf(1, 0)).toBe(1)
+    expect(await epochsOf(1, 5)).toBe(1)
+    expect(await epochsOf(1, 10)).toBe(2)
+    const ofRows = { epochs: 3, callbacks: [stopAt(1, 0)] }
+    expect((await makeModel().fit(x, y, ofRows)).history.loss).toHaveLength(1)
+  })
 
   it('closes the generator, when it is done and when it fails', async () => {
     let open = 0
@@ -196,12 +223,13 @@ describe('fit on batches', () => {
     ['rows of unequal number', { x: x.slice(0, 3), y: y.slice(0, 2) }, "'y': expected 3 rows"],
     ['no targets', { x }, "'y': expected"],
     ['nothing', null, "'x': expected"],
+    ['another key', { x, y, weight: sampleWeight }, ": unknown option 'weight'"],
   ])('names a batch of %s', async (_, batch, message) => {
     const make = function* () {
       yield* batches()
       yield batch as never
     }
-    await expect(makeModel().fit(make)).rejects.toThrow(`fit batch 6 ${message}`)
+    await expect(makeModel().fit(make)).rejects.toThrow(new RegExp(`^fit batch 6.*${message}`))
   })
 
   it.each(['batchSize', 'shuffle', 'validationSplit', 'bpttSteps', 'sampleWeight'])(

@@ -40,7 +40,10 @@ export type ValidationData =
  * What makes batches, each a step of the optimizer: a generator function, which is called anew when its
  * batches are used up, with how often they were before, or one generator.
  */
-export type BatchSource = MakeBatches<ValidationData> | ReturnType<MakeBatches<ValidationData>>
+export type BatchSource =
+  | MakeBatches<ValidationData>
+  | AsyncIterable<ValidationData>
+  | IterableIterator<ValidationData>
 
 /** Options of `model.fit`. */
 export interface FitOptions {
@@ -133,16 +136,15 @@ export interface TrainingRecord {
 
 const isBatchSource = (x: ModelData | BatchSource): x is BatchSource =>
   typeof x === 'function' ||
-  Symbol.asyncIterator in (x ?? []) ||
-  typeof (x as { next?: unknown } | undefined)?.next === 'function'
+  (typeof x === 'object' &&
+    x !== null &&
+    (Symbol.asyncIterator in x || typeof (x as { next?: unknown }).next === 'function'))
 
-const partsOf = (data: ValidationData): [ModelData, ModelData, ModelData?] => {
+function partsOf(where: string, data: ValidationData): [ModelData, ModelData, ModelData?] {
   if (Array.isArray(data)) return data as unknown as [ModelData, ModelData, ModelData?]
-  const { x, y, sampleWeight } = { ...(data as { x: ModelData; y: ModelData }) } as {
-    x: ModelData
-    y: ModelData
-    sampleWeight?: ModelData
-  }
+  const parts = { ...(data as { x: ModelData; y: ModelData; sampleWeight?: ModelData }) }
+  checkOptions(where, parts, ['x', 'y', 'sampleWeight'])
+  const { x, y, sampleWeight } = parts
   return [x, y, sampleWeight]
 }
 
@@ -181,7 +183,7 @@ export class Training {
   /** On data in memory, or on batches, whose options then are second. */
   async fit(
     x: ModelData | BatchSource,
-    y: ModelData | FitBatchesOptions = {},
+    y: ModelData | FitBatchesOptions | undefined,
     options: FitOptions = {},
   ): Promise<History> {
     if (this.#fitting) {
@@ -194,7 +196,7 @@ export class Training {
     this.#fitting = true
     try {
       return isBatchSource(x)
-        ? await this.#fitBatches(x, y as FitBatchesOptions)
+        ? await this.#fitBatches(x, { ...(y as FitBatchesOptions), ...options })
         : await this.#fitRows(x, y as ModelData, options)
     } finally {
       this.#fitting = false
@@ -207,12 +209,17 @@ export class Training {
     if (steps !== null) checkInteger("fit 'stepsPerEpoch'", steps)
     const make = typeof batches === 'function' ? batches : () => batches
     const dataOf = (batch: ValidationData, place: string) =>
-      this.#weighed(this.#data(place, ...partsOf(batch)), options)
+      this.#weighed(this.#data(place, ...partsOf(place, batch)), options)
     const validation = this.#validation(options)
     const stream = new Stream(make, steps, dataOf)
     try {
       await stream.open()
-      return await this.#run(stream, options, { validation, batchSize: 32, shuffle: false })
+      return await this.#run(stream, options, {
+        validation,
+        batchSize: 32,
+        shuffle: false,
+        stepsPerEpoch: steps,
+      })
     } finally {
       await stream.close()
     }
@@ -260,7 +267,7 @@ export class Training {
   async #run(
     source: Source,
     options: FitOptions | FitBatchesOptions,
-    plan: Pick<FitPlan, 'validation' | 'batchSize' | 'shuffle' | 'bpttSteps'>,
+    plan: Pick<FitPlan, 'validation' | 'batchSize' | 'shuffle' | 'bpttSteps' | 'stepsPerEpoch'>,
   ): Promise<History> {
     const model = this.#model
     const epochs = checkInteger("fit 'epochs'", options.epochs ?? 1)
@@ -299,7 +306,9 @@ export class Training {
   }
 
   #validation({ validationData }: FitBatchesOptions): TrainingData | null {
-    return validationData ? this.#data('validationData', ...partsOf(validationData)) : null
+    return validationData
+      ? this.#data('validationData', ...partsOf('validationData', validationData))
+      : null
   }
 
   #weighed(data: TrainingData, { classWeight }: FitBatchesOptions): TrainingData {

@@ -75,6 +75,8 @@ export interface FitPlan {
   readonly shuffle: boolean
   /** Sequences are trained on in windows of so many steps, one after the other; null: as a whole. */
   readonly bpttSteps?: number | null
+  /** Batches of an epoch, where a generator makes them; null: all. */
+  readonly stepsPerEpoch?: number | null
   readonly seed: number
   readonly callbacks: readonly Callback[]
   /** Writes a checkpoint with this state to `path`. */
@@ -158,6 +160,8 @@ export interface TrainerState {
     readonly batchSize: number
     readonly shuffle: boolean
     readonly bpttSteps: number | null
+    /** Missing in files from before there were generators. */
+    readonly stepsPerEpoch?: number | null
     /** Of an epoch; null: batches made on the way. */
     readonly rows: number | null
     /** Shapes of the arrays `states/…`. */

@@ -57,11 +57,12 @@ export function progress(options: ProgressOptions = {}): Callback {
       const now = performance.now()
       if (!live || (now - drawnAt < 80 && run.step !== run.stepsPerEpoch)) return
       drawnAt = now
-      const share = run.step / (run.stepsPerEpoch ?? Number.POSITIVE_INFINITY)
+      const { step, stepsPerEpoch } = run
+      const share = stepsPerEpoch ? Math.min(1, step / stepsPerEpoch) : 0
       const done = run.epoch - firstEpoch + share
       const left = ((now - trainStart) / done) * (run.epochs - firstEpoch - done)
       const parts = [
-        `${label(run)} ${bar(share)}`,
+        `${label(run)} ${stepsPerEpoch ? bar(share) : `step ${step}`}`,
         ...numbers(logs),
         speed(run, (now - epochStart) / 1000),
         `${duration(left / 1000)} left`,

@@ -13,10 +13,11 @@ export function restoreState(
     batchSize: plan.batchSize,
     shuffle: plan.shuffle,
     bpttSteps: plan.bpttSteps ?? null,
+    stepsPerEpoch: plan.stepsPerEpoch ?? null,
     rows: plan.source.rows,
   }
   for (const [name, value] of Object.entries(now)) {
-    const before = json[name as keyof typeof now]
+    const before = json[name as keyof typeof now] ?? null
     if (before !== value) {
       throw new RefrainError(
         'BAD_ARGUMENT',

@@ -56,7 +56,16 @@ export class Rows implements Source {
 }
 
 /** Makes batches; `round`: how often they were used up before. */
-export type MakeBatches<T> = (round: number) => Iterable<T> | AsyncIterable<T>
+export type MakeBatches<T> = (
+  round: number,
+) => Iterable<T> | AsyncIterable<T> | Promise<Iterable<T> | AsyncIterable<T>>
+
+const atItsEnd = () =>
+  new RefrainError(
+    'BAD_DATA',
+    'fit: expected a batch, the generator is at its end',
+    'give a function that makes a new one for each epoch: fit(async function* () { … })',
+  )
 
 /** Batches that are made on the way, each a step. */
 export class Stream<T> implements Source {
@@ -94,20 +103,14 @@ export class Stream<T> implements Source {
     }
     for (; ; round++) {
       let batches = 0
-      for await (const batch of this.#make(round)) {
+      for await (const batch of await this.#make(round)) {
         const data = this.#dataOf(batch, `fit batch ${++batches}`)
         const order = Int32Array.from({ length: lengthsOf(data).rows }, (_, row) => row)
         steps++
         yield piecesOf(data, [order], null)[0]
         if (steps === this.#stepsPerEpoch) yield end()
       }
-      if (batches === 0) {
-        throw new RefrainError(
-          'BAD_DATA',
-          'fit: expected at least one batch, the generator is at its end',
-          'give a function that makes a new one for each epoch: fit(async function* () { … })',
-        )
-      }
+      if (batches === 0) throw atItsEnd()
       if (!this.#stepsPerEpoch) yield end()
     }
   }
@@ -127,7 +130,11 @@ export class Stream<T> implements Source {
     for (; this.#epochs < epoch; this.#epochs++) while (await this.next());
     this.#epochs++
     let rows = 0
-    for (let i = 0; i < step; i++) rows += (await this.next())?.rows.length ?? 0
+    for (let i = 0; i < step; i++) {
+      const piece = await this.next()
+      if (!piece) throw atItsEnd()
+      rows += piece.rows.length
+    }
     return rows
   }
 

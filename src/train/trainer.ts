@@ -412,10 +412,10 @@ export class Trainer {
         this.#numbers.reset()
       }
       rowsSeen = await source.begin(epoch, step)
-      let piece: Piece | null = null
-      while (!stopping) {
+      let piece: Piece | null
+      while (true) {
         piece = await source.next()
-        if (!piece) break
+        if (!piece || stopping) break
         const result = this.#tryStep(plan, piece, run)
         if (!result) break
         step++
@@ -429,7 +429,7 @@ export class Trainer {
         await pause()
       }
       // Stopped within the epoch: its numbers are not those of an epoch.
-      if (piece && step !== source.steps) break
+      if (piece) break
       logs = this.#logs(loss)
       if (plan.validation) {
         const values = await this.#validate(plan.validation, plan)
@@ -490,6 +490,7 @@ export class Trainer {
         batchSize: plan.batchSize,
         shuffle: plan.shuffle,
         bpttSteps: plan.bpttSteps ?? null,
+        stepsPerEpoch: plan.stepsPerEpoch ?? null,
         rows: plan.source.rows,
         states,
         loss,

@@ -166,13 +166,15 @@ describe.skipIf('reason' in native)('native', () => {
   })
 
   it('gives freed memory back at once', () => {
-    const { heap } = nativeBackend({ threads: 1 })
+    const { heap, kernels } = nativeBackend({ threads: 1 })
     const block = heap.allocate(1 << 20)
     const floats = heap.floats(block, 0, 100)
     const before = process.memoryUsage().arrayBuffers
     heap.free(block)
     expect(floats.length).toBe(0)
     expect(before - process.memoryUsage().arrayBuffers).toBeGreaterThanOrEqual(1 << 20)
+    expect(() => kernels.fill(floats, 1, 100)).toThrow('fill: argument 1 must be a Float32Array')
+    kernels.fill(new Float32Array(0), 1, 0)
   })
 
   it('serves several JavaScript threads at once, and outlives them', async () => {
