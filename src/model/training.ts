@@ -142,10 +142,9 @@ const isBatchSource = (x: ModelData | BatchSource): x is BatchSource =>
 
 function partsOf(where: string, data: ValidationData): [ModelData, ModelData, ModelData?] {
   if (Array.isArray(data)) return data as unknown as [ModelData, ModelData, ModelData?]
-  const parts = { ...(data as { x: ModelData; y: ModelData; sampleWeight?: ModelData }) }
+  const parts = { ...(data as Exclude<ValidationData, readonly unknown[]>) }
   checkOptions(where, parts, ['x', 'y', 'sampleWeight'])
-  const { x, y, sampleWeight } = parts
-  return [x, y, sampleWeight]
+  return [parts.x, parts.y, parts.sampleWeight]
 }
 
 /** What a model was compiled with, how it was trained last, and the trainer with its state. */

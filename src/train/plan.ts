@@ -87,6 +87,16 @@ export interface FitPlan {
   readonly numerics?: NumericsWatch | null
 }
 
+/** What a run that goes on from a checkpoint must have in common with the one that wrote it. */
+export const settingsOf = (plan: FitPlan) => ({
+  seed: plan.seed,
+  batchSize: plan.batchSize,
+  shuffle: plan.shuffle,
+  bpttSteps: plan.bpttSteps ?? null,
+  stepsPerEpoch: plan.stepsPerEpoch ?? null,
+  rows: plan.source.rows,
+})
+
 /** What a step of the optimizer gives. */
 export interface StepNumbers {
   readonly loss: number

@@ -1,6 +1,6 @@
 /** Puts a trainer's state back: in a bundle only where checkpoints are read. */
 import { RefrainError } from '../errors.ts'
-import type { Resumable, TrainerState } from './plan.ts'
+import { type Resumable, settingsOf, type TrainerState } from './plan.ts'
 
 /** All but the weights and the plain numbers, which it returns. */
 export function restoreState(
@@ -8,16 +8,8 @@ export function restoreState(
   { arrays, json }: TrainerState,
   slotNames: readonly string[],
 ): TrainerState['json'] {
-  const now = {
-    seed: plan.seed,
-    batchSize: plan.batchSize,
-    shuffle: plan.shuffle,
-    bpttSteps: plan.bpttSteps ?? null,
-    stepsPerEpoch: plan.stepsPerEpoch ?? null,
-    rows: plan.source.rows,
-  }
-  for (const [name, value] of Object.entries(now)) {
-    const before = json[name as keyof typeof now] ?? null
+  for (const [name, value] of Object.entries(settingsOf(plan))) {
+    const before = json[name as keyof ReturnType<typeof settingsOf>] ?? null
     if (before !== value) {
       throw new RefrainError(
         'BAD_ARGUMENT',

@@ -64,7 +64,7 @@ const atItsEnd = () =>
   new RefrainError(
     'BAD_DATA',
     'fit: expected a batch, the generator is at its end',
-    'give a function that makes a new one for each epoch: fit(async function* () { … })',
+    'give a function that makes a new one for each epoch',
   )
 
 /** Batches that are made on the way, each a step. */

@@ -15,15 +15,16 @@ import { Numbers } from './numbers.ts'
 import type { Optimizer } from './optimizer.ts'
 import { pauser } from './pause.ts'
 import { weightPenalty } from './penalty.ts'
-import type {
-  FitPlan,
-  History,
-  OutputPlan,
-  StepNumbers,
-  Trainable,
-  TrainerState,
-  TrainingData,
-  TrainingPlan,
+import {
+  type FitPlan,
+  type History,
+  type OutputPlan,
+  type StepNumbers,
+  settingsOf,
+  type Trainable,
+  type TrainerState,
+  type TrainingData,
+  type TrainingPlan,
 } from './plan.ts'
 import { rateAt } from './schedules.ts'
 import { seenBy } from './source.ts'
@@ -486,12 +487,7 @@ export class Trainer {
         learningRate: this.#learningRate,
         averagingSince: this.#averagingSince,
         ...position,
-        seed: plan.seed,
-        batchSize: plan.batchSize,
-        shuffle: plan.shuffle,
-        bpttSteps: plan.bpttSteps ?? null,
-        stepsPerEpoch: plan.stepsPerEpoch ?? null,
-        rows: plan.source.rows,
+        ...settingsOf(plan),
         states,
         loss,
         ...this.#numbers.state,
