@@ -1,5 +1,5 @@
 /**
- * Matrices by rows, with which notebook 05 writes an LSTM's equations down as they stand in a lecture: each
+ * Matrices by rows, with which notebooks 02 and 05 write an LSTM's equations down as they stand in a lecture: each
  * function gives a new matrix. B, the rows of a batch; I, inputs; U, units.
  */
 import { type Matrix, matrix } from './matrices.ts'

@@ -53,3 +53,9 @@ export const norm = (of: ArrayLike<number>): number =>
 /** The largest |a_i − b_i|. */
 export const largestDifference = (a: ArrayLike<number>, b: ArrayLike<number>): number =>
   Array.from(a).reduce((most, value, i) => Math.max(most, Math.abs(value - b[i])), 0)
+
+/** Numbers of one row after the other → matrix, [n,m]; a vector, [m], → [1,m]. */
+export const rowsOf = (data: ArrayLike<number>, columns: number): Matrix =>
+  Array.from({ length: data.length / columns }, (_, row) =>
+    Array.from({ length: columns }, (_, j) => data[row * columns + j]),
+  )
