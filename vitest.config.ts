@@ -8,6 +8,7 @@ export default defineConfig({
     alias: [
       { find: '#platform', replacement: at('./src/platform/node.ts') },
       { find: '#backends', replacement: at('./src/kernels/node-backends.ts') },
+      { find: '#foreign', replacement: at('./src/formats/foreign.ts') },
       { find: /^refrain$/, replacement: at('./src/index.ts') },
       { find: /^refrain\/(\w+)$/, replacement: at('./src/$1/index.ts') },
     ],

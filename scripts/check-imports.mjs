@@ -37,6 +37,7 @@ const nodePlatform = 'src/platform/node.ts'
 const conditional = {
   '#platform': nodePlatform,
   '#backends': 'src/kernels/node-backends.ts',
+  '#foreign': 'src/formats/foreign.ts',
 }
 
 const allowed = {}

@@ -303,7 +303,7 @@ describe('configurations', () => {
     expect(layerFromConfig(JSON.parse(JSON.stringify(config))).config).toEqual(config)
   })
 
-  it('come back, own cells by customObjects', () => {
+  it('come back, own cells by customLayers', () => {
     const layer = bidirectional(
       rnn(
         stackedRnnCells([
@@ -328,7 +328,7 @@ describe('configurations', () => {
       }
     })()
     expect(text).toMatch(/^unknown layer 'ownLstm'; known: activation, /)
-    expect(text).toContain('(your own come by loadModel(path, { customObjects: { ownLstm } }))')
+    expect(text).toContain('(your own come by loadModel(path, { customLayers: { ownLstm } }))')
   })
 })
 

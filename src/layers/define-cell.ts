@@ -17,7 +17,7 @@ export type WeightDefinition =
 
 /** What `defineCell` takes. `Options` are numbers, texts and the like, which go into files as JSON. */
 export interface CellDefinition<Options extends object, Weight extends string> {
-  /** The name in files: `loadModel(path, { customObjects: { name: … } })` finds the cell by it. */
+  /** The name in files: `loadModel(path, { customLayers: { name: … } })` finds the cell by it. */
   name: string
   /** Width of each state. */
   stateSizes(options: Options): readonly number[]
@@ -151,7 +151,7 @@ class DefinedCell<Options extends object, Weight extends string> extends Cell {
  *     })
  *     sequential([rnn(minimal({ units: 32 })), dense({ units: 1 })])
  *
- * A saved model names the cell: `loadModel(path, { customObjects: { minimal } })`.
+ * A saved model names the cell: `loadModel(path, { customLayers: { minimal } })`.
  */
 export function defineCell<Options extends object, Weight extends string = never>(
   definition: CellDefinition<Options, Weight>,

@@ -230,7 +230,7 @@ describe('lambda', () => {
       () => layerFromConfig(config),
       'BAD_FILE',
       "the function of the lambda layer 'double' is missing; your own come by " +
-        'loadModel(path, { customObjects: { double } })',
+        'loadModel(path, { customLayers: { double } })',
     )
   })
 

@@ -24,7 +24,7 @@ export type LambdaFunction = (given: {
 
 /** Options of `lambda`. */
 export interface LambdaOptions extends LayerOptions {
-  /** The layer's name, by which `loadModel(path, { customObjects: { name: call } })` finds `call`. */
+  /** The layer's name, by which `loadModel(path, { customLayers: { name: call } })` finds `call`. */
   name: string
   /** The output [B,…] of the inputs [B,…]. */
   call: LambdaFunction
@@ -122,7 +122,7 @@ class Lambda extends Layer {
  *
  *     lambda({ name: 'double', call: ({ x, ops }) => ops.multiply(x, 2) })
  *
- * A saved model names the function: `loadModel(path, { customObjects: { double: call } })`.
+ * A saved model names the function: `loadModel(path, { customLayers: { double: call } })`.
  */
 export function lambda(options: LambdaOptions): Lambda {
   const known = ['call', 'outputShape', 'keepMask', 'perStep']

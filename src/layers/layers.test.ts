@@ -202,7 +202,7 @@ describe('a file brings back', () => {
 
   it('no layer that does not exist', () => {
     const make = (kind: string) => () => layerFromConfig({ kind, name: 'a', options: {} })
-    const own = '(your own come by loadModel(path, { customObjects: { lsmt } }))'
+    const own = '(your own come by loadModel(path, { customLayers: { lsmt } }))'
     expectError(make('lsmt'), 'BAD_FILE', `unknown layer 'lsmt'; did you mean 'lstm'? ${own}`)
     expect(make('constructor')).toThrow(
       /^unknown layer 'constructor'; known: activation, .*dense, /,

@@ -46,7 +46,7 @@ type Options = Record<string, unknown>
 type Make = (config: LayerConfig) => Layer
 
 /** What files only name: a cell of `defineCell` by its name, a lambda layer's `call` by the layer's. */
-export type CustomObjects = Readonly<Record<string, (given: never) => unknown>>
+export type CustomLayers = Readonly<Record<string, (given: never) => unknown>>
 
 function wrapped(options: Options, make: Make): [Layer, Options] {
   const { layer, ...rest } = options
@@ -117,14 +117,14 @@ const makers: Record<string, (options: never, make: Make) => Layer> = {
  */
 export function layerFromConfig(
   config: LayerConfig,
-  custom: CustomObjects = {},
+  custom: CustomLayers = {},
   make: Make = (inner) => layerFromConfig(inner, custom),
 ): Layer {
   const { kind, name } = config ?? {}
   const wanted = kind === 'lambda' ? name : kind
   const own = Object.hasOwn(custom, wanted) ? custom[wanted] : null
   if ((!own && !Object.hasOwn(makers, kind)) || typeof config.options !== 'object') {
-    const custom = `your own come by loadModel(path, { customObjects: { ${wanted} } })`
+    const custom = `your own come by loadModel(path, { customLayers: { ${wanted} } })`
     if (kind === 'lambda') {
       const what = `the function of the lambda layer ${show(name)} is missing`
       throw new RefrainError('BAD_FILE', what, custom)

@@ -57,7 +57,7 @@ const random = new Random(71)
 const ids = Array.from({ length: 6 }, () =>
   Array.from({ length: 7 }, () => Math.floor(random.uniform(1, 0, 8.99)[0])),
 )
-const customObjects = { leaky, double }
+const customLayers = { leaky, double }
 
 eachKindOfBackend((backend) => {
   const make = () => {
@@ -73,7 +73,7 @@ eachKindOfBackend((backend) => {
     expect(history.loss[11]).toBeLessThan(0.6 * history.loss[0])
     const path = join(folder, 'cells.refrain')
     await model.save(path)
-    const again = await loadModel(path, { backend, customObjects })
+    const again = await loadModel(path, { backend, customLayers })
     expect(again.layers.map(({ config }) => config)).toEqual(model.layers.map((l) => l.config))
     expect(await (await again.predict(ids)).data()).toEqual(await (await model.predict(ids)).data())
     await again.fit(ids, targets)
@@ -142,15 +142,15 @@ describe('files', () => {
     const model = sequential(layers(), { backend: referenceBackend() }).build([null, null])
     const bytes = encodeModel(model, {}, null)
     const load = (given: object) => () =>
-      decodeModel(bytes, 'x.refrain', { customObjects: given as never })
+      decodeModel(bytes, 'x.refrain', { customLayers: given as never })
     expectError(
       load({ leaky }),
       'BAD_FILE',
       "x.refrain: the function of the lambda layer 'double' is missing; your own come by " +
-        'loadModel(path, { customObjects: { double } })',
+        'loadModel(path, { customLayers: { double } })',
     )
-    expect(load({ double })).toThrow(/unknown layer 'leaky'.*customObjects: \{ leaky \}/)
-    expect(load(customObjects)().model.layers).toHaveLength(5)
+    expect(load({ double })).toThrow(/unknown layer 'leaky'.*customLayers: \{ leaky \}/)
+    expect(load(customLayers)().model.layers).toHaveLength(5)
   })
 })
 

@@ -2,7 +2,7 @@
 import { platform } from '#platform'
 import { RefrainError, show } from '../errors.ts'
 import type { Layer, LayerConfig } from '../layers/layer.ts'
-import { type CustomObjects, layerFromConfig } from '../layers/registry.ts'
+import { type CustomLayers, layerFromConfig } from '../layers/registry.ts'
 import { orthogonalTerm } from '../tensor/orthogonal-regularizer.ts'
 import { addOrthogonal } from '../tensor/regularizers.ts'
 import type { Tensor } from '../tensor/tensor.ts'
@@ -30,7 +30,7 @@ addOrthogonal(orthogonalTerm)
 /** Options of `loadModel`. */
 export interface LoadOptions extends Pick<ModelOptions, 'backend'> {
   /** Cells of `defineCell` and functions of lambda layers, which files only name, by these names. */
-  customObjects?: CustomObjects
+  customLayers?: CustomLayers
 }
 
 /** What a `.refrain` file holds. */
@@ -54,7 +54,7 @@ export interface LoadedFile {
 export function decodeModel(
   bytes: Uint8Array,
   fileName: string,
-  { customObjects, ...options }: LoadOptions = {},
+  { customLayers, ...options }: LoadOptions = {},
 ): LoadedFile {
   const file = decode(bytes, fileName)
   checkFormat(file, fileName)
@@ -67,7 +67,7 @@ export function decodeModel(
   const model = inFile(fileName, () => {
     const { name, seed, type } = architecture
     if (typeof name !== 'string') throw new Error("the model's name is missing")
-    const graph = graphFromConfig(architecture, layerMaker(customObjects))
+    const graph = graphFromConfig(architecture, layerMaker(customLayers))
     const made = new Functional<Tensor>(
       graph,
       { name, seed, ...options },
@@ -110,7 +110,7 @@ export function decodeModel(
 const isCustom = (value: unknown) => Object.hasOwn(Object(value), 'custom')
 
 /** Makes layers of any kind, models inside a model among them. */
-function layerMaker(custom: CustomObjects = {}) {
+export function layerMaker(custom: CustomLayers = {}) {
   const make = (config: LayerConfig): Layer => {
     const nested = config?.kind === 'model' || config?.kind === 'sequential'
     return nested ? nestedFromConfig(config, make) : layerFromConfig(config, custom, make)

@@ -1,0 +1,49 @@
+/** Models of other programs, in Node: what reads them comes from npm and is loaded when it is needed. */
+import { platform } from '#platform'
+import { RefrainError } from '../errors.ts'
+import type { LoadOptions } from '../model/load.ts'
+import type { Model } from '../model/model.ts'
+import { decodeSafetensors } from '../util/safetensors.ts'
+import { readArchive, readH5, readJsonModel } from './keras/read.ts'
+import type { FileFormat } from './sniff.ts'
+import { type ArchitectureStep, readTorch } from './torch/read.ts'
+import { readTorchPickles, readTorchZip, stateOfSafetensors } from './torch/state.ts'
+
+/** Options of reading a foreign model. */
+export interface ForeignOptions extends LoadOptions {
+  /** Of PyTorch's files, which hold arrays alone: what is computed with them, one step after the other. */
+  architecture?: readonly ArchitectureStep[]
+}
+
+/** The model of a file in a foreign format. */
+export async function readForeign(
+  bytes: Uint8Array,
+  path: string,
+  format: FileFormat,
+  options: ForeignOptions,
+): Promise<Model> {
+  switch (format) {
+    case 'hdf5':
+      return readH5(bytes, path, options)
+    case 'zip':
+      return isKeras(bytes)
+        ? readArchive(bytes, path, options)
+        : readTorch(await readTorchZip(bytes, path), path, options)
+    case 'pickle':
+      return readTorch(readTorchPickles(bytes, path), path, options)
+    case 'safetensors':
+      return readTorch(stateOfSafetensors(decodeSafetensors(bytes, path)), path, options)
+    case 'json': {
+      const folder = path.slice(0, Math.max(path.lastIndexOf('/'), path.lastIndexOf('\\')) + 1)
+      return readJsonModel(bytes, path, options, (name) => platform.readFile(folder + name))
+    }
+    default:
+      throw new RefrainError('UNSUPPORTED', `${path}: a ${format} file cannot be read yet`)
+  }
+}
+
+/** Whether a zip archive is Keras's: it names the files in it. */
+function isKeras(bytes: Uint8Array): boolean {
+  const end = new TextDecoder('latin1').decode(bytes.subarray(-65_536))
+  return end.includes('config.json')
+}

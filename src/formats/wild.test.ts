@@ -1,0 +1,62 @@
+/** Models of public projects, which other programs wrote, beside outputs that were computed independently. */
+import { existsSync, readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, it } from 'vitest'
+import type { ForeignOptions } from './foreign.ts'
+import { loadModel } from './load.ts'
+
+const root = fileURLToPath(new URL('../../../shared/models/', import.meta.url))
+
+/** What is not in a file: Python functions, and what PyTorch's arrays are for. */
+const given: Record<string, ForeignOptions> = {
+  'pt-bilstm2': { architecture: [{ module: 'rnn', returnSequences: true }, 'fc'] },
+  'pt-lstm': { architecture: ['lstm', 'fc'] },
+  'pt-pickled-module': { architecture: [{ module: 'lstm', returnSequences: true }, 'fc'] },
+}
+
+const files: Record<string, string> = {
+  'h5-k210-autoencoder': 'lstm_autoencoder.h5',
+  'h5-k215-stateful': 'stateful_model.h5',
+  'h5-k216-siamese': 'bilstm_model.h5',
+  'h5-k224-decoder': 'decoder_model.h5',
+  'h5-k224-encoder': 'encoder_model.h5',
+  'h5-k240-gruenc': 'encoder_model.h5',
+  'h5-k35-bilstm': 'bilstm_model.h5',
+  'kz-215-lstm': 'jena_lstm.keras',
+  'kz-3122-gru': 'gru_model.keras',
+  'kz-333-relu': 'lstm_model.keras',
+  'kz-350-functional': 'lstm_attention_model.keras',
+  'kz-360-autoencoder': 'lstm_autoencoder.keras',
+  'kz-392-unroll': 'model.keras',
+  'pt-bilstm2': 'bilstm.pt',
+  'pt-lstm': 'lstm_model.pth',
+  'pt-pickled-module': 'lstm.pt',
+  'tj-215-charrnn': 'model.json',
+  'tj-260-simplernn': 'model.json',
+}
+
+interface Expected {
+  inputs: { shape: number[]; data: number[] }[]
+  outputs: { shape: number[]; data: number[] }[]
+}
+
+describe.skipIf(!existsSync(root))('a file from the wild', () => {
+  it.each(Object.entries(files))('%s gives the outputs expected of it', async (id, name) => {
+    const model = await loadModel(`${root}${id}/${name}`, given[id])
+    for (const expected of ['expected.json', 'expected2.json']) {
+      const { inputs, outputs } = JSON.parse(
+        readFileSync(`${root}${id}/${expected}`, 'utf8'),
+      ) as Expected
+      model.resetStates()
+      const found = [await model.predict(inputs.length === 1 ? inputs[0] : inputs)].flat()
+      for (const [i, { shape, data }] of outputs.entries()) {
+        expect(found[i].shape).toEqual(shape)
+        const values = await found[i].data()
+        const worst = Math.max(
+          ...data.map((value, j) => Math.abs(values[j] - value) - 1e-5 - 1e-4 * Math.abs(value)),
+        )
+        expect(worst).toBeLessThanOrEqual(0)
+      }
+    }
+  })
+})
