@@ -35,5 +35,7 @@ export async function loadModel(path: string, options: ForeignOptions = {}): Pro
 /** Whether a safetensors file is another program's: Refrain's say in their header what they are. */
 function isForeign(bytes: Uint8Array): boolean {
   const header = new TextDecoder().decode(bytes.subarray(8, 1_000_000))
-  return header.includes('"__metadata__"') ? !/"format"\s*:\s*"refrain"/.test(header) : header.includes('weight')
+  return header.includes('"__metadata__"')
+    ? !/"format"\s*:\s*"refrain"/.test(header)
+    : header.includes('weight')
 }

@@ -1,5 +1,5 @@
-import { describe, expect, it } from 'vitest'
 import { fileURLToPath } from 'node:url'
+import { describe, expect, it } from 'vitest'
 import { loadFixture } from '../../../test/fixtures/load.ts'
 import { loadModel } from '../load.ts'
 

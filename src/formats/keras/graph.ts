@@ -5,7 +5,13 @@ import type { GraphConfig } from '../../model/graph.ts'
 import type { DType } from '../../tensor/tensor.ts'
 import type { Problems } from '../problems.ts'
 import { type Conversion, layerConfig } from './layers.ts'
-import { batchShape, type KerasLayer, type KerasModel, type KerasTensor, readModel } from './model.ts'
+import {
+  batchShape,
+  type KerasLayer,
+  type KerasModel,
+  type KerasTensor,
+  readModel,
+} from './model.ts'
 
 /** What a conversion is given. */
 export interface KerasOptions {
@@ -97,7 +103,9 @@ function graphOf(model: KerasModel, context: Conversion): GraphConfig {
   const listed = model.layers.filter(({ className }) => className !== 'InputLayer')
   const layers = listed.map((layer) => layerConfig(callOptions(layer, context), context))
   const calls: { layer: number; inputs: Reference[] }[] = []
-  let waiting = listed.flatMap((layer, i) => layer.calls.map((call, node) => ({ layer, i, call, node })))
+  let waiting = listed.flatMap((layer, i) =>
+    layer.calls.map((call, node) => ({ layer, i, call, node })),
+  )
   while (waiting.length > 0) {
     const ready = waiting.filter(({ call }) => call.inputs.every((input) => values.has(key(input))))
     if (ready.length === 0) {

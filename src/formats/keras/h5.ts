@@ -15,7 +15,8 @@ export function configOfH5(file: Hdf5, fileName: string): unknown {
 
 /** The version of Keras that wrote the file; '' if it does not say. */
 export function versionOfH5(file: Hdf5): string {
-  const found = file.attribute('', 'keras_version') ?? file.attribute('model_weights', 'keras_version')
+  const found =
+    file.attribute('', 'keras_version') ?? file.attribute('model_weights', 'keras_version')
   return typeof found === 'string' ? found : ''
 }
 

@@ -178,7 +178,10 @@ function sequences(reader: Reader) {
   if (zeroOutput && !options.returnSequences) {
     reader.report('zero_output_for_mask without return_sequences')
   }
-  return { ...options, ...(zeroOutput && options.returnSequences ? { zeroOutputForMask: true } : {}) }
+  return {
+    ...options,
+    ...(zeroOutput && options.returnSequences ? { zeroOutputForMask: true } : {}),
+  }
 }
 
 const lstmStep: Converter = (reader, context) => {
@@ -292,7 +295,10 @@ const converters: Readonly<Record<string, Converter>> = {
   StackedRNNCells: (reader, context) => {
     const cells = reader.get('cells')
     const list = Array.isArray(cells) ? cells : []
-    return { kind: 'stackedRnnCells', options: { cells: list.map((cell) => inner(cell, reader, context)) } }
+    return {
+      kind: 'stackedRnnCells',
+      options: { cells: list.map((cell) => inner(cell, reader, context)) },
+    }
   },
   RNN: (reader, context) => {
     reader.only('time_major', false)
@@ -339,15 +345,22 @@ const converters: Readonly<Record<string, Converter>> = {
   BatchNormalization: (reader) => {
     reader.get('virtual_batch_size')
     const options = reader.weights('beta', 'gamma')
-    const [clipping, renormMomentum] = [reader.get('renorm_clipping'), reader.get('renorm_momentum')]
+    const [clipping, renormMomentum] = [
+      reader.get('renorm_clipping'),
+      reader.get('renorm_momentum'),
+    ]
     if (reader.get('renorm')) {
       const limits = isObject(clipping) ? Object.entries(clipping) : []
       options.renorm = true
-      options.renormClipping = Object.fromEntries(limits.map(([key, limit]) => [camelCase(key), limit]))
+      options.renormClipping = Object.fromEntries(
+        limits.map(([key, limit]) => [camelCase(key), limit]),
+      )
       options.renormMomentum = renormMomentum
     }
     for (const moving of ['moving_mean', 'moving_variance']) {
-      options[`${camelCase(moving)}Initializer`] = initializerOf(reader.get(`${moving}_initializer`))
+      options[`${camelCase(moving)}Initializer`] = initializerOf(
+        reader.get(`${moving}_initializer`),
+      )
     }
     return {
       kind: 'batchNormalization',

@@ -7,17 +7,17 @@ import { layerMaker } from '../../model/load.ts'
 import type { Model } from '../../model/model.ts'
 import type { Parameter } from '../../tensor/parameter.ts'
 import type { Tensor } from '../../tensor/tensor.ts'
-import { asObject, parseJson } from '../json.ts'
 import type { ForeignOptions } from '../foreign.ts'
 import { Hdf5 } from '../hdf5.ts'
+import { asObject, parseJson } from '../json.ts'
 import { Problems } from '../problems.ts'
 import { unzip } from '../zip.ts'
 import { kerasGraph } from './graph.ts'
 import { arraysOfH5, configOfH5, versionOfH5 } from './h5.ts'
 import { type KerasModel, readModel } from './model.ts'
 import { readTfjs, tfjsArrays } from './tfjs.ts'
-import { type Assigned, byName, byOrder, byPath, type FileArray } from './weights.ts'
 import { leavesOf } from './walk.ts'
+import { type Assigned, byName, byOrder, byPath, type FileArray } from './weights.ts'
 
 /** Finds the arrays of a model's layers. */
 type Assign = (model: KerasModel, layers: readonly Layer[]) => Assigned
@@ -63,7 +63,11 @@ function build(
 }
 
 /** The model of a Keras `.h5` file. */
-export function readH5(bytes: Uint8Array, fileName: string, options: ForeignOptions): Promise<Model> {
+export function readH5(
+  bytes: Uint8Array,
+  fileName: string,
+  options: ForeignOptions,
+): Promise<Model> {
   return Hdf5.read(bytes, fileName, (file) => {
     const config = configOfH5(file, fileName)
     if (!config) {
@@ -109,11 +113,16 @@ export async function readArchive(
   }
   const where = (name: string) => `${fileName}: ${name}`
   const config = parseJson(text('config.json'), where('config.json'))
-  const metadata = files.has('metadata.json') ? parseJson(text('metadata.json'), where('metadata.json')) : {}
+  const metadata = files.has('metadata.json')
+    ? parseJson(text('metadata.json'), where('metadata.json'))
+    : {}
   const { keras_version: version } = asObject(metadata, where('metadata.json'))
   const weights = files.get('model.weights.h5')
   if (!weights) {
-    throw new RefrainError('BAD_FILE', `${fileName}: expected model.weights.h5 in the archive, got none`)
+    throw new RefrainError(
+      'BAD_FILE',
+      `${fileName}: expected model.weights.h5 in the archive, got none`,
+    )
   }
   return Hdf5.read(weights, where('model.weights.h5'), (file) => {
     // TF 2.13 called the list of layers so.

@@ -3,8 +3,8 @@
  * the order of the manifest. A weight is one of a layer by its name's beginning.
  */
 import { RefrainError, show } from '../../errors.ts'
-import { asCount, asList, asObject, asText, isObject, type JsonObject } from '../json.ts'
 import { fromFloat16 } from '../../util/float16.ts'
+import { asCount, asList, asObject, asText, isObject, type JsonObject } from '../json.ts'
 import type { FileArray } from './weights.ts'
 
 /** Bytes of an element, by the names of TensorFlow.js. */
@@ -23,7 +23,10 @@ export interface TfjsFile {
   readonly model: unknown
   /** The version of Keras that wrote it, or TensorFlow.js's. */
   readonly version: string
-  readonly groups: readonly { readonly paths: readonly string[]; readonly weights: readonly unknown[] }[]
+  readonly groups: readonly {
+    readonly paths: readonly string[]
+    readonly weights: readonly unknown[]
+  }[]
 }
 
 /** Reads `model.json`. */

@@ -83,7 +83,10 @@ export function byName(
   arrays: readonly FileArray[],
   fileName: string,
 ): Assigned {
-  const split = arrays.map((array) => ({ array, parts: array.name.replace(/:\d+$/, '').split('/') }))
+  const split = arrays.map((array) => ({
+    array,
+    parts: array.name.replace(/:\d+$/, '').split('/'),
+  }))
   const found: Assigned = new Map()
   for (const { layer, names } of leaves) {
     // What a layer lies in says more than its own name, and a part in front more than one behind.

@@ -60,7 +60,7 @@ function recurrentOf(name: string, own: Shapes): TorchModule | null {
   if (ih?.length !== 2 || hh?.length !== 2) return null
   const projection = own.get('weight_hr_l0')
   const units = projection ? projection[1] : hh[1]
-  const kind = ({ 1: 'simpleRnn', 3: 'gru', 4: 'lstm' } as const)[ih[0] / units as 1 | 3 | 4]
+  const kind = ({ 1: 'simpleRnn', 3: 'gru', 4: 'lstm' } as const)[(ih[0] / units) as 1 | 3 | 4]
   if (!kind) return null
   let layers = 1
   while (own.has(`weight_ih_l${layers}`)) layers++
@@ -78,10 +78,21 @@ function recurrentOf(name: string, own: Shapes): TorchModule | null {
     ...(!useBias && { useBias }),
     ...(projection && { projection: projection[0] }),
   }
-  return { name, kind, shown: `nn.${classes[kind]}(${shown.join(', ')})`, layers, bidirectional, options }
+  return {
+    name,
+    kind,
+    shown: `nn.${classes[kind]}(${shown.join(', ')})`,
+    layers,
+    bidirectional,
+    options,
+  }
 }
 
-function plainOf(name: string, own: Shapes, recurrentInputs: ReadonlySet<number>): TorchModule | null {
+function plainOf(
+  name: string,
+  own: Shapes,
+  recurrentInputs: ReadonlySet<number>,
+): TorchModule | null {
   const weight = own.get('weight')
   const useBias = own.has('bias')
   if (!weight) return null
@@ -108,7 +119,8 @@ function plainOf(name: string, own: Shapes, recurrentInputs: ReadonlySet<number>
   if (weight.length === 1 && own.has('running_mean')) {
     return plain('batchNormalization', `BatchNorm1d(${a})`, { epsilon: 1e-5, momentum: 0.9 })
   }
-  if (weight.length === 1 && useBias) return plain('layerNormalization', `LayerNorm(${a})`, { epsilon: 1e-5 })
+  if (weight.length === 1 && useBias)
+    return plain('layerNormalization', `LayerNorm(${a})`, { epsilon: 1e-5 })
   return null
 }
 
@@ -137,7 +149,10 @@ export function arraysOf(
   const turned = (key: string) => {
     const { shape, values } = need(key)
     if (shape.length !== 2) {
-      throw new RefrainError('BAD_FILE', `${fileName}: '${name}.${key}' has the shape ${show([...shape])}`)
+      throw new RefrainError(
+        'BAD_FILE',
+        `${fileName}: '${name}.${key}' has the shape ${show([...shape])}`,
+      )
     }
     return transpose(values(), shape[0], shape[1])
   }

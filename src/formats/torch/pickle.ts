@@ -142,7 +142,9 @@ export function readPickle(
     let value = 0n
     for (let i = length - 1; i >= 0; i--) value = (value << 8n) | BigInt(bytes[from + i])
     if (length > 0 && bytes[from + length - 1] >= 0x80) value -= 1n << BigInt(8 * length)
-    return BigInt(Number(value)) === value && Number.isSafeInteger(Number(value)) ? Number(value) : value
+    return BigInt(Number(value)) === value && Number.isSafeInteger(Number(value))
+      ? Number(value)
+      : value
   }
   const size64 = () => {
     const length = Number(view.getBigUint64(take(8), true))
@@ -230,7 +232,8 @@ export function readPickle(
       case 0x6c: // LIST
         push(popMark())
         break
-      case 0x64: { // DICT
+      case 0x64: {
+        // DICT
         const items = popMark()
         push(new Map())
         setItems(items)
@@ -238,7 +241,8 @@ export function readPickle(
       }
       case 0x85: // TUPLE1
       case 0x86: // TUPLE2
-      case 0x87: { // TUPLE3
+      case 0x87: {
+        // TUPLE3
         const items = Array.from({ length: code - 0x84 }, pop).reverse()
         push(items)
         break
@@ -250,7 +254,8 @@ export function readPickle(
       case 0x90: // ADDITEMS
         append(popMark())
         break
-      case 0x73: { // SETITEM
+      case 0x73: {
+        // SETITEM
         const value = pop()
         setItems([pop(), value])
         break
@@ -273,12 +278,14 @@ export function readPickle(
       case 0x6a: // LONG_BINGET
         recall(view.getUint32(take(4), true))
         break
-      case 0x63: { // GLOBAL
+      case 0x63: {
+        // GLOBAL
         const module = line()
         push(new Global(`${module}.${line()}`))
         break
       }
-      case 0x93: { // STACK_GLOBAL
+      case 0x93: {
+        // STACK_GLOBAL
         const name = pop()
         push(new Global(`${String(pop())}.${String(name)}`))
         break
@@ -286,17 +293,20 @@ export function readPickle(
       case 0x51: // BINPERSID
         push(new Persistent(pop()))
         break
-      case 0x52: { // REDUCE
+      case 0x52: {
+        // REDUCE
         const args = pop()
         call(pop(), args)
         break
       }
-      case 0x81: { // NEWOBJ
+      case 0x81: {
+        // NEWOBJ
         const args = pop()
         call(pop(), args)
         break
       }
-      case 0x62: { // BUILD
+      case 0x62: {
+        // BUILD
         const state = pop()
         const owner = top()
         // An OrderedDict's own attributes, such as a state dictionary's _metadata, are of no use here.

@@ -76,7 +76,11 @@ function layersOf(module: TorchModule, given: Record<string, unknown>): LayerCon
   return Array.from({ length: layers }, (_, k) => {
     const own = layers === 1 ? plain : `${plain}_l${k}`
     const sequences = k < layers - 1 ? true : returnSequences
-    const inner = { kind, name: own, options: { ...options, ...others, returnSequences: sequences } }
+    const inner = {
+      kind,
+      name: own,
+      options: { ...options, ...others, returnSequences: sequences },
+    }
     return bidirectional ? { kind: 'bidirectional', name: own, options: { layer: inner } } : inner
   })
 }
@@ -120,7 +124,8 @@ function chain(
   const module = modules.find(({ name }) => names.includes(name))
   const width = Number(/\((\d+)/.exec(module?.shown ?? '')?.[1])
   const ids = first.kind === 'embedding'
-  const isSequence = ids || layers.some(({ kind }) => [...recurrent, 'bidirectional', 'conv1d'].includes(kind))
+  const isSequence =
+    ids || layers.some(({ kind }) => [...recurrent, 'bidirectional', 'conv1d'].includes(kind))
   const shape = ids ? [null] : isSequence ? [null, width] : [width]
   return {
     inputs: [{ name: 'input', shape, dtype: ids ? 'int32' : 'float' }],

@@ -40,7 +40,9 @@ type FindStorage = (key: string) => Uint8Array | null
 
 /** Reads the tensors of a `.pt` or `.pth` file in the zip layout. */
 export async function readTorchZip(bytes: Uint8Array, fileName: string): Promise<StateDict> {
-  const files = await unzip(bytes, fileName, (name) => /(^|\/)(data\.pkl|byteorder|data\/[^/]+)$/.test(name))
+  const files = await unzip(bytes, fileName, (name) =>
+    /(^|\/)(data\.pkl|byteorder|data\/[^/]+)$/.test(name),
+  )
   const pickle = [...files.keys()].find((name) => name.endsWith('data.pkl'))
   if (!pickle) {
     throw new RefrainError('BAD_FILE', `${fileName}: expected a data.pkl in the archive, got none`)
@@ -78,7 +80,10 @@ export function readTorchPickles(bytes: Uint8Array, fileName: string): StateDict
   const value = next()
   const keys = next()
   if (!Array.isArray(keys)) {
-    throw new RefrainError('BAD_FILE', `${fileName}: expected a list of storages, got ${show(keys)}`)
+    throw new RefrainError(
+      'BAD_FILE',
+      `${fileName}: expected a list of storages, got ${show(keys)}`,
+    )
   }
   const sizes = storageSizes(value)
   const found = new Map<string, Uint8Array>()
@@ -216,8 +221,12 @@ function tensorOf(
       const bytes = find(storage.key)
       if (!bytes) throw bad(`has no storage '${storage.key}' in the file`)
       const size = sizeOf(shape)
-      const last = shape.reduce((sum, length, i) => sum + (length - 1) * strides[i], offset as number)
-      if (size > 0 && !((last + 1) * storage.size <= bytes.length)) throw bad('ends behind its storage')
+      const last = shape.reduce(
+        (sum, length, i) => sum + (length - 1) * strides[i],
+        offset as number,
+      )
+      if (size > 0 && !((last + 1) * storage.size <= bytes.length))
+        throw bad('ends behind its storage')
       if (size > bytes.length) throw bad('repeats its storage')
       const all = decode(bytes, storage.dtype)
       if (!all) throw bad(`is of type ${storage.dtype}`)
