@@ -282,3 +282,9 @@ export {
   type TuneValues,
   tune,
 } from './train/tune.ts'
+
+// Last, so that the kernels come early in a bundle, in front of text that packs otherwise: gzip saves 1.2 kB.
+
+export type { ForeignOptions } from './formats/foreign.ts'
+export { loadModel } from './formats/load.ts'
+export type { ArchitectureStep } from './formats/torch/read.ts'

@@ -1,9 +1,10 @@
 /** `refrain explain`: how fast a model's layers run on this machine or, with inputs, why its answers are theirs. */
 import type { Command } from 'commander'
 import { RefrainError } from '../errors.ts'
+import { loadModel } from '../formats/load.ts'
 import { createBackend, defaultBackend } from '../kernels/backend.ts'
 import type { Backend } from '../kernels/kernels.ts'
-import { explain, loadModel } from '../model/index.ts'
+import { explain } from '../model/index.ts'
 import { type Io, Printer } from './io.ts'
 import { findModel, openModel } from './model.ts'
 import { addCommon, modelHelp, threadsOption, useThreads, wholeNumber } from './options.ts'

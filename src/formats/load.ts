@@ -1,4 +1,5 @@
 /** Loading a model from a file of any format that is known. */
+import { readForeign } from '#foreign'
 import { platform } from '#platform'
 import { RefrainError, show } from '../errors.ts'
 import { decodeModel } from '../model/load.ts'
@@ -28,7 +29,6 @@ export async function loadModel(path: string, options: ForeignOptions = {}): Pro
     const { architecture: _, ...own } = options
     return decodeModel(bytes, path, own).model
   }
-  const { readForeign } = await import('#foreign')
   return readForeign(bytes, path, format, options)
 }
 

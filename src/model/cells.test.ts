@@ -20,7 +20,7 @@ import {
 import { adam } from '../train/optimizers.ts'
 import { explain } from './explain/explain.ts'
 import { encodeModel } from './file.ts'
-import { decodeModel, loadModel } from './load.ts'
+import { decodeModel, loadRefrain } from './load.ts'
 import { sequential } from './sequential.ts'
 import { waysOf } from './ways.ts'
 
@@ -73,7 +73,7 @@ eachKindOfBackend((backend) => {
     expect(history.loss[11]).toBeLessThan(0.6 * history.loss[0])
     const path = join(folder, 'cells.refrain')
     await model.save(path)
-    const again = await loadModel(path, { backend, customLayers })
+    const again = await loadRefrain(path, { backend, customLayers })
     expect(again.layers.map(({ config }) => config)).toEqual(model.layers.map((l) => l.config))
     expect(await (await again.predict(ids)).data()).toEqual(await (await model.predict(ids)).data())
     await again.fit(ids, targets)

@@ -18,7 +18,8 @@ import { tensor } from '../tensor/tensor.ts'
 import { entityScores } from '../train/metrics-entities.ts'
 import { entityF1 } from '../train/metrics-sequences.ts'
 import { adam } from '../train/optimizers.ts'
-import { model as functional, loadModel, sequential } from './index.ts'
+import { model as functional, sequential } from './index.ts'
+import { loadRefrain } from './load.ts'
 
 const labels = ['O', 'B-PER', 'I-PER', 'B-LOC', 'I-LOC']
 
@@ -100,7 +101,7 @@ describe('in a model', () => {
     await model.fit(x, y)
     const path = join(mkdtempSync(join(tmpdir(), 'crf-')), 'tagger.refrain')
     await model.save(path)
-    const loaded = await loadModel(path)
+    const loaded = await loadRefrain(path)
     expect(loaded.getLayer('crf').config).toEqual(model.getLayer('crf').config)
     expect(await (await loaded.predict(x)).data()).toEqual(await (await model.predict(x)).data())
     expect(await loaded.evaluate(x, y)).toEqual(await model.evaluate(x, y))
@@ -131,7 +132,7 @@ describe('in a model', () => {
     }
     const path = join(mkdtempSync(join(tmpdir(), 'crf-')), 'chained.refrain')
     await chained.save(path)
-    expect(await (await loadModel(path)).evaluate(scores, y)).toEqual(
+    expect(await (await loadRefrain(path)).evaluate(scores, y)).toEqual(
       await chained.evaluate(scores, y),
     )
     expectError(

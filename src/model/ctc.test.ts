@@ -12,7 +12,8 @@ import { ctc } from '../train/ctc-loss.ts'
 import { wordErrorRate } from '../train/metrics-edits.ts'
 import { labelErrorRate } from '../train/metrics-sequences.ts'
 import { adam } from '../train/optimizers.ts'
-import { loadModel, sequential } from './index.ts'
+import { sequential } from './index.ts'
+import { loadRefrain } from './load.ts'
 
 /** Labels 1 to 3, each heard for two or three steps with a pause of one or two before it. */
 function sounds(count: number) {
@@ -116,7 +117,7 @@ describe('ctc', () => {
     await model.fit(x, blankLast)
     const path = join(mkdtempSync(join(tmpdir(), 'ctc-')), 'listener.refrain')
     await model.save(path)
-    const loaded = await loadModel(path)
+    const loaded = await loadRefrain(path)
     expect(loaded.compiled!.outputs[0].loss).toEqual(loss)
     expect(await loaded.evaluate(x, blankLast)).toEqual(await model.evaluate(x, blankLast))
   })

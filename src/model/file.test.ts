@@ -34,7 +34,7 @@ import {
 } from '../util/safetensors.ts'
 import { encodeModel } from './file.ts'
 import { model as makeModel } from './functional.ts'
-import { decodeModel, loadFile, loadModel } from './load.ts'
+import { decodeModel, loadFile, loadRefrain } from './load.ts'
 import type { Model } from './model.ts'
 import { sequential } from './sequential.ts'
 
@@ -371,18 +371,18 @@ describe('a damaged file is refused with its name, and does no harm', () => {
     const path = join(folder, 'cut.refrain')
     await small().save(path)
     writeFileSync(path, readFileSync(path).subarray(0, 300))
-    await expect(loadModel(path)).rejects.toThrow(
+    await expect(loadRefrain(path)).rejects.toThrow(
       `${path}: not a .refrain file, or one that was cut off: its header claims`,
     )
     writeFileSync(path, '')
-    await expect(loadModel(path)).rejects.toThrow(
+    await expect(loadRefrain(path)).rejects.toThrow(
       `${path}: not a .refrain file, or one that was cut off: a safetensors file has at least 8 ` +
         'bytes, this one has 0. Such files come from refrain train and from model.save',
     )
-    await expect(loadModel(join(folder, 'none.refrain'))).rejects.toThrow(
+    await expect(loadRefrain(join(folder, 'none.refrain'))).rejects.toThrow(
       /^no file '.*none\.refrain'; check the path$/,
     )
-    await expect(loadModel(folder)).rejects.toThrow(`'${folder}' is a folder. Name a file in it`)
+    await expect(loadRefrain(folder)).rejects.toThrow(`'${folder}' is a folder. Name a file in it`)
   })
 
   it('by a path that is none', async () => {
@@ -391,7 +391,7 @@ describe('a damaged file is refused with its name, and does no harm', () => {
       [7, '7'],
       ['', 'an empty string'],
     ]) {
-      await expect(loadModel(path as string)).rejects.toMatchObject({
+      await expect(loadRefrain(path as string)).rejects.toMatchObject({
         code: 'BAD_ARGUMENT',
         message:
           `expected the path of a .refrain file, got ${got}; ` +

@@ -27,7 +27,7 @@ import { l1, l2 } from '../tensor/regularizers.ts'
 import { adam, sgd } from '../train/optimizers.ts'
 import { model } from './functional.ts'
 import { gradientFlow } from './gradient-flow.ts'
-import { loadModel } from './load.ts'
+import { loadRefrain } from './load.ts'
 import type { Model } from './model.ts'
 import { sequential } from './sequential.ts'
 
@@ -58,7 +58,7 @@ async function learns(net: Model, { x, y }: { x: unknown; y: number[][] }, epoch
   expect(history.history.accuracy.at(-1)).toBe(1)
   const path = join(await mkdtemp(join(tmpdir(), 'refrain-')), 'net.refrain')
   await net.save(path)
-  const again = await loadModel(path)
+  const again = await loadRefrain(path)
   const [before, after] = [await net.predict(x as never), await again.predict(x as never)]
   expect(after).toEqual(before)
 }

@@ -186,6 +186,6 @@ export async function loadFile(path: string, options: LoadOptions = {}): Promise
 }
 
 /** Reads the model of a `.refrain` file. Throws `FILE_NOT_FOUND`, `BAD_FILE` or `BAD_ARGUMENT`. */
-export async function loadModel(path: string, options: LoadOptions = {}): Promise<Model> {
+export async function loadRefrain(path: string, options: LoadOptions = {}): Promise<Model> {
   return (await loadFile(path, options)).model
 }

@@ -24,7 +24,7 @@ import { checkpoint, earlyStopping } from '../train/callbacks.ts'
 import { ctc } from '../train/ctc-loss.ts'
 import { adam, sgd } from '../train/optimizers.ts'
 import { model } from './functional.ts'
-import { loadModel } from './load.ts'
+import { loadRefrain } from './load.ts'
 import { sequential } from './sequential.ts'
 import type { CompileOptions } from './training.ts'
 
@@ -303,7 +303,7 @@ describe('files', () => {
     const resumed = await trained(options, [a, b], [tags, score], { epochs: 4, resume: path })
     expect(resumed).toMatchObject({ history: whole.history, weights: whole.weights })
     await whole.net.save(path)
-    const loaded = await loadModel(path, { backend: truth })
+    const loaded = await loadRefrain(path, { backend: truth })
     expect(loaded.compiled!.outputs).toEqual(whole.net.compiled!.outputs)
     expect(await loaded.evaluate([a, b], { tags, score })).toEqual(
       await whole.net.evaluate([a, b], [tags, score]),

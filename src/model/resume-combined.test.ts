@@ -17,7 +17,7 @@ import { adam, adamW, rmsprop, sgd } from '../train/optimizers.ts'
 import { lamb } from '../train/optimizers-rare.ts'
 import { stochasticWeightAveraging } from '../train/rate-callbacks.ts'
 import { oneCycle } from '../train/schedules.ts'
-import { loadModel } from './load.ts'
+import { loadRefrain } from './load.ts'
 import { sequential } from './sequential.ts'
 import type { FitOptions } from './training.ts'
 
@@ -137,7 +137,7 @@ describe('going on gives the bits of a run that nothing interrupted', () => {
       resume = path
     }
     // The last piece by the same program, and by one that has the file alone.
-    for (const model of [modelWith(combination, 78), await loadModel(path, { backend: truth })]) {
+    for (const model of [modelWith(combination, 78), await loadRefrain(path, { backend: truth })]) {
       const resumed = await model.fit(x, y, { ...options, resume, callbacks: callbacks() })
       expect(resumed.history).toEqual(history)
       expect(model.parameters.values.values).toEqual(whole.parameters.values.values)

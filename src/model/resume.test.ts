@@ -20,7 +20,7 @@ import type { Optimizer } from '../train/optimizer.ts'
 import { adam, adamW, sgd } from '../train/optimizers.ts'
 import { learningRateScheduler } from '../train/rate-callbacks.ts'
 import { decodeSafetensors, encodeSafetensors } from '../util/safetensors.ts'
-import { loadModel } from './load.ts'
+import { loadRefrain } from './load.ts'
 import type { Model } from './model.ts'
 import { sequential } from './sequential.ts'
 import type { FitOptions } from './training.ts'
@@ -205,7 +205,7 @@ describe('a checkpoint', () => {
     const backend = referenceBackend()
     const model = makeModel(backend)
     await train(model, { epochs: 1, callbacks: [checkpoint({ path })] })
-    const loaded = await loadModel(path, { backend })
+    const loaded = await loadRefrain(path, { backend })
     expect(bits(loaded).equals(bits(model))).toBe(true)
     const [a, b] = [await loaded.predict(x), await model.predict(x)]
     expect(await a.data()).toEqual(await b.data())
@@ -225,7 +225,7 @@ describe('a checkpoint', () => {
     const backend = referenceBackend()
     const whole = await train(makeModel(backend), {})
     await train(makeModel(backend), { epochs: 2, callbacks: [checkpoint({ path })] })
-    const resumed = await train(await loadModel(path, { backend }), { resume: path })
+    const resumed = await train(await loadRefrain(path, { backend }), { resume: path })
     expect(resumed.weights.equals(whole.weights)).toBe(true)
   })
 })
@@ -366,7 +366,7 @@ describe('a process that is killed', () => {
     import { adam, bidirectional, checkpoint, dense, dropout, earlyStopping, embedding, loadModel, lstm,
       sequential } from './src/index.ts'
     // A bundle has the code that reads checkpoints by it.
-    globalThis.loadModel = loadModel
+    globalThis.loadRefrain = loadRefrain
     const path = process.argv[2]
     let state = 7
     const below = (n) => (state = (Math.imul(state, 1103515245) + 12345) >>> 0) % 65521 % n
@@ -463,7 +463,7 @@ describe('a process that is killed', () => {
       if (result !== null) break
       kills++
       // Readable and whole, unless it was killed before there was one.
-      if (exists || existsSync(path)) await loadModel(path, { backend: referenceBackend() })
+      if (exists || existsSync(path)) await loadRefrain(path, { backend: referenceBackend() })
       exists = existsSync(path)
     }
     expect(kills).toBeGreaterThanOrEqual(3)

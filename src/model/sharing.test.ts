@@ -8,7 +8,7 @@ import { createBackend } from '../kernels/backend.ts'
 import { dense, embedding, input, lstm, timeDistributed } from '../layers/index.ts'
 import { sgd } from '../train/optimizers.ts'
 import { model } from './functional.ts'
-import { loadModel } from './load.ts'
+import { loadRefrain } from './load.ts'
 import { sequential } from './sequential.ts'
 
 const rows = Array.from({ length: 8 }, (_, i) => [
@@ -113,7 +113,7 @@ it('a model that shares a layer saves it under its own names', async () => {
   const a = sequential([shared]).build([null, 3])
   sequential([timeDistributed(shared)]).build([null, 4, 3])
   await a.save(path)
-  const again = await loadModel(path)
+  const again = await loadRefrain(path)
   expect(again.layers[0].getWeights()[0].data).toEqual(shared.getWeights()[0].data)
 })
 

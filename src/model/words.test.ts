@@ -15,7 +15,7 @@ import {
 } from '../layers/index.ts'
 import { sgd } from '../train/optimizers.ts'
 import { model } from './functional.ts'
-import { loadModel } from './load.ts'
+import { loadRefrain } from './load.ts'
 import { sequential } from './sequential.ts'
 
 const word = (...ids: number[]) => [...ids, 0, 0, 0, 0].slice(0, 4)
@@ -76,7 +76,7 @@ test('a file keeps the options', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'refrain-words-'))
   const path = join(folder, 'a.refrain')
   await net.save(path)
-  const again = await loadModel(path)
+  const again = await loadRefrain(path)
   rmSync(folder, { recursive: true })
   expect(again.layers.at(-2)!.options()).toEqual({ rate: 0.1, unknown: 1, from: 3 })
   expect(again.layers.at(-1)!.options()).toMatchObject({ distinct: true })

@@ -109,7 +109,7 @@ export function assign(
     }
   }
   if (!module.bidirectional) take(layer, false)
-  else layer.children.forEach(({ layer: child }, i) => take(child, i === 1))
+  else for (const { role, layer: child } of layer.children) take(child, role === 'backward')
 }
 
 /** The layers one after the other; the width of the input is that of the first module. */
