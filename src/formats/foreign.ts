@@ -17,11 +17,13 @@ export interface ForeignOptions extends LoadOptions {
 
 /** The model of a file in a foreign format. */
 export async function readForeign(
-  bytes: Uint8Array,
+  given: Uint8Array,
   path: string,
   format: FileFormat,
   options: ForeignOptions,
 ): Promise<Model> {
+  // A Buffer's slice is no copy.
+  const bytes = new Uint8Array(given.buffer, given.byteOffset, given.length)
   switch (format) {
     case 'hdf5':
       return readH5(bytes, path, options)

@@ -236,13 +236,13 @@ function tensorOf(
 }
 
 function decode(bytes: Uint8Array, dtype: string): Float32Array | Float64Array | null {
-  // A storage may begin anywhere in the file.
-  const { buffer } = bytes.slice(0, bytes.length - (bytes.length % 8 === 0 ? 0 : bytes.length % 2))
+  // A storage may begin anywhere in the file, and an array at multiples of its elements only.
+  const { buffer } = bytes.slice(0, bytes.length - (bytes.length % (dtype === 'float64' ? 8 : 2)))
   switch (dtype) {
     case 'float32':
       return new Float32Array(buffer, 0, Math.floor(buffer.byteLength / 4))
     case 'float64':
-      return new Float64Array(buffer, 0, Math.floor(buffer.byteLength / 8))
+      return new Float64Array(buffer)
     case 'float16':
       return fromFloat16(new Uint16Array(buffer))
     case 'bfloat16': {
