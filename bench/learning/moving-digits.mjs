@@ -47,39 +47,19 @@ function shrink(/** @type {number[]} */ image) {
   })
 }
 
-/** A 20 × 20 image turned by up to 10°, sheared by up to 0.15, made up to 10 % larger or smaller. */
-function distort(/** @type {Float32Array} */ image, /** @type {() => number} */ random) {
-  const within = (/** @type {number} */ limit) => limit * (2 * random() - 1)
-  const [angle, shear, zoom] = [within(Math.PI / 18), within(0.15), 1 + within(0.1)]
-  const [sin, cos] = [Math.sin(angle) / zoom, Math.cos(angle) / zoom]
-  const at = (/** @type {number} */ y, /** @type {number} */ x) =>
-    y < 0 || x < 0 || y > 19 || x > 19 ? 0 : image[y * 20 + x]
-  return Float32Array.from({ length: 400 }, (_, i) => {
-    const [dy, dx] = [Math.floor(i / 20) - 9.5, (i % 20) - 9.5]
-    const [y, x] = [9.5 + cos * dy + sin * dx, 9.5 + cos * dx - sin * dy + shear * dy]
-    const [top, left] = [Math.floor(y), Math.floor(x)]
-    const [v, u] = [y - top, x - left]
-    const above = (1 - u) * at(top, left) + u * at(top, left + 1)
-    const below = (1 - u) * at(top + 1, left) + u * at(top + 1, left + 1)
-    return (1 - v) * above + v * below
-  })
-}
-
 /**
  * @param {Float32Array[][]} digits images of each digit
  * @param {number} count
  * @param {number} seed
- * @param {boolean} [distorted] to learn from
  */
-function clipsOf(digits, count, seed, distorted = false) {
+function clipsOf(digits, count, seed) {
   const random = randomOf(seed)
   const below = (/** @type {number} */ n) => Math.floor(random() * n)
   const examples = { clips: [], labels: [] }
   for (let i = 0; i < count; i++) {
     const digit = i % 10
     const [direction, [dx, dy]] = Object.entries(directions)[Math.floor(i / 10) % 4]
-    const chosen = digits[digit][below(digits[digit].length)]
-    const image = distorted ? distort(chosen, random) : chosen
+    const image = digits[digit][below(digits[digit].length)]
     const data = new Float32Array(frames * size * size)
     const speed = 1 + below(2)
     // It stays inside: the way is as long as the frames allow, and begins anywhere.
@@ -119,7 +99,7 @@ export default async function movingDigits(args = []) {
     train.push(images.slice(0, from))
     test.push(images.slice(from, to))
   }
-  const [many, few] = [clipsOf(train, count, 1, true), clipsOf(test, 1000, 2)]
+  const [many, few] = [clipsOf(train, count, 1), clipsOf(test, 1000, 2)]
   const name = flags.dev ? 'moving-digits dev' : 'moving-digits'
   return measure(name, many, few, { ...flags, dev: false }, async (classifier, on) => {
     const labels = (await classifier.predict(on.clips)).map(({ label }) => label)

@@ -4,8 +4,7 @@
  *
  *     node bench/learning/poly-music.mjs [jsb|nottingham] [--seed 0] [--epochs n] [--test] [--settings '{…}']
  *
- * Without --test the test part is not looked at. With the setting `all`, --test learns from the validation part,
- * too, once the settings have been chosen by it.
+ * Without --test the test part is not looked at.
  */
 import { existsSync, readFileSync } from 'node:fs'
 import { gunzipSync } from 'node:zlib'
@@ -36,9 +35,8 @@ const sets = {
       epochs: 40,
       learningRate: 4e-3,
       transpose: 5,
-      // The learning rate falls to the last epoch; what is best comes late, so that nothing need be held out.
+      // The learning rate falls to the last epoch; what is best comes late.
       patience: 40,
-      all: true,
     },
   },
 }
@@ -65,22 +63,13 @@ async function runOne(name, args) {
   const parts = JSON.parse(gunzipSync(readFileSync(path)))
   /** Indices of keys from 0 as MIDI numbers. */
   const rolls = (part) => parts[part].map((roll) => roll.map((step) => step.map((key) => key + 21)))
-  const { all = false, ...chosenSettings } = settings
-  const whole = all && test
-  const data = whole
-    ? { rolls: [...rolls('train'), ...rolls('valid')] }
-    : { rolls: rolls('train'), validation: rolls('valid') }
-  const show = showing(({ valBinaryCrossentropy, binaryCrossentropy }) => {
-    const nats = valBinaryCrossentropy ?? binaryCrossentropy
-    return nats === undefined ? '' : `${(88 * nats).toFixed(4)} nats a step`
-  })
+  const show = showing(({ valBinaryCrossentropy: nats }) => `${(88 * nats).toFixed(4)} nats a step`)
   const { trained: composer, seconds } = await trainResumably(
-    whole ? `${name} all` : name,
-    { ...chosenSettings, ...(whole && { validation: 0 }), callbacks: [show] },
-    (options) => generate.trainRolls(data, options),
+    name,
+    { ...settings, callbacks: [show] },
+    (all) => generate.trainRolls({ rolls: rolls('train'), validation: rolls('valid') }, all),
   )
-  const { valBinaryCrossentropy = [] } = composer.history.history
-  const best = whole ? undefined : 88 * Math.min(...valBinaryCrossentropy)
+  const best = 88 * Math.min(...composer.history.history.valBinaryCrossentropy)
   const tested = test ? await composer.evaluate({ rolls: rolls('test') }) : undefined
   return {
     settings,
