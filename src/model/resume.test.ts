@@ -366,7 +366,7 @@ describe('a process that is killed', () => {
     import { adam, bidirectional, checkpoint, dense, dropout, earlyStopping, embedding, loadModel, lstm,
       sequential } from './src/index.ts'
     // A bundle has the code that reads checkpoints by it.
-    globalThis.loadRefrain = loadRefrain
+    globalThis.loadModel = loadModel
     const path = process.argv[2]
     let state = 7
     const below = (n) => (state = (Math.imul(state, 1103515245) + 12345) >>> 0) % 65521 % n

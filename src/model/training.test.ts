@@ -143,11 +143,11 @@ describe('the same rows without their padding give the same training', () => {
   })
 })
 
-it('a bundle without loadRefrain cannot resume, and says so', async () => {
+it('a bundle without loadModel cannot resume, and says so', async () => {
   const model = sequential([dense({ units: 1 })], { backend: truth })
   model.compile({ loss: 'mse' })
   const fitting = model.fit([[1], [2]], [[1], [2]], { resume: 'x.refrain' })
   await expect(fitting).rejects.toThrow(
-    "fit 'resume': its code is not in this bundle; use loadRefrain of 'refrain' somewhere in the page",
+    "fit 'resume': its code is not in this bundle; use loadModel of 'refrain' somewhere in the page",
   )
 })
