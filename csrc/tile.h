@@ -98,6 +98,16 @@ INLINE void multiplyAdd(V (&sum)[R][Width], const float* const* a, long step, co
       round();
     }
   }
+  // Of few sums, the end of the loop, mispredicted, costs as much as dozens of rounds (1.7 times the time
+  // of a step of 128 units); with fewer jumps it is foreseen. More sums would spill.
+  constexpr int sums = R * N, most = tileRows * tileVectors;
+  constexpr int unrolled = 3 * sums <= most ? 8 : 2 * sums <= most ? 2 : 1;
+  if constexpr (unrolled > 1) {
+    while (k + unrolled <= count) {
+      UNROLL
+      for (int u = 0; u < unrolled; u++) round();
+    }
+  }
   while (k < count) round();
 #endif
 }
