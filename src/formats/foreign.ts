@@ -1,6 +1,7 @@
 /** Models of other programs, in Node: what reads them comes from npm and is loaded when it is needed. */
 import { platform } from '#platform'
 import { RefrainError } from '../errors.ts'
+import { addForeignWriter } from '../model/file.ts'
 import type { LoadOptions } from '../model/load.ts'
 import type { Model } from '../model/model.ts'
 import { decodeSafetensors } from '../util/safetensors.ts'
@@ -8,6 +9,9 @@ import { readArchive, readH5, readJsonModel } from './keras/read.ts'
 import type { FileFormat } from './sniff.ts'
 import { type ArchitectureStep, readTorch } from './torch/read.ts'
 import { readTorchPickles, readTorchZip, stateOfSafetensors } from './torch/state.ts'
+import { writeForeign } from './write.ts'
+
+addForeignWriter(writeForeign)
 
 /** Options of reading a foreign model. */
 export interface ForeignOptions extends LoadOptions {

@@ -1,5 +1,5 @@
 /**
- * HDF5 files, read by h5wasm (the HDF Group's own library compiled to WebAssembly), from bytes in memory:
+ * HDF5 files, read and written by h5wasm (the HDF Group's own library compiled to WebAssembly), from bytes in memory:
  * a file can reach neither the disk nor another file by its links.
  */
 import { RefrainError, show } from '../errors.ts'
@@ -94,4 +94,65 @@ export class Hdf5 {
 function textOf(value: unknown): string {
   const text = value instanceof Uint8Array ? new TextDecoder().decode(value) : String(value)
   return text.replace(/\0+$/, '')
+}
+
+/** An array to write. */
+export interface HdfDataset {
+  readonly shape: readonly number[]
+  readonly values: Float32Array
+}
+
+/** A group to write. Names of datasets may be paths: groups on the way are made. */
+export interface HdfGroup {
+  attributes?: Readonly<Record<string, string | readonly string[]>>
+  datasets?: Readonly<Record<string, HdfDataset>>
+  groups?: Record<string, HdfGroup>
+}
+
+/** The bytes of a file with this content. */
+export async function writeHdf5(root: HdfGroup): Promise<Uint8Array> {
+  const { default: h5wasm } = await import('h5wasm')
+  const { FS } = await h5wasm.ready
+  const path = `/refrain-${opened++}.h5`
+  const file = new h5wasm.File(path, 'w')
+  try {
+    writeGroup(file, root)
+    file.close()
+    return FS.readFile(path)
+  } finally {
+    FS.unlink(path)
+  }
+}
+
+type Group = InstanceType<Library['Group']>
+
+function writeGroup(group: Group, { attributes = {}, datasets = {}, groups = {} }: HdfGroup): void {
+  for (const [name, value] of Object.entries(attributes)) writeAttribute(group, name, value)
+  for (const [path, { shape, values }] of Object.entries(datasets)) {
+    const names = path.split('/')
+    let owner = group
+    for (const name of names.slice(0, -1)) {
+      owner = (owner.keys().includes(name) ? owner.get(name) : owner.create_group(name)) as Group
+    }
+    owner.create_dataset({ name: names.at(-1)!, data: values, shape: [...shape], dtype: '<f' })
+  }
+  for (const [name, inner] of Object.entries(groups)) writeGroup(group.create_group(name), inner)
+}
+
+/** What Keras lets a list of texts take in one attribute; longer ones lie in parts. */
+const attributeLimit = 64_512
+
+function writeAttribute(group: Group, name: string, value: string | readonly string[]): void {
+  if (typeof value === 'string') {
+    group.create_attribute(name, value, [], 'S')
+    return
+  }
+  const width = Math.max(1, ...value.map((text) => new TextEncoder().encode(text).length))
+  const perPart = Math.max(1, Math.floor(attributeLimit / width))
+  const parts = Math.ceil(value.length / perPart)
+  if (value.length === 0) group.create_attribute(name, new Float64Array(0), [0], '<d')
+  for (let i = 0; i < parts; i++) {
+    const part = value.slice(i * perPart, (i + 1) * perPart)
+    group.create_attribute(parts === 1 ? name : `${name}${i}`, part, [part.length], 'S')
+  }
 }

@@ -1,4 +1,4 @@
-/** Zip archives, read by fflate, with limits on what they may unpack to. */
+/** Zip archives, read and written by fflate, with limits on what they may unpack to. */
 import { RefrainError } from '../errors.ts'
 
 /** A file may not unpack to more than so many times its own size. */
@@ -31,4 +31,10 @@ export async function unzip(
     throw bad(`not a zip archive that can be read: ${(error as Error).message}`, error)
   }
   return new Map(Object.entries(found))
+}
+
+/** The bytes of an archive of these files, stored as they are. */
+export async function zip(files: Readonly<Record<string, Uint8Array>>): Promise<Uint8Array> {
+  const { zipSync } = await import('fflate')
+  return zipSync({ ...files }, { level: 0 })
 }

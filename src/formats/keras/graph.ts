@@ -10,6 +10,7 @@ import {
   type KerasLayer,
   type KerasModel,
   type KerasTensor,
+  modelClasses,
   readModel,
 } from './model.ts'
 
@@ -103,6 +104,7 @@ function graphOf(model: KerasModel, context: Conversion): GraphConfig {
   const listed = model.layers.filter(({ className }) => className !== 'InputLayer')
   const layers = listed.map((layer) => layerConfig(callOptions(layer, context), context))
   const calls: { layer: number; inputs: Reference[] }[] = []
+  const countedFrom = firstCalls(listed)
   let waiting = listed.flatMap((layer, i) =>
     layer.calls.map((call, node) => ({ layer, i, call, node })),
   )
@@ -117,8 +119,9 @@ function graphOf(model: KerasModel, context: Conversion): GraphConfig {
       )
     }
     for (const { layer, i, call, node } of ready) {
+      const number = node + (countedFrom.get(layer.name) ?? 0)
       for (let output = 0; output < maxOutputs; output++) {
-        values.set(key({ layer: layer.name, call: node, output }), [calls.length, output])
+        values.set(key({ layer: layer.name, call: number, output }), [calls.length, output])
       }
       calls.push({ layer: i, inputs: call.inputs.map((input) => values.get(key(input))!) })
     }
@@ -126,7 +129,9 @@ function graphOf(model: KerasModel, context: Conversion): GraphConfig {
     waiting = waiting.filter((one) => !done.has(one))
   }
   const outputs = model.outputs.map((tensor) => {
-    const found = values.get(key(tensor))
+    const made = listed.find(({ name }) => name === tensor.layer)
+    const late = made && countsEnds(made) && countedFrom.get(made.name) === 0
+    const found = values.get(key(late ? { ...tensor, call: tensor.call - 1 } : tensor))
     if (!found) {
       throw new RefrainError('BAD_FILE', `no layer makes the output ${show(key(tensor))}`)
     }
@@ -134,6 +139,26 @@ function graphOf(model: KerasModel, context: Conversion): GraphConfig {
   })
   return { inputs, layers, calls, outputs }
 }
+
+/**
+ * The number of each model's first call: Keras 2 counts its making as one, so that it is 1. Keras 3 counts so in the
+ * list of outputs alone, and of functional models.
+ */
+function firstCalls(layers: readonly KerasLayer[]): Map<string, number> {
+  const inputs = layers.flatMap(({ calls }) => calls.flatMap((call) => call.inputs))
+  return new Map(
+    layers
+      .filter(({ className }) => modelClasses.includes(className))
+      .map(({ name, listed }) => {
+        const used = inputs.filter(({ layer }) => layer === name)
+        const fromOne = listed && !used.some(({ call }) => call === 0)
+        return [name, fromOne ? 1 : 0]
+      }),
+  )
+}
+
+const countsEnds = ({ className }: KerasLayer) =>
+  modelClasses.includes(className) && className !== 'Sequential'
 
 /** More outputs than any layer has: a bidirectional stack of cells has two of each cell's states. */
 const maxOutputs = 64

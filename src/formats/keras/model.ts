@@ -30,6 +30,8 @@ export interface KerasLayer {
   readonly config: JsonObject
   /** Of a layer in a functional model; empty in a sequential one. */
   readonly calls: readonly KerasCall[]
+  /** Whether the calls stand as lists, as Keras 2 has them. */
+  readonly listed: boolean
 }
 
 /** A model, as the file itself or as a layer of it. */
@@ -101,6 +103,7 @@ export function readLayer(value: unknown, where: string): KerasLayer {
     name: asText(name, `${where} name`),
     config: { ...config, ...buildShape(layer) },
     calls: nodes.map((node) => readCall(node, `${where} inbound_nodes`)),
+    listed: nodes.some(Array.isArray),
   }
 }
 

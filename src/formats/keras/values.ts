@@ -10,6 +10,10 @@ export function camelCase(name: string): string {
   return joined.charAt(0).toLowerCase() + joined.slice(1)
 }
 
+/** recurrentKernel → recurrent_kernel. */
+export const snakeCase = (name: string): string =>
+  name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
+
 /** The name of what `{ class_name, config }`, or a text, stands for. */
 function named(value: unknown): { name: string; config: Record<string, unknown> } | null {
   if (typeof value === 'string') return { name: value, config: {} }

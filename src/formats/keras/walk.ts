@@ -13,10 +13,12 @@ export interface Leaf {
   readonly path: readonly string[]
   /** The names of the layer, last, and of those that it is in; of a direction, 'forward_lstm'. */
   readonly names: readonly string[]
+  /** Where TensorFlow.js has its arrays: the names of the layer and of the directions and stacks that it is in. */
+  readonly scope: readonly string[]
 }
 
 /** Keras's own words for classes: LSTM → lstm, SimpleRNN → simple_rnn, MaxPooling1D → max_pooling1d. */
-export function snakeCase(name: string): string {
+export function classWord(name: string): string {
   return name
     .replace(/\W+/g, '')
     .replace(/(.)([A-Z][a-z]+)/g, '$1_$2')
@@ -41,31 +43,42 @@ function listLeaves(
   path: readonly string[],
   names: readonly string[],
   where: string,
+  scopeOf: (name: string, i: number) => readonly string[] = (name) => [name],
 ): Leaf[] {
   const counts = new Map<string, number>()
   return list.flatMap((keras, i) => {
-    const word = snakeCase(keras.className)
+    const word = classWord(keras.className)
     const count = counts.get(word) ?? 0
     counts.set(word, count + 1)
     const layer = layerOf(i)
     if (!layer) return []
     const numbered = count === 0 ? word : `${word}_${count}`
-    return leaves(keras, layer, [...path, numbered], [...names, keras.name], where)
+    const place = {
+      path: [...path, numbered],
+      names: [...names, keras.name],
+      scope: scopeOf(keras.name, i),
+    }
+    return leaves(keras, layer, place, where)
   })
 }
 
 function leaves(
   keras: KerasLayer,
   layer: Layer,
-  path: readonly string[],
-  names: readonly string[],
+  { path, names, scope }: Pick<Leaf, 'path' | 'names' | 'scope'>,
   where: string,
 ): Leaf[] {
   const { className, config } = keras
   const inside = (value: unknown, role: string, segment: string, name: (own: string) => string) => {
     const inner = readLayer(value, where)
     const child = layer.children.find((one) => one.role === role)!.layer
-    return leaves(inner, child, [...path, segment], [...names, name(inner.name)], where)
+    const own = name(inner.name)
+    const place = {
+      path: [...path, segment],
+      names: [...names, own],
+      scope: className === 'Bidirectional' ? [...scope, own] : scope,
+    }
+    return leaves(inner, child, place, where)
   }
   const same = (name: string) => name
   if (modelClasses.includes(className)) {
@@ -91,11 +104,16 @@ function leaves(
     case 'StackedRNNCells': {
       const cells = (config.cells as readonly unknown[]).map((cell) => readLayer(cell, where))
       const find = (i: number) => layer.children[i].layer
-      return listLeaves(cells, find, [...path, 'cells'], names, where)
+      return listLeaves(cells, find, [...path, 'cells'], names, where, (_, i) => [
+        ...scope,
+        `RNNCell_${i}`,
+      ])
     }
     default: {
       const end = withCell.has(className) ? ['cell'] : []
-      return layer.parameters.length > 0 ? [{ keras, layer, path: [...path, ...end], names }] : []
+      return layer.parameters.length > 0
+        ? [{ keras, layer, path: [...path, ...end], names, scope }]
+        : []
     }
   }
 }

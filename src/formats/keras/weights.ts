@@ -5,7 +5,7 @@
 import { RefrainError, show } from '../../errors.ts'
 import type { Layer } from '../../layers/layer.ts'
 import type { Parameter } from '../../tensor/parameter.ts'
-import { camelCase } from './values.ts'
+import { camelCase, snakeCase } from './values.ts'
 import type { Leaf } from './walk.ts'
 
 /** An array of a file, read when it is asked for: its shape is checked first. */
@@ -33,6 +33,12 @@ function pair(found: Assigned, parameter: Parameter, array: FileArray, fileName:
   found.set(parameter, array)
 }
 
+/** Keras's order of `layer.weights`: what training moves, then the rest. */
+export function inKerasOrder(parameters: readonly Parameter[]): Parameter[] {
+  const moves = (parameter: Parameter) => parameter.trainable && !parameter.fixed
+  return [...parameters.filter(moves), ...parameters.filter((one) => !moves(one))]
+}
+
 /** By layers, in Keras's order of `layer.weights`: what training moves, then the rest. */
 export function byOrder(
   layers: readonly Layer[],
@@ -41,9 +47,7 @@ export function byOrder(
 ): Assigned {
   const found: Assigned = new Map()
   for (const layer of layers) {
-    const moves = (parameter: Parameter) => parameter.trainable && !parameter.fixed
-    const { parameters } = layer
-    const ordered = [...parameters.filter(moves), ...parameters.filter((one) => !moves(one))]
+    const ordered = inKerasOrder(layer.parameters)
     const arrays = ordered.length > 0 ? arraysOf(layer.name) : []
     if (arrays.length !== ordered.length) {
       throw new RefrainError(
@@ -88,7 +92,7 @@ export function byName(
     parts: array.name.replace(/:\d+$/, '').split('/'),
   }))
   const found: Assigned = new Map()
-  for (const { layer, names } of leaves) {
+  for (const { layer, names, scope } of leaves) {
     // What a layer lies in says more than its own name, and a part in front more than one behind.
     const rank = (parts: readonly string[]) =>
       names.reduce((sum, name, i) => {
@@ -96,6 +100,12 @@ export function byName(
         return at < 0 ? sum : sum + 2 ** (names.length - i) - at / parts.length
       }, 0)
     for (const parameter of layer.parameters) {
+      const whole = [...scope, snakeCase(parameter.name)].join('/')
+      const exact = split.find(({ parts }) => parts.join('/') === whole)
+      if (exact) {
+        pair(found, parameter, exact.array, fileName)
+        continue
+      }
       const [best, next] = split
         .filter(({ parts }) => camelCase(parts.at(-1)!) === parameter.name)
         .map(({ array, parts }) => ({ array, fit: rank(parts) }))
