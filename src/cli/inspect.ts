@@ -1,5 +1,9 @@
 /** `refrain inspect`: what a model file holds. */
 import type { Command } from 'commander'
+import { platform } from '#platform'
+import { describeForeign, type FileDescription } from '../formats/describe.ts'
+import { isOther } from '../formats/load.ts'
+import { sniff } from '../formats/sniff.ts'
 import { type LoadedFile, loadFile, type Model } from '../model/index.ts'
 import { waysOf } from '../model/ways.ts'
 import { duration, formatNumber } from '../train/progress.ts'
@@ -13,21 +17,30 @@ export function addInspect(program: Command, io: Io): void {
   const command = program
     .command('inspect')
     .description('show layers, shapes, parameters, vocabulary and how a model was trained')
-    .argument('<model>', modelHelp)
+    .argument('<model>', `${modelHelp}; or a file of Keras, TensorFlow.js, PyTorch or ONNX`)
     .option('--json', 'print one JSON object, with the whole vocabulary')
     .addHelpText(
       'after',
       `
 Examples:
   $ refrain inspect reviews.refrain
-  $ refrain inspect reviews.refrain --json | jq .training`,
+  $ refrain inspect reviews.refrain --json | jq .training
+  $ refrain inspect model.keras        what is in it, and what could not be loaded`,
     )
     .action((model: string, options: { json?: boolean }) => inspect(model, options, io))
   addCommon(command)
 }
 
 async function inspect(path: string, options: { json?: boolean }, io: Io): Promise<void> {
-  const file = await loadFile(await findModel(path))
+  const found = await findModel(path)
+  const bytes = await platform.readFile(found)
+  const format = sniff(bytes)
+  if (isOther(bytes, format)) {
+    const description = await describeForeign(bytes, found, format)
+    new Printer(io, options).print(describe(description), description)
+    return
+  }
+  const file = await loadFile(found)
   const { model, encoders, training, dtype, checkpoint } = file
   const parts = [model.summary(), ...(dtype === 'F16' ? [half] : []), describePaths(model)]
   const task = taskOf(file)
@@ -43,6 +56,35 @@ async function inspect(path: string, options: { json?: boolean }, io: Io): Promi
     training,
     checkpoint,
   })
+}
+
+/** A file of another program, for people. */
+function describe({
+  format,
+  producer,
+  layers,
+  parameters,
+  unsupported,
+  notes,
+}: FileDescription): string {
+  return [
+    `${format}, written by ${producer}: ${plural(layers.length, 'layer')}, ${plural(parameters, 'parameter')}`,
+    ...(layers.length > 0
+      ? [
+          table(
+            [
+              ['layer', 'kind', 'options'],
+              ...layers.map((one) => [one.name, one.kind, one.options]),
+            ],
+            false,
+          ),
+        ]
+      : []),
+    unsupported.length > 0
+      ? `Cannot be loaded. Not supported:\n${unsupported.map((what) => `  ${what}`).join('\n')}`
+      : 'All of it is supported: refrain convert and loadModel take the file.',
+    ...notes,
+  ].join('\n\n')
 }
 
 /** Of files whose weights are half of what the summary says. */

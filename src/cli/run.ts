@@ -2,6 +2,7 @@
 import { createRequire } from 'node:module'
 import { Command, CommanderError } from 'commander'
 import { RefrainError, withHint } from '../errors.ts'
+import { addConvert } from './convert.ts'
 import { addDoctor } from './doctor.ts'
 import { evaluateVerb } from './evaluate.ts'
 import { addExplain } from './explain.ts'
@@ -35,6 +36,7 @@ Examples:
   $ refrain predict reviews.refrain "a fine film"
   $ refrain inspect reviews.refrain
   $ refrain explain reviews.refrain
+  $ refrain convert model.keras model.refrain --verify
 
 refrain <command> --help shows a command's options and examples.`,
     )
@@ -42,6 +44,7 @@ refrain <command> --help shows a command's options and examples.`,
   addTrain(program, io)
   for (const verb of verbs) addVerb(program, verb, io, opened)
   addInspect(program, io)
+  addConvert(program, io)
   addExplain(program, io)
   addDoctor(program, io)
   return program

@@ -5,7 +5,7 @@ import { addForeignWriter } from '../model/file.ts'
 import type { LoadOptions } from '../model/load.ts'
 import type { Model } from '../model/model.ts'
 import { decodeSafetensors } from '../util/safetensors.ts'
-import { readArchive, readH5, readJsonModel } from './keras/read.ts'
+import { buildKeras, openArchive, openH5, openJsonModel } from './keras/read.ts'
 import type { FileFormat } from './sniff.ts'
 import { type ArchitectureStep, readTorch } from './torch/read.ts'
 import { readTorchPickles, readTorchZip, stateOfSafetensors } from './torch/state.ts'
@@ -19,21 +19,26 @@ export interface ForeignOptions extends LoadOptions {
   architecture?: readonly ArchitectureStep[]
 }
 
-/** The model of a file in a foreign format. */
+/**
+ * The model of a file in a foreign format.
+ *
+ * @param read reads the files beside it that it names
+ */
 export async function readForeign(
   given: Uint8Array,
   path: string,
   format: FileFormat,
   options: ForeignOptions,
+  read: (path: string) => Promise<Uint8Array> = platform.readFile,
 ): Promise<Model> {
   // A Buffer's slice is no copy.
   const bytes = new Uint8Array(given.buffer, given.byteOffset, given.length)
   switch (format) {
     case 'hdf5':
-      return readH5(bytes, path, options)
+      return openH5(bytes, path)((source) => buildKeras(source, options))
     case 'zip':
       return isKeras(bytes)
-        ? readArchive(bytes, path, options)
+        ? openArchive(bytes, path)((source) => buildKeras(source, options))
         : readTorch(await readTorchZip(bytes, path), path, options)
     case 'pickle':
       return readTorch(readTorchPickles(bytes, path), path, options)
@@ -41,7 +46,8 @@ export async function readForeign(
       return readTorch(stateOfSafetensors(decodeSafetensors(bytes, path)), path, options)
     case 'json': {
       const folder = path.slice(0, Math.max(path.lastIndexOf('/'), path.lastIndexOf('\\')) + 1)
-      return readJsonModel(bytes, path, options, (name) => platform.readFile(folder + name))
+      const open = openJsonModel(bytes, path, (name) => read(folder + name))
+      return open((source) => buildKeras(source, options))
     }
     default:
       throw new RefrainError('UNSUPPORTED', `${path}: a ${format} file cannot be read yet`)
@@ -49,7 +55,7 @@ export async function readForeign(
 }
 
 /** Whether a zip archive is Keras's: it names the files in it. */
-function isKeras(bytes: Uint8Array): boolean {
+export function isKeras(bytes: Uint8Array): boolean {
   const end = new TextDecoder('latin1').decode(bytes.subarray(-65_536))
   return end.includes('config.json')
 }

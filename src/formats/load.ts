@@ -5,7 +5,7 @@ import { RefrainError, show } from '../errors.ts'
 import { decodeModel } from '../model/load.ts'
 import type { Model } from '../model/model.ts'
 import type { ForeignOptions } from './foreign.ts'
-import { sniff } from './sniff.ts'
+import { type FileFormat, sniff } from './sniff.ts'
 
 /**
  * Reads a model: Refrain's own `.refrain`; in Node also Keras's `.keras` and `.h5`, TensorFlow.js's
@@ -25,11 +25,16 @@ export async function loadModel(path: string, options: ForeignOptions = {}): Pro
   }
   const bytes = await platform.readFile(path)
   const format = sniff(bytes)
-  if (format === 'unknown' || (format === 'safetensors' && !isForeign(bytes))) {
+  if (!isOther(bytes, format)) {
     const { architecture: _, ...own } = options
     return decodeModel(bytes, path, own).model
   }
   return readForeign(bytes, path, format, options)
+}
+
+/** Whether a file of this format is another program's. */
+export function isOther(bytes: Uint8Array, format: FileFormat): boolean {
+  return format !== 'unknown' && (format !== 'safetensors' || isForeign(bytes))
 }
 
 /** Whether a safetensors file is another program's: Refrain's say in their header what they are. */

@@ -39,7 +39,15 @@ async function section(...verb: string[]) {
 test('docs/command.md agrees with --help', async () => {
   const page = [intro, await section('train')]
   for (const { name } of tasks) page.push(await section('train', name))
-  for (const verb of ['evaluate', 'predict', 'generate', 'inspect', 'explain', 'doctor']) {
+  for (const verb of [
+    'evaluate',
+    'predict',
+    'generate',
+    'inspect',
+    'convert',
+    'explain',
+    'doctor',
+  ]) {
     page.push(await section(verb))
   }
   await expect(page.join('\n')).toMatchFileSnapshot('../../docs/command.md')
@@ -49,6 +57,6 @@ test('the page has every verb', async () => {
   const help = await prints(['--help'])
   const verbs = [...help.matchAll(/^ {2}([a-z]+)[ \n]/gm)].map(([, verb]) => verb)
   expect(verbs.filter((verb) => verb !== 'help').sort()).toEqual(
-    ['train', 'evaluate', 'predict', 'generate', 'inspect', 'explain', 'doctor'].sort(),
+    ['train', 'evaluate', 'predict', 'generate', 'inspect', 'convert', 'explain', 'doctor'].sort(),
   )
 })

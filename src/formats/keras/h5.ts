@@ -32,8 +32,11 @@ function texts(file: Hdf5, path: string, name: string): string[] | null {
   }
 }
 
-/** What gives a layer's arrays by its name, in Keras's order. */
-export function arraysOfH5(file: Hdf5, fileName: string): (layer: string) => FileArray[] {
+/** The names of layers, and what gives a layer's arrays by its name, in Keras's order. */
+export function arraysOfH5(
+  file: Hdf5,
+  fileName: string,
+): { names: string[]; arraysOf: (layer: string) => FileArray[] } {
   const root = file.children('').includes('model_weights') ? 'model_weights' : ''
   const layers = texts(file, root, 'layer_names')
   if (!layers) {
@@ -43,13 +46,14 @@ export function arraysOfH5(file: Hdf5, fileName: string): (layer: string) => Fil
     )
   }
   const at = (name: string) => (root ? `${root}/${name}` : name)
-  return (layer) => {
-    const names = texts(file, at(layer), 'weight_names') ?? []
-    return names.map((name) => {
+  const arraysOf = (layer: string) => {
+    const own = texts(file, at(layer), 'weight_names') ?? []
+    return own.map((name) => {
       const path = `${at(layer)}/${name}`
       const shape = file.shape(path)
       if (!shape) throw new RefrainError('BAD_FILE', `${fileName}: the array '${path}' is missing`)
       return { name: path, shape, values: () => file.values(path) }
     })
   }
+  return { names: layers, arraysOf }
 }

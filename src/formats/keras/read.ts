@@ -19,24 +19,40 @@ import { readTfjs, tfjsArrays } from './tfjs.ts'
 import { leavesOf } from './walk.ts'
 import { type Assigned, byName, byOrder, byPath, type FileArray } from './weights.ts'
 
-/** Finds the arrays of a model's layers. */
-type Assign = (model: KerasModel, layers: readonly Layer[]) => Assigned
+/** What a file of Keras's says, while it is open. */
+export interface KerasSource {
+  readonly fileName: string
+  /** 'Keras archive', … */
+  readonly format: string
+  /** `{ class_name, config }`; null in a file of weights alone. */
+  readonly config: unknown
+  /** The version of Keras, '' if it does not say. */
+  readonly version: string
+  /** The shapes of all weights. */
+  shapes(): (readonly number[])[]
+  /** Finds the arrays of a model's layers. */
+  assign(model: KerasModel, layers: readonly Layer[]): Assigned
+}
+
+/** Opens a file; `use` may read from it until it returns. */
+export type OpenSource = <Result>(use: (source: KerasSource) => Result) => Promise<Result>
 
 /** Whether a version is Keras 3's: it has another hard_sigmoid than those before, and than TensorFlow.js. */
-const isLegacy = (version: string) => !/^[3-9]\./.test(version)
+export const isLegacy = (version: string) => !/^[3-9]\./.test(version)
 
-/**
- * The model of a configuration, with the weights that `assign` finds.
- *
- * @param version of Keras, as the file has it
- */
-function build(
-  config: unknown,
-  version: string,
-  assign: Assign,
-  fileName: string,
+/** The model of a file. */
+export function buildKeras(
+  source: KerasSource,
   { customLayers = {}, ...options }: ForeignOptions,
 ): Model {
+  const { fileName, config, version } = source
+  if (!config) {
+    throw new RefrainError(
+      'BAD_FILE',
+      `${fileName}: weights without a model`,
+      'Make the model, then loadWeights(model, path)',
+    )
+  }
   const model = readModel(config, fileName)
   const problems = new Problems()
   const graphConfig = kerasGraph(model, {
@@ -55,110 +71,100 @@ function build(
   // By the first parameter all have their paths.
   let arrays: Assigned | null = null
   return built.buildWith((parameter: Parameter) => {
-    arrays ??= assign(model, graph.layers)
+    arrays ??= source.assign(model, graph.layers)
     const array = arrays.get(parameter)
     if (!array) throw new RefrainError('BAD_FILE', `${fileName}: no weights for ${parameter.path}`)
     return array.values()
   })
 }
 
-/** The model of a Keras `.h5` file. */
-export function readH5(
-  bytes: Uint8Array,
-  fileName: string,
-  options: ForeignOptions,
-): Promise<Model> {
-  return Hdf5.read(bytes, fileName, (file) => {
-    const config = configOfH5(file, fileName)
-    if (!config) {
-      throw new RefrainError(
-        'BAD_FILE',
-        `${fileName}: weights without a model`,
-        'Make the model, then loadWeights(model, path)',
-      )
-    }
-    const arraysOf = arraysOfH5(file, fileName)
-    const assign: Assign = (_, layers) => byOrder(layers, arraysOf, fileName)
-    return build(config, versionOfH5(file), assign, fileName, options)
-  })
-}
-
-/** Puts the weights of a Keras `.h5` file into a model's layers of the same names. */
-export function readH5Weights(
-  bytes: Uint8Array,
-  fileName: string,
-  layers: readonly Layer[],
-): Promise<Map<Parameter, Float32Array | Float64Array>> {
-  return Hdf5.read(bytes, fileName, (file) => {
-    const assigned = byOrder(layers, arraysOfH5(file, fileName), fileName)
-    return new Map([...assigned].map(([parameter, array]) => [parameter, array.values()]))
-  })
-}
+/** A Keras `.h5` file. */
+export const openH5 =
+  (bytes: Uint8Array, fileName: string): OpenSource =>
+  (use) =>
+    Hdf5.read(bytes, fileName, (file) => {
+      const { names, arraysOf } = arraysOfH5(file, fileName)
+      return use({
+        fileName,
+        format: 'Keras HDF5',
+        config: configOfH5(file, fileName),
+        version: versionOfH5(file),
+        shapes: () => names.flatMap((layer) => arraysOf(layer).map(({ shape }) => shape)),
+        assign: (_, layers) => byOrder(layers, arraysOf, fileName),
+      })
+    })
 
 const archived = ['config.json', 'metadata.json', 'model.weights.h5']
 
-/** The model of a `.keras` archive. */
-export async function readArchive(
-  bytes: Uint8Array,
-  fileName: string,
-  options: ForeignOptions,
-): Promise<Model> {
-  const files = await unzip(bytes, fileName, (name) => archived.includes(name))
-  const text = (name: string) => {
-    const found = files.get(name)
-    if (!found) {
+/** A `.keras` archive. */
+export const openArchive =
+  (bytes: Uint8Array, fileName: string): OpenSource =>
+  async (use) => {
+    const files = await unzip(bytes, fileName, (name) => archived.includes(name))
+    const file = (name: string) => {
+      const found = files.get(name)
+      if (found) return found
       throw new RefrainError('BAD_FILE', `${fileName}: expected ${name} in the archive, got none`)
     }
-    return new TextDecoder().decode(found)
+    const where = (name: string) => `${fileName}: ${name}`
+    const json = (name: string) => parseJson(new TextDecoder().decode(file(name)), where(name))
+    const config = json('config.json')
+    const metadata = files.has('metadata.json') ? json('metadata.json') : {}
+    const { keras_version: version } = asObject(metadata, where('metadata.json'))
+    return Hdf5.read(file('model.weights.h5'), where('model.weights.h5'), (file) => {
+      // TF 2.13 called the list of layers so.
+      const old = '_layer_checkpoint_dependencies'
+      const isOld = file.children('').includes(old)
+      const arrayAt = (path: string): FileArray | null => {
+        const name = isOld ? path.replace(/(^|\/)layers\//g, `$1${old}/`) : path
+        const shape = file.shape(name)
+        return shape && { name, shape, values: () => file.values(name) }
+      }
+      return use({
+        fileName,
+        format: 'Keras archive',
+        config,
+        version: typeof version === 'string' ? version : '',
+        shapes: () => shapesIn(file, isOld ? old : 'layers'),
+        assign: (model, layers) => byPath(leavesOf(model, layers, fileName), arrayAt, fileName),
+      })
+    })
   }
-  const where = (name: string) => `${fileName}: ${name}`
-  const config = parseJson(text('config.json'), where('config.json'))
-  const metadata = files.has('metadata.json')
-    ? parseJson(text('metadata.json'), where('metadata.json'))
-    : {}
-  const { keras_version: version } = asObject(metadata, where('metadata.json'))
-  const weights = files.get('model.weights.h5')
-  if (!weights) {
-    throw new RefrainError(
-      'BAD_FILE',
-      `${fileName}: expected model.weights.h5 in the archive, got none`,
-    )
-  }
-  return Hdf5.read(weights, where('model.weights.h5'), (file) => {
-    // TF 2.13 called the list of layers so.
-    const old = '_layer_checkpoint_dependencies'
-    const isOld = file.children('').includes(old)
-    const arrayAt = (path: string): FileArray | null => {
-      const name = isOld ? path.replace(/(^|\/)layers\//g, `$1${old}/`) : path
-      const shape = file.shape(name)
-      return shape && { name, shape, values: () => file.values(name) }
-    }
-    const assign: Assign = (model, layers) =>
-      byPath(leavesOf(model, layers, fileName), arrayAt, fileName)
-    return build(config, typeof version === 'string' ? version : '', assign, fileName, options)
-  })
+
+/** The shapes of a group's arrays and those of the groups in it, but for seeds. */
+function shapesIn(file: Hdf5, path: string, depth = 0): (readonly number[])[] {
+  if (depth > 64 || /seed_generator|state_seed/.test(path)) return []
+  const shape = file.shape(path)
+  if (shape) return [shape]
+  return file.children(path).flatMap((name) => shapesIn(file, `${path}/${name}`, depth + 1))
 }
 
-/** The model of TensorFlow.js's `model.json`. `readBeside` reads a file beside it, by its relative path. */
-export async function readJsonModel(
-  bytes: Uint8Array,
-  fileName: string,
-  options: ForeignOptions,
-  readBeside: (path: string) => Promise<Uint8Array>,
-): Promise<Model> {
-  const file = readTfjs(parseJson(new TextDecoder().decode(bytes), fileName), fileName)
-  const files = new Map<string, Uint8Array>()
-  for (const path of file.groups.flatMap(({ paths }) => paths)) {
-    if (/^[/\\]|(^|[/\\])\.\.([/\\]|$)|:/.test(path)) {
-      throw new RefrainError(
-        'BAD_FILE',
-        `${fileName}: the weights' file ${show(path)} does not lie beside it`,
-      )
+/** TensorFlow.js's `model.json`. `readBeside` reads a file beside it, by its relative path. */
+export const openJsonModel =
+  (
+    bytes: Uint8Array,
+    fileName: string,
+    readBeside: (path: string) => Promise<Uint8Array>,
+  ): OpenSource =>
+  async (use) => {
+    const file = readTfjs(parseJson(new TextDecoder().decode(bytes), fileName), fileName)
+    const files = new Map<string, Uint8Array>()
+    for (const path of file.groups.flatMap(({ paths }) => paths)) {
+      if (/^[/\\]|(^|[/\\])\.\.([/\\]|$)|:/.test(path)) {
+        throw new RefrainError(
+          'BAD_FILE',
+          `${fileName}: the weights' file ${show(path)} does not lie beside it`,
+        )
+      }
+      files.set(path, await readBeside(path))
     }
-    files.set(path, await readBeside(path))
+    const arrays = tfjsArrays(file, (path) => files.get(path)!, fileName)
+    return use({
+      fileName,
+      format: 'TensorFlow.js layers model',
+      config: file.model,
+      version: file.version,
+      shapes: () => arrays.map(({ shape }) => shape),
+      assign: (model, layers) => byName(leavesOf(model, layers, fileName), arrays, fileName),
+    })
   }
-  const arrays = tfjsArrays(file, (path) => files.get(path)!, fileName)
-  const assign: Assign = (model, layers) =>
-    byName(leavesOf(model, layers, fileName), arrays, fileName)
-  return build(file.model, file.version, assign, fileName, options)
-}

@@ -141,7 +141,7 @@ export function kerasLayer(layer: LayerConfig, writing: Writing): JsonObject & {
 }
 
 /** Options that change nothing where a model predicts, and have no counterpart, or are said elsewhere. */
-const unsaid = ['trainable', 'seed', 'temporalActivityRegularizer']
+const unsaid = ['trainable', 'seed', 'stateful', 'temporalActivityRegularizer']
 
 /** What the option is in Keras. */
 function kerasValue(key: string, value: unknown, where: string, writing: Writing): unknown {

@@ -27,7 +27,7 @@ function describe(model: AnyModel, dialect: Dialect, fileName: string) {
   for (const layer of layers) {
     if (layer.stateful) {
       problems.add(
-        `${layer.kind} '${layer.name}' with stateful: true, which needs a size of batches`,
+        `${layer.kind} '${layer.name}' with stateful: true, for which it needs the size of batches`,
       )
     }
   }

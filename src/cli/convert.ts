@@ -1,0 +1,193 @@
+/** `refrain convert`: a model in another format. */
+import { readFile } from 'node:fs/promises'
+import { resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { type Command, Option } from 'commander'
+import { platform } from '#platform'
+import { RefrainError, show } from '../errors.ts'
+import { type ForeignOptions, readForeign } from '../formats/foreign.ts'
+import { loadModel } from '../formats/load.ts'
+import { sniff } from '../formats/sniff.ts'
+import { type Comparison, compareModels, differing, tolerance } from '../formats/verify.ts'
+import { encodeForeign, writtenEndings } from '../formats/write.ts'
+import { createBackend } from '../kernels/backend.ts'
+import { type AnyModel, encodeModel } from '../model/file.ts'
+import { decodeModel } from '../model/load.ts'
+import type { Model, SaveOptions } from '../model/model.ts'
+import { formatNumber } from '../train/progress.ts'
+import { count, type Io, Printer, plural, table } from './io.ts'
+import { findModel } from './model.ts'
+import { addCommon, modelHelp } from './options.ts'
+
+interface Options {
+  verify?: boolean
+  architecture?: string
+  customLayers?: string
+  float16?: boolean
+  json?: boolean
+}
+
+/** Adds `convert`. */
+export function addConvert(program: Command, io: Io): void {
+  const command = program
+    .command('convert')
+    .description('write a model in another format, and prove that it computes the same')
+    .argument('<model>', `${modelHelp}; or .keras, .h5, .pt, .pth, .safetensors, .onnx, model.json`)
+    .argument(
+      '<target>',
+      `a file that ends in ${writtenEndings.map((one) => `.${one}`).join(', ')}`,
+    )
+    .option('--verify', 'compare both models, layer by layer, on random and padded inputs')
+    .option('--float16', 'of .refrain: weights in half precision')
+    .option(
+      '--architecture <json>',
+      "of PyTorch's files: the modules in order, as JSON or a file with it; without it they are listed",
+    )
+    .option(
+      '--custom-layers <file.mjs>',
+      'a module that exports layers and functions by the names that the file has for them',
+    )
+    .addOption(new Option('--json', 'print one JSON object'))
+    .addHelpText(
+      'after',
+      `
+What the target cannot hold is listed, all of it, and nothing is written. With --verify nothing is written either where
+a layer's output differs by more than ${tolerance} of its size, in double precision.
+
+Examples:
+  $ refrain convert model.keras model.refrain --verify
+  $ refrain convert reviews.refrain reviews.keras
+  $ refrain convert model.h5 web/model.json
+  $ refrain convert tagger.pt tagger.refrain --architecture '["emb", {"module": "rnn", "returnSequences": true}, "fc"]'
+  $ refrain convert model.h5 model.refrain --custom-layers layers.mjs`,
+    )
+    .action((model: string, target: string, options: Options) =>
+      convert(model, target, options, io),
+    )
+  addCommon(command)
+}
+
+async function convert(source: string, target: string, options: Options, io: Io): Promise<void> {
+  const path = await findModel(source)
+  const { architecture, customLayers } = options
+  const given: ForeignOptions = {
+    ...(architecture && { architecture: await readArchitecture(architecture) }),
+    ...(customLayers && { customLayers: await importLayers(customLayers) }),
+  }
+  const model = await loadModel(path, given)
+  const files = await encode(model, target, { dtype: options.float16 ? 'float16' : undefined })
+  const comparison = options.verify ? await verify(path, files, target, given) : null
+  // What the first file names must be there when it is.
+  const written = [...files]
+  for (const [name, bytes] of [...written].reverse()) await platform.writeFile(name, bytes)
+  const notes = notesOn(model, target)
+  const parameters = model.parameters.parameters.reduce((sum, { size }) => sum + size, 0)
+  new Printer(io, options).print(
+    [
+      ...(comparison ? [describe(comparison)] : []),
+      ...written.map(([name, { length }]) => `Wrote ${name}: ${count(length)} bytes`),
+      `${plural(model.layers.length, 'layer')}, ${plural(parameters, 'parameter')}`,
+      ...notes,
+    ].join('\n'),
+    {
+      files: written.map(([name, { length }]) => ({ path: name, bytes: length })),
+      layers: model.layers.length,
+      parameters,
+      notes,
+      verified: comparison,
+    },
+  )
+}
+
+/** The target's files in memory. */
+async function encode(
+  model: Model,
+  target: string,
+  extras: SaveOptions,
+): Promise<Map<string, Uint8Array>> {
+  if (target.endsWith('.refrain'))
+    return new Map([[target, encodeModel(model as AnyModel, extras, null)]])
+  if (extras.dtype) {
+    throw new RefrainError('BAD_ARGUMENT', `--float16 is of .refrain files, got ${show(target)}`)
+  }
+  return encodeForeign(model as AnyModel, target)
+}
+
+/** Compares what was read with what was written, both in float64: rounding would hide what is wrong, or seem to be. */
+async function verify(
+  path: string,
+  files: ReadonlyMap<string, Uint8Array>,
+  target: string,
+  given: ForeignOptions,
+): Promise<Comparison> {
+  const bytes = files.get(target)!
+  const own = { customLayers: given.customLayers, backend: createBackend('reference:float64') }
+  const written = target.endsWith('.refrain')
+    ? decodeModel(bytes, target, own).model
+    : await readForeign(bytes, target, sniff(bytes), own, async (name) => files.get(name)!)
+  const original = await loadModel(path, { ...given, backend: own.backend })
+  const comparison = compareModels(original as AnyModel, written as AnyModel)
+  const wrong = differing(comparison)
+  if (wrong.length > 0) {
+    const [{ layer, absolute }] = wrong
+    throw new RefrainError(
+      'BAD_FILE',
+      `${target}: would compute something else than ${path} in ${plural(wrong.length, 'layer')}, first in ` +
+        `'${layer}', by up to ${formatNumber(absolute)}`,
+      'Nothing was written',
+    )
+  }
+  return comparison
+}
+
+function describe({ layers, inputs }: Comparison): string {
+  const digits = (value: number) => (value === 0 ? '0' : value.toExponential(1))
+  return [
+    table([
+      ['layer', 'largest difference', 'relative'],
+      ...layers.map(({ layer, absolute, relative }) => [layer, digits(absolute), digits(relative)]),
+    ]),
+    `Computes the same (within ${tolerance}) on ${inputs.join('; ')}`,
+  ].join('\n')
+}
+
+function notesOn(model: Model, target: string): string[] {
+  if (target.endsWith('.refrain') || model.encoders === null) return []
+  return [
+    'Vocabulary, labels and scales stay behind: such files hold layers alone; ' +
+      'refrain inspect --json prints them',
+  ]
+}
+
+/** The value of --architecture: JSON, or a file with it. */
+async function readArchitecture(text: string): Promise<ForeignOptions['architecture']> {
+  const json = text.trimStart().startsWith('[')
+    ? text
+    : await readFile(text, 'utf8').catch(() => text)
+  try {
+    const value = JSON.parse(json)
+    if (Array.isArray(value)) return value
+  } catch {
+    // Said below.
+  }
+  throw new RefrainError(
+    'BAD_ARGUMENT',
+    `--architecture: expected a JSON list of steps, or a file with one, got ${show(text)}`,
+    `such as '["emb", {"module": "rnn", "returnSequences": true}, "fc"]'`,
+  )
+}
+
+/** What the module of --custom-layers exports. */
+async function importLayers(path: string): Promise<ForeignOptions['customLayers']> {
+  try {
+    const found = (await import(pathToFileURL(resolve(path)).href)) as Record<string, unknown>
+    return { ...found, ...(found.default as object) } as ForeignOptions['customLayers']
+  } catch (error) {
+    throw new RefrainError(
+      'BAD_ARGUMENT',
+      `--custom-layers: ${path} cannot be imported: ${(error as Error).message.split('\n')[0]}`,
+      'expected an ES module that exports functions, such as export const reverse = (x) => …',
+      { cause: error },
+    )
+  }
+}
