@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
+import type { LambdaFunction } from '../layers/lambda.ts'
 import type { ForeignOptions } from './foreign.ts'
 import { loadModel } from './load.ts'
 
@@ -9,9 +10,21 @@ const root = fileURLToPath(new URL('../../../shared/models/', import.meta.url))
 
 /** What is not in a file: Python functions, and what PyTorch's arrays are for. */
 const given: Record<string, ForeignOptions> = {
+  'h5-k240-attention': { customLayers: { last_hidden_state: lastSteps(1, true) } },
+  'kz-3132-gru-attention': { customLayers: { lambda_3: lastSteps(30) } },
   'pt-bilstm2': { architecture: [{ module: 'rnn', returnSequences: true }, 'fc'] },
   'pt-lstm': { architecture: ['lstm', 'fc'] },
   'pt-pickled-module': { architecture: [{ module: 'lstm', returnSequences: true }, 'fc'] },
+}
+
+/** Python's `x[:, -count:, :]`; with `drop` [B,F] of one step. */
+function lastSteps(count: number, drop = false): LambdaFunction {
+  return ({ x, ops }) => {
+    const [rows, steps, features] = x.shape
+    const flat = ops.reshape(x, [rows, steps * features])
+    const last = ops.columns(flat, (steps - count) * features, count * features)
+    return drop ? last : ops.reshape(last, [rows, count, features])
+  }
 }
 
 const files: Record<string, string> = {
@@ -20,10 +33,12 @@ const files: Record<string, string> = {
   'h5-k216-siamese': 'bilstm_model.h5',
   'h5-k224-decoder': 'decoder_model.h5',
   'h5-k224-encoder': 'encoder_model.h5',
+  'h5-k240-attention': 'LSTM_model.h5',
   'h5-k240-gruenc': 'encoder_model.h5',
   'h5-k35-bilstm': 'bilstm_model.h5',
   'kz-215-lstm': 'jena_lstm.keras',
   'kz-3122-gru': 'gru_model.keras',
+  'kz-3132-gru-attention': 'gru_model.keras',
   'kz-333-relu': 'lstm_model.keras',
   'kz-350-functional': 'lstm_attention_model.keras',
   'kz-360-autoencoder': 'lstm_autoencoder.keras',

@@ -22,7 +22,7 @@ import {
 } from './layer.ts'
 
 /** A layer of several inputs and one output. */
-abstract class SeveralToOne extends Layer {
+export abstract class SeveralToOne extends Layer {
   override get wholeSequence() {
     return ''
   }

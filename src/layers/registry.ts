@@ -13,6 +13,7 @@ import { conv1d, conv2d } from './conv.ts'
 import { convLstm2d } from './conv-lstm.ts'
 import { crf } from './crf.ts'
 import { dense } from './dense.ts'
+import { dot } from './dot.ts'
 import { dropout } from './dropout.ts'
 import { embedding } from './embedding.ts'
 import { flatten } from './flatten.ts'
@@ -69,6 +70,7 @@ const makers: Record<string, (options: never, make: Make) => Layer> = {
   concatenate,
   crf,
   dense,
+  dot,
   dropout,
   embedding,
   flatten,

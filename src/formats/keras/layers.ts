@@ -430,6 +430,10 @@ const converters: Readonly<Record<string, Converter>> = {
     kind: 'concatenate',
     options: { axis: reader.or('axis', -1) },
   }),
+  Dot: (reader) => {
+    reader.only('normalize', false)
+    return { kind: 'dot', options: { axes: reader.get('axes') } }
+  },
   Add: plain('add'),
   Subtract: plain('subtract'),
   Multiply: plain('multiply'),

@@ -79,6 +79,7 @@ const classes: Readonly<Record<string, KerasClass>> = {
   permute: has('Permute', ['dims']),
   repeatVector: has('RepeatVector', ['n']),
   concatenate: has('Concatenate', ['axis']),
+  dot: has('Dot', ['axes']),
   add: has('Add'),
   subtract: has('Subtract', [], false),
   multiply: has('Multiply'),
