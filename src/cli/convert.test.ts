@@ -1,4 +1,7 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { Workplace } from '../../test/cli/harness.ts'
@@ -79,6 +82,35 @@ describe('refrain convert', () => {
     ])
     expect(stderr).toContain('layers.mjs cannot be imported')
   })
+})
+
+it('runs the written file in the other program where the folder has it', () => {
+  const folder = dirname(at('x'))
+  const own = join(folder, 'node_modules', '@tensorflow', 'tfjs')
+  mkdirSync(own, { recursive: true })
+  const from = (name: string) =>
+    JSON.stringify(createRequire(import.meta.url).resolve(`@tensorflow/${name}`))
+  writeFileSync(
+    join(own, 'package.json'),
+    '{"name":"@tensorflow/tfjs","version":"4.22.0","main":"index.js"}',
+  )
+  const parts = ['tfjs-core', 'tfjs-layers'].map((name) => `...require(${from(name)})`)
+  writeFileSync(
+    join(own, 'index.js'),
+    `require(${from('tfjs-backend-cpu')}); module.exports = { ${parts.join(', ')} }`,
+  )
+  const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
+  const source = fixture('keras/files/words.keras')
+  const run = (...args: string[]) =>
+    spawnSync(process.execPath, [main, 'convert', ...args], { cwd: folder, encoding: 'utf8' })
+  // What TensorFlow.js cannot hold is said before it is asked.
+  expect(run(source, 'words.json', '--verify').stderr).toContain('TensorFlow.js cannot hold')
+  const whale = run('whale', 'whale.json', '--verify')
+  expect(whale.stdout).toMatch(/output of TensorFlow\.js 4\.22\.0 +\d\.\de-\d/)
+  rmSync(join(folder, 'node_modules'), { recursive: true })
+  expect(run('whale', 'whale.json', '--verify').stdout).toContain(
+    'TensorFlow.js is not installed here (npm install @tensorflow/tfjs): not run',
+  )
 })
 
 describe('refrain inspect on files of other programs', () => {

@@ -8,7 +8,16 @@ import { RefrainError, show } from '../errors.ts'
 import { type ForeignOptions, readForeign } from '../formats/foreign.ts'
 import { loadModel } from '../formats/load.ts'
 import { sniff } from '../formats/sniff.ts'
-import { type Comparison, compareModels, differing, tolerance } from '../formats/verify.ts'
+import {
+  type Comparison,
+  compareModels,
+  difference,
+  differing,
+  inputCases,
+  isOutput,
+  observe,
+  tolerance,
+} from '../formats/verify.ts'
 import { encodeForeign, writtenEndings } from '../formats/write.ts'
 import { createBackend } from '../kernels/backend.ts'
 import { type AnyModel, encodeModel } from '../model/file.ts'
@@ -18,6 +27,7 @@ import { formatNumber } from '../train/progress.ts'
 import { count, type Io, Printer, plural, table } from './io.ts'
 import { findModel } from './model.ts'
 import { addCommon, modelHelp } from './options.ts'
+import { type OtherModel, otherPrograms } from './other-programs.ts'
 
 interface Options {
   verify?: boolean
@@ -76,7 +86,7 @@ async function convert(source: string, target: string, options: Options, io: Io)
   }
   const model = await loadModel(path, given)
   const files = await encode(model, target, { dtype: options.float16 ? 'float16' : undefined })
-  const comparison = options.verify ? await verify(path, files, target, given) : null
+  const verified = options.verify ? await verify(path, files, target, given) : null
   // What the first file names must be there when it is.
   const written = [...files]
   for (const [name, bytes] of [...written].reverse()) await platform.writeFile(name, bytes)
@@ -84,7 +94,7 @@ async function convert(source: string, target: string, options: Options, io: Io)
   const parameters = model.parameters.parameters.reduce((sum, { size }) => sum + size, 0)
   new Printer(io, options).print(
     [
-      ...(comparison ? [describe(comparison)] : []),
+      ...(verified ? [describe(verified)] : []),
       ...written.map(([name, { length }]) => `Wrote ${name}: ${count(length)} bytes`),
       `${plural(model.layers.length, 'layer')}, ${plural(parameters, 'parameter')}`,
       ...notes,
@@ -94,7 +104,7 @@ async function convert(source: string, target: string, options: Options, io: Io)
       layers: model.layers.length,
       parameters,
       notes,
-      verified: comparison,
+      verified,
     },
   )
 }
@@ -113,41 +123,95 @@ async function encode(
   return encodeForeign(model as AnyModel, target)
 }
 
+/** What --verify found. */
+interface Verified extends Comparison {
+  /** The program that ran the written file, and how far its outputs were; null if none did. */
+  readonly elsewhere: {
+    readonly program: string
+    readonly absolute: number
+    readonly relative: number
+  } | null
+  /** Why no other program ran, or ''. */
+  readonly note: string
+}
+
 /** Compares what was read with what was written, both in float64: rounding would hide what is wrong, or seem to be. */
 async function verify(
   path: string,
   files: ReadonlyMap<string, Uint8Array>,
   target: string,
   given: ForeignOptions,
-): Promise<Comparison> {
+): Promise<Verified> {
   const bytes = files.get(target)!
   const own = { customLayers: given.customLayers, backend: createBackend('reference:float64') }
   const written = target.endsWith('.refrain')
     ? decodeModel(bytes, target, own).model
     : await readForeign(bytes, target, sniff(bytes), own, async (name) => files.get(name)!)
-  const original = await loadModel(path, { ...given, backend: own.backend })
-  const comparison = compareModels(original as AnyModel, written as AnyModel)
+  const original = (await loadModel(path, { ...given, backend: own.backend })) as AnyModel
+  const comparison = compareModels(original, written as AnyModel)
   const wrong = differing(comparison)
   if (wrong.length > 0) {
     const [{ layer, absolute }] = wrong
-    throw new RefrainError(
-      'BAD_FILE',
-      `${target}: would compute something else than ${path} in ${plural(wrong.length, 'layer')}, first in ` +
-        `'${layer}', by up to ${formatNumber(absolute)}`,
-      'Nothing was written',
-    )
+    throw refuse(target, path, `in ${plural(wrong.length, 'layer')}, first in '${layer}'`, absolute)
   }
-  return comparison
+  const other = otherPrograms[target.slice(target.lastIndexOf('.') + 1)]
+  const opened = other ? await other.open(files, target) : null
+  if (!opened) {
+    const note = other
+      ? `${other.name} is not installed here (npm install ${other.packages}): not run`
+      : ''
+    return { ...comparison, elsewhere: null, note }
+  }
+  const single = (await loadModel(path, given)) as AnyModel
+  const elsewhere = await compareElsewhere(original, single, opened)
+  if (!(elsewhere.relative <= elsewhere.limit)) {
+    throw refuse(target, path, `in ${opened.program}`, elsewhere.absolute)
+  }
+  return { ...comparison, elsewhere: { program: opened.program, ...elsewhere }, note: '' }
 }
 
-function describe({ layers, inputs }: Comparison): string {
+const refuse = (target: string, path: string, where: string, absolute: number) =>
+  new RefrainError(
+    'BAD_FILE',
+    `${target}: would compute something else than ${path} ${where}, by up to ${formatNumber(absolute)}`,
+    'Nothing was written',
+  )
+
+/**
+ * How far another program's outputs are from the model's. It computes in float32, so that it may be as far as the
+ * model in float32 is, which in chaotic models is far, and a little more.
+ */
+async function compareElsewhere(exact: AnyModel, single: AnyModel, other: OtherModel) {
+  let worst = { absolute: 0, relative: 0, limit: tolerance }
+  for (const { inputs } of inputCases(exact)) {
+    const outputs = [...observe(exact, inputs)].filter(([name]) => isOutput(name))
+    const rounded = observe(single, inputs)
+    const found = await other.predict(inputs)
+    outputs.forEach(([name, expected], i) => {
+      const { absolute, relative } = difference(expected, found[i])
+      const own = difference(expected, rounded.get(name)!.values)
+      worst = {
+        absolute: Math.max(worst.absolute, absolute),
+        relative: Math.max(worst.relative, relative),
+        limit: Math.max(worst.limit, tolerance + 4 * own.relative),
+      }
+    })
+  }
+  return worst
+}
+
+function describe({ layers, inputs, elsewhere, note }: Verified): string {
   const digits = (value: number) => (value === 0 ? '0' : value.toExponential(1))
+  const rows = elsewhere
+    ? [...layers, { layer: `output of ${elsewhere.program}`, ...elsewhere }]
+    : layers
   return [
     table([
       ['layer', 'largest difference', 'relative'],
-      ...layers.map(({ layer, absolute, relative }) => [layer, digits(absolute), digits(relative)]),
+      ...rows.map(({ layer, absolute, relative }) => [layer, digits(absolute), digits(relative)]),
     ]),
     `Computes the same (within ${tolerance}) on ${inputs.join('; ')}`,
+    ...(note ? [note] : []),
   ].join('\n')
 }
 

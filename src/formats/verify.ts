@@ -104,6 +104,9 @@ function tokens(layer: AnyModel['layers'][number]): number[] {
   return layer.children.flatMap(({ layer: inner }) => tokens(inner))
 }
 
+/** Whether a name of `observe` is one of the model's outputs. */
+export const isOutput = (name: string): boolean => /^output( \d+)?$/.test(name)
+
 /** Values that a model computes on the way, by layer and call, and those that it gives. */
 interface Observed {
   readonly values: ArrayLike<number>
@@ -168,9 +171,8 @@ export function compareModels(a: AnyModel, b: AnyModel, seed = 0): Comparison {
     const [expected, found] = [observe(a, inputs), observe(b, inputs)]
     for (const [layer, one] of expected) {
       const other = found.get(layer)
-      const isOutput = /^output( \d+)?$/.test(layer)
       if (!other || other.values.length !== one.values.length) {
-        if (!isOutput) continue
+        if (!isOutput(layer)) continue
         throw new RefrainError(
           'BAD_FILE',
           `${name}: the ${layer} has ${other?.values.length ?? 0} numbers, expected ${one.values.length}`,

@@ -184,6 +184,9 @@ function settle(
   { dialect, problems, masks }: Writing,
 ): JsonObject {
   if (kind === 'bidirectional') {
+    if (dialect === 'tfjs' && masks) {
+      problems.add(`${where} of masked sequences: it would read the padding`)
+    }
     const both = [config.layer, config.backward_layer].filter((one) => one) as {
       config: Record<string, unknown>
     }[]
@@ -200,7 +203,8 @@ function settle(
   if (config.reset_after) {
     problems.add(`${where} with resetAfter: true, the default, which TensorFlow.js cannot compute`)
   }
-  if (kind === 'concatenate' && masks) problems.add(`${where} of masked sequences`)
+  if (kind === 'concatenate' && masks)
+    problems.add(`${where} of masked sequences, on which it fails`)
   if (config.zero_output_for_mask && masks) problems.add(`${where} with zeroOutputForMask: true`)
   if (config.padding === 'causal') problems.add(`${where} with padding: 'causal'`)
   if (typeof config.groups === 'number' && config.groups > 1) problems.add(`${where} with groups`)

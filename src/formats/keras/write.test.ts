@@ -9,6 +9,7 @@ import { type LayersModel, loadLayersModel } from '@tensorflow/tfjs-layers'
 import { describe, expect, it } from 'vitest'
 import { loadFixture } from '../../../test/fixtures/load.ts'
 import { bidirectional, dense, embedding, lstm, tokenDropout } from '../../layers/index.ts'
+import type { Model } from '../../model/model.ts'
 import { sequential } from '../../model/sequential.ts'
 import { Hdf5 } from '../hdf5.ts'
 import { loadModel } from '../load.ts'
@@ -18,7 +19,7 @@ import { unzip } from '../zip.ts'
 const folder = mkdtempSync(join(tmpdir(), 'refrain-keras-'))
 
 /** Kinds that TensorFlow.js does not have, or not with these tests' options. */
-const notInTfjs = ['gru', 'gruCell', 'rnn', 'layerNormalization', 'conv1d', 'masking']
+const notInTfjs = ['gru', 'gruCell', 'rnn', 'layerNormalization', 'conv1d']
 
 describe.each([
   ['keras', []],
@@ -28,7 +29,7 @@ describe.each([
   it('keeps weights bit for bit and outputs', async () => {
     for (const { model, x, text } of randomModels(40, 1, without)) {
       const path = join(folder, `model.${ending}`)
-      await model.save(path)
+      if (!(await canBeSaved(model, path))) continue
       const again = await loadModel(path)
       expect(sameWeights(model, again), text).toBe(true)
       const [before, after] = [await model.predict(x), await again.predict(x)]
@@ -36,6 +37,18 @@ describe.each([
     }
   })
 })
+
+/** Saves the model; false for what TensorFlow.js does not do with masked sequences. */
+async function canBeSaved(model: Model, path: string): Promise<boolean> {
+  try {
+    await model.save(path)
+    return true
+  } catch (error) {
+    expect((error as Error).message).toContain('TensorFlow.js cannot hold: ')
+    expect((error as Error).message).toContain('of masked sequences')
+    return false
+  }
+}
 
 /** What TensorFlow.js computes with a file. */
 async function tfjs(path: string): Promise<LayersModel> {
@@ -55,9 +68,11 @@ async function tfjs(path: string): Promise<LayersModel> {
 }
 
 it('TensorFlow.js 4.22 loads model.json and predicts the same', async () => {
-  for (const random of randomModels(25, 2, notInTfjs)) {
+  let loaded = 0
+  for (const random of randomModels(40, 2, notInTfjs)) {
     const path = join(folder, 'tfjs.json')
-    await random.model.save(path)
+    if (!(await canBeSaved(random.model, path))) continue
+    loaded++
     try {
       const output = (await tfjs(path)).predict(tf.tensor(random.x)) as tf.Tensor
       await expectClose(random, await output.data())
@@ -65,6 +80,7 @@ it('TensorFlow.js 4.22 loads model.json and predicts the same', async () => {
       throw new Error(random.text, { cause: error })
     }
   }
+  expect(loaded).toBeGreaterThan(25)
 })
 
 /** The configuration in a file, as text. */
@@ -111,6 +127,7 @@ it('says all that a target cannot hold, and writes nothing', async () => {
   const path = join(folder, 'refused.json')
   await expect(model.save(path)).rejects.toThrow(
     `${path}: TensorFlow.js cannot hold: lstm 'forward' with peephole: true; ` +
+      "bidirectional 'bidirectional' of masked sequences: it would read the padding; " +
       "lstm 'lstm' with the activation hardSigmoid; dense 'dense' with the activation exponential. " +
       'Nothing was written.',
   )
