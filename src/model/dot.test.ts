@@ -1,9 +1,9 @@
 import { expect, it } from 'vitest'
 import { callAll, expectGradients } from '../../test/harness.ts'
 import { Random } from '../kernels/kernels.case.ts'
-import { model } from '../model/functional.ts'
-import { dot } from './dot.ts'
-import { input } from './input.ts'
+import { dot } from '../layers/dot.ts'
+import { input } from '../layers/input.ts'
+import { model } from './functional.ts'
 
 const random = new Random(3)
 const floats = (...shape: number[]) => ({
