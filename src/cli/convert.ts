@@ -1,4 +1,5 @@
 /** `refrain convert`: a model in another format. */
+import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -8,6 +9,7 @@ import { RefrainError, show } from '../errors.ts'
 import { type ForeignOptions, readForeign } from '../formats/foreign.ts'
 import { loadModel } from '../formats/load.ts'
 import { sniff } from '../formats/sniff.ts'
+import { describeTorch } from '../formats/torch/write.ts'
 import {
   type Comparison,
   compareModels,
@@ -68,6 +70,7 @@ Examples:
   $ refrain convert model.keras model.refrain --verify
   $ refrain convert reviews.refrain reviews.keras
   $ refrain convert model.h5 web/model.json
+  $ refrain convert tagger.refrain tagger.safetensors   for PyTorch, with tagger.py
   $ refrain convert tagger.pt tagger.refrain --architecture '["emb", {"module": "rnn", "returnSequences": true}, "fc"]'
   $ refrain convert model.h5 model.refrain --custom-layers layers.mjs`,
     )
@@ -87,6 +90,10 @@ async function convert(source: string, target: string, options: Options, io: Io)
   const model = await loadModel(path, given)
   const files = await encode(model, target, { dtype: options.float16 ? 'float16' : undefined })
   const verified = options.verify ? await verify(path, files, target, given) : null
+  const code = target.replace(/\.safetensors$/, '.py')
+  if (code !== target && !existsSync(code)) {
+    files.set(code, new TextEncoder().encode(describeTorch(model as AnyModel)))
+  }
   // What the first file names must be there when it is.
   const written = [...files]
   for (const [name, bytes] of [...written].reverse()) await platform.writeFile(name, bytes)
@@ -216,7 +223,7 @@ function describe({ layers, inputs, elsewhere, note }: Verified): string {
 }
 
 function notesOn(model: Model, target: string): string[] {
-  if (target.endsWith('.refrain') || model.encoders === null) return []
+  if (/\.(refrain|safetensors)$/.test(target) || model.encoders === null) return []
   return [
     'Vocabulary, labels and scales stay behind: such files hold layers alone; ' +
       'refrain inspect --json prints them',

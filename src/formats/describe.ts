@@ -53,8 +53,13 @@ export async function describeForeign(
       return describeTorch(await readTorchZip(bytes, path), 'zip')
     case 'pickle':
       return describeTorch(readTorchPickles(bytes, path), 'before 1.6')
-    case 'safetensors':
-      return describeTorch(stateOfSafetensors(decodeSafetensors(bytes, path)), 'safetensors')
+    case 'safetensors': {
+      const file = decodeSafetensors(bytes, path)
+      const description = describeTorch(stateOfSafetensors(file), 'safetensors')
+      if (!isWritten(file)) return description
+      const notes = ['Refrain wrote it: what is computed with the modules stands in its metadata']
+      return { ...description, producer: 'Refrain', notes }
+    }
     case 'json': {
       const folder = path.slice(0, Math.max(path.lastIndexOf('/'), path.lastIndexOf('\\')) + 1)
       const open = openJsonModel(bytes, path, (name) => platform.readFile(folder + name))

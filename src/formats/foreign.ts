@@ -9,6 +9,7 @@ import { buildKeras, openArchive, openH5, openJsonModel } from './keras/read.ts'
 import type { FileFormat } from './sniff.ts'
 import { type ArchitectureStep, readTorch } from './torch/read.ts'
 import { readTorchPickles, readTorchZip, stateOfSafetensors } from './torch/state.ts'
+import { readWritten } from './torch/write.ts'
 import { writeForeign } from './write.ts'
 
 addForeignWriter(writeForeign)
@@ -43,7 +44,7 @@ export async function readForeign(
     case 'pickle':
       return readTorch(readTorchPickles(bytes, path), path, options)
     case 'safetensors':
-      return readTorch(stateOfSafetensors(decodeSafetensors(bytes, path)), path, options)
+      return readSafetensors(bytes, path, options)
     case 'json': {
       const folder = path.slice(0, Math.max(path.lastIndexOf('/'), path.lastIndexOf('\\')) + 1)
       const open = openJsonModel(bytes, path, (name) => read(folder + name))
@@ -52,6 +53,13 @@ export async function readForeign(
     default:
       throw new RefrainError('UNSUPPORTED', `${path}: a ${format} file cannot be read yet`)
   }
+}
+
+/** A file of `writeTorch` says what is computed with its arrays, unless `architecture` does. */
+function readSafetensors(bytes: Uint8Array, path: string, options: ForeignOptions): Model {
+  const file = decodeSafetensors(bytes, path)
+  const written = options.architecture ? null : readWritten(file, path, options)
+  return written ?? readTorch(stateOfSafetensors(file), path, options)
 }
 
 /** Whether a zip archive is Keras's: it names the files in it. */

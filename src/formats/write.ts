@@ -3,6 +3,7 @@ import { platform } from '#platform'
 import { RefrainError, show } from '../errors.ts'
 import type { AnyModel } from '../model/file.ts'
 import { writeArchive, writeH5, writeJsonModel } from './keras/write.ts'
+import { writeTorch } from './torch/write.ts'
 
 /** What writes a model: the files' bytes by their paths, the first of them the one that was asked for. */
 type Encoder = (model: AnyModel, path: string) => Promise<Map<string, Uint8Array>>
@@ -16,6 +17,7 @@ const encoders: Readonly<Record<string, Encoder>> = {
   keras: one(writeArchive),
   h5: one(writeH5),
   hdf5: one(writeH5),
+  safetensors: one(async (model, path) => writeTorch(model, path)),
   json: async (model, path) => {
     const weightsPath = `${path.slice(0, -'.json'.length)}.bin`
     const { json, weights } = await writeJsonModel(model, path, baseName(weightsPath))

@@ -162,7 +162,7 @@ function checkFinite({ backend, parameters }: Model, fileName: string): void {
 }
 
 /** Turns any failure on what a file says into one `BAD_FILE` that names the file. */
-function inFile<Result>(fileName: string, make: () => Result): Result {
+export function inFile<Result>(fileName: string, make: () => Result): Result {
   try {
     return make()
   } catch (error) {

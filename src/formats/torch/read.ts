@@ -9,7 +9,8 @@ import type { Parameter } from '../../tensor/parameter.ts'
 import type { Tensor } from '../../tensor/tensor.ts'
 import { nearest } from '../../util/check.ts'
 import type { ForeignOptions } from '../foreign.ts'
-import { arraysOf, modulesOf, type TorchModule } from './modules.ts'
+import { arraysOf } from './layout.ts'
+import { modulesOf, type TorchModule } from './modules.ts'
 import type { StateDict } from './state.ts'
 
 /**
@@ -97,15 +98,15 @@ export function assign(
   const take = (target: Layer, reverse: boolean) => {
     const arrays = arraysOf(state, module, { layer: index, reverse, fileName })
     for (const parameter of target.parameters) {
-      const values = arrays[parameter.name]
-      if (values?.length !== parameter.size) {
+      const array = arrays[parameter.name]
+      if (array?.shape.join() !== parameter.shape.join()) {
         throw new RefrainError(
           'BAD_FILE',
-          `${fileName}: expected ${parameter.size} numbers for ${parameter.path} ` +
-            `of shape ${show([...parameter.shape])}, got ${values?.length ?? 'none'}`,
+          `${fileName}: expected an array of shape ${show([...parameter.shape])} ` +
+            `for ${parameter.path}, got ${array ? show([...array.shape]) : 'none'}`,
         )
       }
-      found.set(parameter, values)
+      found.set(parameter, array.values)
     }
   }
   if (!module.bidirectional) take(layer, false)
@@ -120,8 +121,11 @@ function chain(
 ): GraphConfig {
   const [first] = layers
   if (!first) throw new RefrainError('BAD_ARGUMENT', "'architecture': expected at least one step")
-  const names = architecture.map((step) => (typeof step === 'string' ? step : step.module))
-  const module = modules.find(({ name }) => names.includes(name))
+  // Not the file's first: safetensors has them by the alphabet.
+  const named = architecture
+    .map((step) => (typeof step === 'string' ? step : step.module))
+    .find((name) => name !== undefined)
+  const module = modules.find(({ name }) => name === named)
   const width = Number(/\((\d+)/.exec(module?.shown ?? '')?.[1])
   const ids = first.kind === 'embedding'
   const isSequence =
