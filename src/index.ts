@@ -288,5 +288,5 @@ export {
 // Last, so that the kernels come early in a bundle, in front of text that packs otherwise: gzip saves 1.2 kB.
 
 export type { ForeignOptions } from './formats/foreign.ts'
-export { loadModel } from './formats/load.ts'
+export { loadModel, loadWeights } from './formats/load.ts'
 export type { ArchitectureStep } from './formats/torch/read.ts'

@@ -16,6 +16,7 @@ import {
   type StateDict,
   stateOfSafetensors,
 } from './torch/state.ts'
+import { isWritten } from './torch/write.ts'
 
 /** What a file holds. */
 export interface FileDescription {

@@ -10,6 +10,7 @@ import type { FileFormat } from './sniff.ts'
 import { type ArchitectureStep, readTorch } from './torch/read.ts'
 import { readTorchPickles, readTorchZip, stateOfSafetensors } from './torch/state.ts'
 import { readWritten } from './torch/write.ts'
+import { weightsFor } from './weights.ts'
 import { writeForeign } from './write.ts'
 
 addForeignWriter(writeForeign)
@@ -60,6 +61,25 @@ function readSafetensors(bytes: Uint8Array, path: string, options: ForeignOption
   const file = decodeSafetensors(bytes, path)
   const written = options.architecture ? null : readWritten(file, path, options)
   return written ?? readTorch(stateOfSafetensors(file), path, options)
+}
+
+/** Puts the weights of a file that has no model into one whose layers have the file's names. */
+export async function readWeights(
+  model: Model,
+  given: Uint8Array,
+  path: string,
+  format: FileFormat,
+): Promise<void> {
+  const bytes = new Uint8Array(given.buffer, given.byteOffset, given.length)
+  model.build()
+  const found = await weightsFor(model, bytes, path, format)
+  model.setWeights(
+    model.parameters.parameters.map((parameter) => {
+      const data = found.get(parameter)
+      if (data) return { shape: parameter.shape, data }
+      throw new RefrainError('BAD_FILE', `${path}: no weights for ${parameter.path}`)
+    }),
+  )
 }
 
 /** Whether a zip archive is Keras's: it names the files in it. */

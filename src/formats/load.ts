@@ -1,5 +1,5 @@
 /** Loading a model from a file of any format that is known. */
-import { readForeign } from '#foreign'
+import { readForeign, readWeights } from '#foreign'
 import { platform } from '#platform'
 import { RefrainError, show } from '../errors.ts'
 import { decodeModel } from '../model/load.ts'
@@ -30,6 +30,17 @@ export async function loadModel(path: string, options: ForeignOptions = {}): Pro
     return decodeModel(bytes, path, own).model
   }
   return readForeign(bytes, path, format, options)
+}
+
+/**
+ * Puts weights into a model that is built, of a file that has weights alone, in Node: Keras's `.weights.h5`, PyTorch's
+ * `.pt`, `.pth` and `.safetensors`. Layers are found by their names (of `.weights.h5` from Keras 3 by kinds, in order);
+ * those of a PyTorch stack `rnn` are `rnn_l0`, `rnn_l1`, …. Throws `BAD_FILE` if anything is missing or does not
+ * fit, and then changes nothing.
+ */
+export async function loadWeights(model: Model, path: string): Promise<void> {
+  const bytes = await platform.readFile(path)
+  await readWeights(model, bytes, path, sniff(bytes))
 }
 
 /** Whether a file of this format is another program's. */

@@ -36,6 +36,10 @@ function describe(model: AnyModel, dialect: Dialect, fileName: string) {
   return { config, leaves: leavesOf(readModel(config, fileName), layers, fileName) }
 }
 
+/** Where Keras 3 has the weights of each of a model's layers. */
+export const kerasLeaves = (model: AnyModel, fileName: string): Leaf[] =>
+  describe(model, 'keras', fileName).leaves
+
 const float32 = ({ value }: Parameter) => Float32Array.from(value.values)
 
 const dataset = (parameter: Parameter): HdfDataset => ({
