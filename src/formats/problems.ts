@@ -17,27 +17,25 @@ export class Problems {
     return [...this.#found]
   }
 
-  /** Throws `UNSUPPORTED` with all that was found in a file, if anything was. */
-  check(fileName: string): void {
-    this.#raise(
-      `${fileName}: cannot be read: `,
-      'Layers of your own come by the option customLayers',
-    )
-  }
-
-  /** Throws `UNSUPPORTED` with all of a model that the target does not have, if there is anything. */
-  checkWriting(fileName: string, target: string): void {
-    this.#raise(
-      `${fileName}: ${target} cannot hold: `,
-      'Nothing was written. Change the model, or choose another format: .refrain, .html and .mjs hold any',
-    )
-  }
-
-  #raise(what: string, hint: string): void {
+  /** Throws `UNSUPPORTED` with all that was found, if anything was. */
+  check(
+    fileName: string,
+    what = 'cannot be read',
+    hint = 'Layers of your own come by the option customLayers',
+  ): void {
     const { found } = this
     if (found.length === 0) return
     const shown = found.slice(0, 20).join('; ')
     const more = found.length > 20 ? `; and ${found.length - 20} more` : ''
-    throw new RefrainError('UNSUPPORTED', `${what}${shown}${more}`, hint)
+    throw new RefrainError('UNSUPPORTED', `${fileName}: ${what}: ${shown}${more}`, hint)
+  }
+
+  /** As `check`, of what a target of writing does not have. */
+  checkWriting(fileName: string, target: string): void {
+    this.check(
+      fileName,
+      `${target} cannot hold`,
+      'Nothing was written. Change the model, or choose another format: .refrain, .html and .mjs hold any',
+    )
   }
 }

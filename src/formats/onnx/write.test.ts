@@ -1,0 +1,355 @@
+/** Written models in ONNX Runtime (web build 1.30), beside Refrain's own outputs. */
+import { describe, expect, it } from 'vitest'
+import {
+  activation,
+  add,
+  average,
+  averagePooling1d,
+  batchNormalization,
+  bidirectional,
+  concatenate,
+  conv1d,
+  dense,
+  dropout,
+  embedding,
+  flatten,
+  gaussianNoise,
+  globalAveragePooling1d,
+  globalMaxPooling1d,
+  gru,
+  input,
+  layerNormalization,
+  lstm,
+  masking,
+  maximum,
+  maxPooling1d,
+  minimum,
+  multiply,
+  permute,
+  repeatVector,
+  reshape,
+  simpleRnn,
+  spatialDropout1d,
+  subtract,
+  tiedDense,
+  timeDistributed,
+} from '../../layers/index.ts'
+import type { AnyModel } from '../../model/file.ts'
+import { model } from '../../model/functional.ts'
+import { sequential } from '../../model/sequential.ts'
+import { expectSame, type Given, numbers, shuffleWeights } from './runtime.case.ts'
+import { writeOnnx } from './write.ts'
+
+const sequences = [numbers([2, 5, 3]), numbers([1, 1, 3], 2), numbers([3, 8, 3], 3)]
+
+/** Layers one after the other on sequences of 3 numbers. */
+async function check(layers: unknown[], shape: (number | null)[] = [null, null, 3]) {
+  const m = sequential(layers as never)
+  m.build(shape)
+  shuffleWeights(m)
+  const given = sequences
+    .map((one) => (shape.length === 2 ? numbers([one.shape[0], 3]) : one))
+    .filter((one) => shape[1] === null || shape.length === 2 || one.shape[1] === shape[1])
+  return expectSame(
+    m,
+    given.map((one) => [one]),
+  )
+}
+
+const steps = { returnSequences: true }
+
+describe('recurrent layers', () => {
+  const kinds = { lstm, gru, simpleRnn }
+  const variants: Record<string, object> = {
+    plain: {},
+    sequences: steps,
+    backwards: { goBackwards: true },
+    'backwards, sequences': { goBackwards: true, ...steps },
+    'no bias': { useBias: false },
+    'learned initial state': { learnInitialState: true },
+    'dropout, which is for training': { dropout: 0.5, recurrentDropout: 0.5 },
+  }
+  for (const [kind, make] of Object.entries(kinds)) {
+    for (const [name, options] of Object.entries(variants)) {
+      it(`${kind}: ${name}`, () => check([make({ units: 4, ...options })]))
+    }
+    for (const mode of ['concat', 'sum', 'mul', 'ave'] as const) {
+      it(`${kind}: bidirectional ${mode}`, () =>
+        check([
+          bidirectional(make({ units: 4, ...steps }) as never, { mergeMode: mode }),
+          bidirectional(make({ units: 2 }) as never, { mergeMode: mode }),
+        ]))
+    }
+  }
+  it('gru: reset before', () => check([gru({ units: 4, resetAfter: false })]))
+  const names = [
+    'linear',
+    'relu',
+    'sigmoid',
+    'tanh',
+    'hardSigmoid',
+    'hardSigmoidLegacy',
+    'elu',
+    'leakyRelu',
+    'softplus',
+    'softsign',
+  ] as const
+  it.each(names)('activation %s', async (name) => {
+    await check([
+      lstm({ units: 4, activation: name, ...steps }),
+      lstm({ units: 2, recurrentActivation: name }),
+    ])
+    await check([
+      gru({ units: 4, activation: name, ...steps }),
+      gru({ units: 2, recurrentActivation: name }),
+    ])
+    await check([bidirectional(simpleRnn({ units: 4, activation: name }))])
+  })
+  it.each([
+    { peephole: true },
+    { coupledGates: true },
+    { gateClip: 0.3 },
+    { peephole: true, coupledGates: true, gateClip: 0.5 },
+  ])('lstm: %j', (options) => check([bidirectional(lstm({ units: 4, ...options }))]).then(() => {}))
+  it('bidirectional with two layers that differ', () =>
+    check([
+      bidirectional(lstm({ units: 4, ...steps }), {
+        backwardLayer: gru({ units: 2, goBackwards: true, ...steps }),
+      }),
+    ]))
+  it('hands states on, from an encoder to a decoder', async () => {
+    const x = input({ shape: [null, 3], name: 'source' })
+    const y = input({ shape: [null, 2], name: 'target' })
+    const { h, c } = lstm({ units: 4, returnState: true }).apply(x)
+    const decoded = lstm({ units: 4, ...steps }).apply(y, { initialState: { h, c } })
+    const both = bidirectional(gru({ units: 4, returnState: true })).apply(x)
+    const again = bidirectional(gru({ units: 4, ...steps })).apply(y, { initialState: both.states })
+    const m = model({ inputs: [x, y], outputs: [decoded, again, c] }).build()
+    shuffleWeights(m)
+    await expectSame(m, [[numbers([2, 5, 3]), numbers([2, 3, 2])]])
+  })
+})
+
+describe('other layers', () => {
+  const cases: Record<string, () => unknown[]> = {
+    'dense, dropout, noise': () => [
+      dense({ units: 4, activation: 'relu' }),
+      dropout({ rate: 0.5 }),
+      spatialDropout1d({ rate: 0.5 }),
+      gaussianNoise({ stddev: 0.5 }),
+      dense({ units: 2, useBias: false }),
+    ],
+    normalizations: () => [
+      batchNormalization(),
+      layerNormalization({ scale: false, center: false }),
+    ],
+    'batch normalization without scale': () => [
+      lstm({ units: 4 }),
+      batchNormalization({ scale: false, epsilon: 0.1 }),
+    ],
+    'permute, pooling': () => [
+      conv1d({ filters: 4, kernelSize: 1 }),
+      globalMaxPooling1d({ keepdims: true }),
+    ],
+    'time distributed': () => [
+      timeDistributed(dense({ units: 4, activation: 'tanh' })),
+      timeDistributed(activation('softmax')),
+      timeDistributed(sequential([repeatVector(3), lstm({ units: 2 })])),
+      globalAveragePooling1d(),
+    ],
+    'repeat vector': () => [gru({ units: 4 }), repeatVector(4), lstm({ units: 2, ...steps })],
+    'models inside': () => [
+      sequential([lstm({ units: 4, ...steps }), dense({ units: 2 })]),
+      gru({ units: 3 }),
+    ],
+  }
+  for (const [name, make] of Object.entries(cases)) it(name, () => check(make()).then(() => {}))
+  it('shapes', () =>
+    check(
+      [
+        permute({ dims: [2, 1] }),
+        layerNormalization({ axis: 1 }),
+        batchNormalization({ axis: 1 }),
+        reshape({ targetShape: [5, -1] }),
+        layerNormalization({ axis: [1, 2] }),
+        flatten(),
+        reshape({ targetShape: [3, 5] }),
+        averagePooling1d({ padding: 'same' }),
+      ],
+      [null, 5, 3],
+    ))
+  it.each(['valid', 'same', 'causal'] as const)('conv1d %s', async (padding) => {
+    const shape = padding === 'valid' ? [null, 5, 3] : [null, null, 3]
+    await check(
+      [
+        conv1d({ filters: 6, kernelSize: 2, padding, groups: 3, activation: 'gelu' }),
+        lstm({ units: 2 }),
+      ],
+      shape,
+    )
+    await check([conv1d({ filters: 4, kernelSize: 3, padding, strides: 2 })], shape)
+    await check([conv1d({ filters: 4, kernelSize: 2, padding, dilationRate: 2 })], shape)
+  })
+  it('pooling', async () => {
+    for (const padding of ['valid', 'same'] as const) {
+      await check([maxPooling1d({ padding, poolSize: 3, strides: 2 })], [null, 5, 3])
+      await check([averagePooling1d({ padding })], [null, 5, 3])
+    }
+    await check([
+      maxPooling1d({ padding: 'same' }),
+      averagePooling1d({ padding: 'same', strides: 1 }),
+    ])
+  })
+  const names = [
+    'linear',
+    'relu',
+    'sigmoid',
+    'tanh',
+    'hardSigmoid',
+    'hardSigmoidLegacy',
+    'elu',
+    'selu',
+    'softplus',
+    'softsign',
+    'exponential',
+    'gelu',
+    'silu',
+    'leakyRelu',
+    'relu6',
+    'mish',
+    'softmax',
+    'logSoftmax',
+  ] as const
+  it('every activation', async () => {
+    const x = input({ shape: [null, 3] })
+    const outputs = names.map((name) => activation(name).apply(x))
+    await expectSame(model({ inputs: x, outputs }), [
+      [{ ...sequences[0], data: sequences[0].data.map((v) => 5 * v) } as Given],
+    ])
+  })
+  it('several inputs in one', async () => {
+    const [a, b] = ['a', 'b'].map((name) => input({ shape: [null, 3], name }))
+    const vector = lstm({ units: 3 }).apply(a)
+    const outputs = [
+      add().apply([a, b, vector]),
+      subtract().apply([a, vector]),
+      multiply().apply([a, b]),
+      average().apply([a, b, a]),
+      maximum().apply([a, b]),
+      minimum().apply([a, b]),
+      concatenate().apply([a, b]),
+      concatenate({ axis: 1 }).apply([a, b]),
+    ]
+    const m = model({ inputs: [a, b], outputs })
+    await expectSame(m, [[numbers([2, 4, 3], 1), numbers([2, 4, 3], 2)]])
+  })
+  it('a table for both ends', async () => {
+    const table = embedding({ inputDim: 9, outputDim: 4 })
+    const m = sequential([
+      table,
+      lstm({ units: 4, ...steps }),
+      tiedDense(table, { activation: 'softmax' }),
+    ])
+    m.build([null, null])
+    shuffleWeights(m)
+    await expectSame(m, [[numbers([2, 6], 1, 9)], [numbers([1, 2], 2, 9)]])
+  })
+  it('a layer that is used twice is written once', async () => {
+    const [a, b] = ['a', 'b'].map((name) => input({ shape: [null, 3], name }))
+    const shared = lstm({ units: 64 })
+    const m = model({
+      inputs: [a, b],
+      outputs: subtract().apply([shared.apply(a), shared.apply(b)]),
+    })
+    const { bytes } = await expectSame(m.build(), [[numbers([2, 4, 3], 1), numbers([2, 6, 3], 2)]])
+    expect(bytes.length).toBeLessThan(
+      4 * m.parameters.parameters.reduce((n, p) => n + p.size, 0) + 4 * 256 + 4000,
+    )
+  })
+})
+
+/** Ids of rows of these lengths, zeros behind them. */
+const padded = (lengths: number[], steps: number): Given => ({
+  shape: [lengths.length, steps],
+  data: Int32Array.from({ length: lengths.length * steps }, (_, i) =>
+    i % steps < lengths[Math.floor(i / steps)] ? 1 + ((i * 5) % 8) : 0,
+  ),
+})
+
+describe('masks', () => {
+  const ids = [[padded([5, 2, 0, 3], 5)], [padded([1], 4)], [padded([3, 3], 3)]]
+  const cases: Record<string, () => unknown[]> = {
+    lstm: () => [lstm({ units: 4, ...steps }), lstm({ units: 3 })],
+    'gru, dense, gru': () => [
+      gru({ units: 4, ...steps }),
+      dense({ units: 3 }),
+      gru({ units: 3, ...steps }),
+    ],
+    'zeros for masked steps': () => [simpleRnn({ units: 4, zeroOutputForMask: true, ...steps })],
+    bidirectional: () => [
+      bidirectional(lstm({ units: 4, ...steps })),
+      bidirectional(gru({ units: 2 })),
+    ],
+    'learned initial states': () => [
+      lstm({ units: 4, learnInitialState: true, ...steps }),
+      lstm({ units: 3, learnInitialState: true }),
+    ],
+    backwards: () => [lstm({ units: 4, goBackwards: true, ...steps }), globalAveragePooling1d()],
+    'global pooling': () => [lstm({ units: 4, ...steps }), globalMaxPooling1d()],
+    'mean, dimensions kept': () => [globalAveragePooling1d({ keepdims: true })],
+    'ends at a convolution': () => [
+      conv1d({ filters: 3, kernelSize: 2, padding: 'same' }),
+      lstm({ units: 3 }),
+    ],
+  }
+  for (const [name, make] of Object.entries(cases)) {
+    it(`of an embedding: ${name}`, async () => {
+      const m = sequential([
+        embedding({ inputDim: 9, outputDim: 3, maskZero: true }),
+        ...(make() as never[]),
+      ])
+      m.build([null, null])
+      shuffleWeights(m)
+      await expectSame(m, ids)
+    })
+  }
+  it('of values', async () => {
+    const m = sequential([masking({ maskValue: -0.1 }), lstm({ units: 4, ...steps })])
+    m.build([null, null, 2])
+    shuffleWeights(m)
+    const given = numbers([2, 4, 2])
+    ;(given.data as Float32Array).fill(Math.fround(-0.1), 12)
+    const { notes } = await expectSame(m, [[given]])
+    expect(notes).toEqual([
+      "'lstm' takes rows whose steps that count come first: padding before them or gaps, which masks can have here, are not in ONNX",
+    ])
+  })
+  it('of several inputs', async () => {
+    const [a, b] = ['a', 'b'].map((name) => input({ shape: [null], dtype: 'int32', name }))
+    const [x, y] = [a, b].map((one) =>
+      embedding({ inputDim: 9, outputDim: 3, maskZero: true }).apply(one),
+    )
+    const outputs = [add(), multiply(), maximum(), minimum(), average(), concatenate()].map(
+      (layer) => gru({ units: 3, ...steps }).apply(layer.apply([x, y])),
+    )
+    const m = model({
+      inputs: [a, b],
+      outputs: [...outputs, multiply().apply([x, y]), maximum().apply([x, y])],
+    }).build()
+    shuffleWeights(m)
+    await expectSame(m, [[padded([5, 2, 0], 5), padded([3, 4, 0], 5)]])
+  })
+})
+
+describe('what ONNX does not have', () => {
+  it('is said at once', async () => {
+    const m = sequential([
+      lstm({ units: 4, activation: 'gelu', stateful: true, name: 'first', ...steps }),
+      lstm({ units: 4, projection: 2, zoneout: 0.1, name: 'second' }),
+    ])
+    m.build([null, null, 3])
+    await expect(writeOnnx(m as AnyModel, 'x.onnx')).rejects.toThrow(
+      /^x\.onnx: ONNX does not have: 'first' \(lstm\): stateful: .*'first' \(lstm\): the activation 'gelu' in it; 'second' \(lstm\): its option 'projection'; 'second' \(lstm\): its option 'zoneout'\. Leave them out/,
+    )
+  })
+})
