@@ -6,6 +6,7 @@ import type { LoadOptions } from '../model/load.ts'
 import type { Model } from '../model/model.ts'
 import { decodeSafetensors } from '../util/safetensors.ts'
 import { buildKeras, openArchive, openH5, openJsonModel } from './keras/read.ts'
+import { readOnnx } from './onnx/read.ts'
 import type { FileFormat } from './sniff.ts'
 import { type ArchitectureStep, readTorch } from './torch/read.ts'
 import { readTorchPickles, readTorchZip, stateOfSafetensors } from './torch/state.ts'
@@ -51,6 +52,8 @@ export async function readForeign(
       const open = openJsonModel(bytes, path, (name) => read(folder + name))
       return open((source) => buildKeras(source, options))
     }
+    case 'onnx':
+      return readOnnx(bytes, path, options)
     default:
       throw new RefrainError('UNSUPPORTED', `${path}: a ${format} file cannot be read yet`)
   }
