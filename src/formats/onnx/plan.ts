@@ -56,7 +56,8 @@ export interface Out {
   readonly input: number
 }
 
-const recurrentKinds = ['lstm', 'gru', 'simpleRnn', 'bidirectional']
+/** Kinds of recurrent layers. */
+export const recurrentKinds = ['lstm', 'gru', 'simpleRnn', 'bidirectional']
 
 /** Collects layers and calls. */
 export class Plan {
@@ -107,6 +108,12 @@ export class Plan {
     return used
   }
 
+  /** The calls that lead to these outputs, in order. */
+  live(outputs: readonly Out[]): Call[] {
+    const used = this.#used(outputs)
+    return this.#calls.filter((call) => [...call.outputs.values()].some((out) => used.has(out)))
+  }
+
   /** What of that leads to these outputs is no layer. */
   unreadable(outputs: readonly Out[]): string[] {
     const found: string[] = []
@@ -127,7 +134,7 @@ export class Plan {
     const used = this.#used(outputs)
     const inputs = this.inputs.map((_, i) => [...used].some((out) => !out.call && out.input === i))
     const numbers = inputs.map((_, i) => inputs.slice(0, i).filter(Boolean).length)
-    const live = this.#calls.filter(({ outputs }) => [...outputs.values()].some((o) => used.has(o)))
+    const live = this.live(outputs)
     const layers: PlannedLayer[] = []
     const calls: { layer: number; inputs: [number, number][] }[] = []
     const places = new Map<Out, [number, number]>()

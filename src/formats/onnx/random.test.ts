@@ -1,4 +1,4 @@
-/** Random models: what ONNX Runtime (web build 1.30) makes of them is what Refrain does. */
+/** Random models: what ONNX Runtime (web build 1.30) makes of their files, and Refrain of the files, is the same. */
 import fc from 'fast-check'
 import { it } from 'vitest'
 import {
@@ -81,7 +81,7 @@ it('takes sequences of any length and batches of any size', async () => {
         await expectSame(model, [[numbers([...a, 3])], [numbers([...b, 3], 2)]])
       },
     ),
-    { numRuns: 60 },
+    { numRuns: 40 },
   )
 })
 
@@ -94,6 +94,6 @@ it('takes padded rows', async () => {
       shuffleWeights(model)
       await expectSame(model, [[given]])
     }),
-    { numRuns: 60 },
+    { numRuns: 40 },
   )
 })

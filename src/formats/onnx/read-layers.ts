@@ -3,7 +3,7 @@ import type { ActivationName } from '../../layers/activation.ts'
 import { combine, type Known } from './arrays.ts'
 import { Unsupported } from './operation.ts'
 import type { Call, Dim, Out } from './plan.ts'
-import { maskReaders } from './read-masks.ts'
+import { countSteps, maskReaders, ofMasks } from './read-masks.ts'
 import type { Operation, Read, Reader, Value } from './reader.ts'
 import { transposed, type View, viewOf, withOutput } from './view.ts'
 
@@ -162,6 +162,8 @@ const elementwise =
   ): Read =>
   (reader, inputs, node) => {
     if (inputs.length === 1) return [inputs[0]!]
+    const masked = ofMasks(operator, inputs)
+    if (masked) return [masked]
     if (inputs.every((x) => x?.kind === 'array')) {
       const parts = inputs as Known[]
       const join = (a: Known | null, b: Known) => a && combine(a, b, compute, reader.budget)
@@ -232,14 +234,14 @@ function withConstant(
 }
 
 /** A layer that joins outputs, element by element. */
-function merged(reader: Reader, operator: string, views: readonly View[]): View {
+function merged(reader: Reader, operator: string, given: readonly View[]): View {
+  const views = given.map((view) => reader.settler.unpick(view))
   const rank = Math.max(...views.map(({ axes }) => axes.length))
   const [first] = views
   const order = (view: View) => view.axes.flat().join()
   const alike = views.every(
     (view) =>
-      view.picks.size === 0 &&
-      view.parts === view.out.shape &&
+      `${view.parts}` === `${view.out.shape}` &&
       view.axes.length === rank &&
       order(view) === order(first) &&
       view.axes.every((axis) => axis.length === 1),
@@ -511,29 +513,40 @@ const pooling =
     return [view]
   }
 
-/** Pools a sequence [B,T,F] over time. */
-function pooled(reader: Reader, of: 'Average' | 'Max', x: Out): Out {
+/** Pools a sequence [B,T,F] over time; `masked` if steps that do not count are left out. */
+function pooled(reader: Reader, of: 'Average' | 'Max', x: Out, masked = false): Out {
   const [batch, , width] = x.shape
-  return reader.plan.add(`global${of}Pooling1d`, [x], [batch, width])
+  const out = reader.plan.add(`global${of}Pooling1d`, [x], [batch, width])
+  out.call!.masked = masked
+  return out
 }
 
 const reduce =
   (of: 'Average' | 'Max'): Read =>
   (reader, [x, given], node) => {
-    const view = reader.settler.unpick(reader.view(x))
+    const chosen = x?.kind === 'chosen' ? x : null
+    if (chosen && (of === 'Max' ? !(chosen.otherwise < -1e38) : chosen.otherwise !== 0)) {
+      throw new Unsupported('reduces chosen values')
+    }
+    const view = reader.settler.unpick(chosen?.view ?? reader.view(x))
     const axes = reader.axes(node, given, view.axes.length) ?? []
     const [axis] = axes
     const time = axes.length === 1 && view.axes[axis].length === 1 && view.axes[axis][0] === 1
     if (!time || view.out.shape.length !== 3 || view.parts.length !== 3) {
       throw new Unsupported('reduces something else than time')
     }
-    const out = pooled(reader, of, view.out)
+    const out = pooled(reader, of, view.out, chosen !== null)
     const keeps = node.attributes.int('keepdims', 1) !== 0
     const left = view.axes.flatMap((own, i) =>
       i === axis ? (keeps ? [[]] : []) : [own.map((part) => (part > 1 ? part - 1 : part))],
     )
-    return [{ kind: 'view', out, parts: out.shape, axes: left, picks: new Map() }]
+    const y = viewOf(out, left)
+    return [chosen && of === 'Average' ? { kind: 'sum', mean: y, flags: chosen.flags } : y]
   }
+
+/** The sum over the steps that count; what divides it by their number makes the mean of it. */
+const reduceSum: Read = (reader, inputs, node) =>
+  (inputs[0]?.kind === 'chosen' ? reduce('Average') : countSteps)(reader, inputs, node)
 
 const globalPooling =
   (of: 'Average' | 'Max'): Read =>
@@ -589,6 +602,7 @@ export const layerReaders: Readonly<Record<string, Read>> = {
   Mish: activation('mish'),
   Mul: elementwise('multiply', (a, b) => a * b),
   ReduceMax: reduce('Max'),
+  ReduceSum: reduceSum,
   ReduceMean: reduce('Average'),
   Relu: activation('relu'),
   Selu: numbered(

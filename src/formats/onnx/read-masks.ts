@@ -3,7 +3,7 @@
  * lengths of a recurrent operator. In Refrain an embedding's `maskZero`, or `masking`, gives them.
  */
 import { Unsupported } from './operation.ts'
-import type { Out } from './plan.ts'
+import { type Call, type Out, recurrentKinds } from './plan.ts'
 import type { MaskFlags, Read, Reader, Value } from './reader.ts'
 import { squeezed, type View } from './view.ts'
 
@@ -46,7 +46,8 @@ const less: Read = (_, [x, limit]) => {
   return [{ ...flags, form: 'valid' }]
 }
 
-const reduceSum: Read = (_, [x]) => {
+/** How many steps of a row count. */
+export const countSteps: Read = (_, [x]) => {
   const flags = mask(x)
   if (flags.form !== 'valid') throw new Unsupported('adds up a dimension')
   return [{ ...flags, form: 'counts' }]
@@ -70,6 +71,10 @@ const where: Read = (reader, [condition, x, y]) => {
     )
     return [{ ...view, out: masked }]
   }
+  const otherwise = number(y)
+  if (flags.form === 'valid' && otherwise !== null && giveMask(out, flags)) {
+    return [{ kind: 'chosen', view, otherwise, flags }]
+  }
   const last = y?.kind === 'view' ? squeezed(y, [1]) : null
   if (flags.form === 'valid' && last && out.role === 'steps' && sameCall(out, last)) {
     return [{ ...view, out: reader.plan.output(out.call!, 'held', out.shape) }]
@@ -79,6 +84,16 @@ const where: Read = (reader, [condition, x, y]) => {
 
 const sameCall = (out: Out, { out: other }: View) =>
   out.call === other.call && other.role === 'last'
+
+/** Arithmetic of masks: at least one step; a sum over the steps that count divided by their number. */
+export function ofMasks(operator: string, [a, b]: readonly (Value | null)[]): Value | null {
+  if (operator === 'maximum' && a?.kind === 'mask' && a.form === 'counts' && number(b) === 1)
+    return a
+  const divides = operator === 'divide' && a?.kind === 'sum' && b?.kind === 'mask'
+  if (!divides) return null
+  const same = b.form === 'counts' && b.source === a.flags.source && b.value === a.flags.value
+  return same ? a.mean : null
+}
 
 const layersThatPass = [
   'activation',
@@ -91,21 +106,74 @@ const layersThatPass = [
   'bidirectional',
 ]
 
+/** Layers that join sequences; a step counts if it does in any of them. */
+const joins = ['add', 'average', 'concatenate', 'multiply', 'subtract']
+
+/**
+ * Where a sequence has its mask from: ids, or what is masked by values; 'rows' of several lengths; 'several'; null
+ * where all steps count. Embeddings on the way that have the mask `flags`, or would have it, go to `found`.
+ */
+class MaskSources {
+  readonly found = new Set<Call>()
+  readonly #ragged: boolean
+  readonly #flags: MaskFlags | null
+  readonly #known = new Map<Out, Out | 'rows' | 'several' | null>()
+
+  constructor(ragged: boolean, flags: MaskFlags | null = null) {
+    this.#ragged = ragged
+    this.#flags = flags
+  }
+
+  of(out: Out): Out | 'rows' | 'several' | null {
+    const known = this.#known.get(out)
+    const source = known === undefined ? this.#find(out) : known
+    this.#known.set(out, source)
+    return source
+  }
+
+  #find({ call, role, shape }: Out): Out | 'rows' | 'several' | null {
+    if (!call) return this.#ragged && shape.length > 1 ? 'rows' : null
+    const { kind, options } = call.layer
+    const [first] = call.inputs
+    if (kind === 'embedding') {
+      const gives = options.maskZero || (this.#flags?.source === first && this.#flags.value === 0)
+      if (gives) this.found.add(call)
+      return gives ? first : this.of(first)
+    }
+    if (kind === 'masking') return first
+    if (!/steps|held|output/.test(role)) return null
+    if (!joins.includes(kind)) return layersThatPass.includes(kind) ? this.of(first) : null
+    const sources = call.inputs.map((input) => this.of(input))
+    if (sources.includes(null)) return null
+    return sources.every((source) => source === sources[0]) ? sources[0] : 'several'
+  }
+}
+
+/** Layers which in Refrain would see a mask that their operators do not have, or the other way round. */
+export function masksThatDiffer(calls: readonly Call[], ragged: boolean): string[] {
+  const sources = new MaskSources(ragged)
+  return calls.flatMap(({ layer: { kind }, inputs, masked }) => {
+    const reads = recurrentKinds.includes(kind) || kind.startsWith('global')
+    const minds = ['maximum', 'minimum', 'multiply'].includes(kind) && !areDirections(inputs)
+    const differs = reads
+      ? (sources.of(inputs[0]) !== null) !== masked
+      : minds && inputs.some((input) => sources.of(input) !== null)
+    return differs
+      ? [`${kind} of a sequence of which steps count for one operator and not for another`]
+      : []
+  })
+}
+
+/** Both directions of a layer: where steps are masked both are zeros. */
+const areDirections = (inputs: readonly Out[]) =>
+  inputs.every(({ call, role }) => call === inputs[0].call && / steps$/.test(role))
+
 /** Lets a sequence have a mask: by the embedding or masking that it comes from. False if it comes from none. */
 export function giveMask(out: Out, flags: MaskFlags): boolean {
-  for (let { call, role } = out; call; { call, role } = call.inputs[0]) {
-    const { kind, options } = call.layer
-    if (kind === 'embedding' && call.inputs[0] === flags.source && flags.value === 0) {
-      options.maskZero = true
-      return true
-    }
-    if (kind === 'masking') {
-      return call.inputs[0] === flags.source && options.maskValue === flags.value
-    }
-    const sequence = ['output', 'steps', 'held', 'forward steps', 'backward steps'].includes(role)
-    if (!sequence || !layersThatPass.includes(kind)) return false
-  }
-  return false
+  const sources = new MaskSources(false, flags)
+  if (sources.of(out) !== flags.source) return false
+  for (const { layer } of sources.found) layer.options.maskZero = true
+  return true
 }
 
 /** Operators by their names. */
@@ -115,7 +183,6 @@ export const maskReaders: Readonly<Record<string, Read>> = {
   Less: less,
   Not: not,
   ReduceMin: reduceMin,
-  ReduceSum: reduceSum,
   Where: where,
 }
 

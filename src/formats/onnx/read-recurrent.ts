@@ -289,7 +289,10 @@ function masked(reader: Reader, input: Out, lengths: Value | null | undefined): 
     if (all) return false
     throw new Unsupported('has constant lengths of the sequences')
   }
-  if (isLengthsInput(reader, lengths)) return true
+  if (isLengthsInput(reader, lengths)) {
+    reader.ragged = true
+    return true
+  }
   const flags = lengthsMask(lengths)
   if (flags && giveMask(input, flags)) return true
   throw new Unsupported('computes lengths of sequences in another way than masks do')

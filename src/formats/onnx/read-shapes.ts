@@ -2,7 +2,7 @@
 import { concat, type Known, readArray, sizeOfDims, take, transpose } from './arrays.ts'
 import { Unsupported } from './operation.ts'
 import type { Dim } from './plan.ts'
-import type { MaskFlags, Read, Reader, Value } from './reader.ts'
+import type { Read, Reader, Value } from './reader.ts'
 import {
   dimsOf,
   product,
@@ -134,7 +134,8 @@ const reshape: Read = (reader, [x, given], { attributes }) => {
   const zeros = attributes.int('allowzero', 0) === 1
   const own = x?.kind === 'array' ? x.dims : dimsOf(reader.view(x))
   const target = asked.map((dim, i) => (dim === 0 && !zeros ? own[i] : dim))
-  if (x?.kind !== 'array') return [reshaped(reader.view(x), target, reader.batch)]
+  if (x?.kind === 'mask') return [x]
+  if (x?.kind !== 'array') return [inShape(reader, reader.view(x), target)]
   const rest = product(target.filter((dim) => dim !== -1))
   const size = x.data.length
   const dims = target.map((dim) => (dim === -1 ? size / (rest as number) : dim)) as number[]
@@ -143,12 +144,31 @@ const reshape: Read = (reader, [x, given], { attributes }) => {
   return [{ ...x, dims }]
 }
 
+/** The view in another shape, by a layer where it is more than another look. */
+function inShape(reader: Reader, view: View, target: readonly Dim[]): View {
+  try {
+    return reshaped(view, target, reader.batch)
+  } catch (error) {
+    if (!(error instanceof Unsupported)) throw error
+    const [batch, ...own] = dimsOf(view)
+    const [first, ...rest] = target
+    const isBatch = first === batch || first === reader.batch
+    const size = product(own)
+    const known = product(rest.filter((dim) => dim !== -1))
+    if (!isBatch || typeof size !== 'number' || typeof known !== 'number') throw error
+    const shape = rest.map((dim) => (dim === -1 ? size / known : dim)) as number[]
+    if (product(shape) !== size || !shape.every(Number.isInteger)) throw error
+    const out = reader.settler.settle(view)
+    return viewOf(reader.plan.add('reshape', [out], ['batch', ...shape], { targetShape: shape }))
+  }
+}
+
 const flatten: Read = (reader, [x], { attributes }) => {
   const view = reader.view(x)
   const dims = dimsOf(view)
   const axis = attributes.int('axis', 1)
   if (axis !== 1 && axis !== 1 - dims.length) throw new Unsupported(`flattens from axis ${axis}`)
-  return [reshaped(view, [dims[0], -1], reader.batch)]
+  return [inShape(reader, view, [dims[0], -1])]
 }
 
 /** Places of a dimension, from the front. */
@@ -390,9 +410,6 @@ function directions(reader: Reader, outs: readonly View['out'][], place: number)
   const shape = [...one.shape.slice(0, -1), 2 * (one.shape.at(-1) as number)]
   return reader.plan.output(one.call!, what as 'steps' | 'last', shape)
 }
-
-/** Masks are what they are, whatever shape they are given. */
-export const passes = (x: Value | null): x is MaskFlags => x?.kind === 'mask'
 
 /** Operators by their names. */
 export const shapeReaders: Readonly<Record<string, Read>> = {

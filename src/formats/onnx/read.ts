@@ -1,5 +1,5 @@
 /** Models of ONNX files: the graph is walked once, each operator making layers or views of what they give. */
-import { RefrainError, show } from '../../errors.ts'
+import { errorIn, RefrainError, show } from '../../errors.ts'
 import { Functional } from '../../model/functional.ts'
 import { graphFromConfig } from '../../model/graph.ts'
 import { layerMaker } from '../../model/load.ts'
@@ -13,6 +13,7 @@ import { Attributes, Unsupported } from './operation.ts'
 import { type Out, Plan } from './plan.ts'
 import { decodeModel, type GraphProto, type ModelProto, type ValueInfoProto } from './proto.ts'
 import { layerReaders } from './read-layers.ts'
+import { masksThatDiffer } from './read-masks.ts'
 import { recurrentReaders } from './read-recurrent.ts'
 import { shapeReaders } from './read-shapes.ts'
 import { type Read, Reader, type Value } from './reader.ts'
@@ -45,15 +46,11 @@ export async function readOnnx(
   if (!graph || graph.output.length === 0) {
     throw new RefrainError('BAD_FILE', `${fileName}: expected a graph with outputs, got none`)
   }
-  const problems = new Problems()
-  const { plan, outputs } = walk(file, graph, bytes.length, fileName, problems)
-  problems.check(
-    fileName,
-    'cannot be read',
-    'Export the model from its own program in another format, or retrain it',
-  )
-  const { config, weights } = plan.finish(outputs)
   try {
+    const problems = new Problems()
+    const { plan, outputs } = walk(file, graph, bytes.length, fileName, problems)
+    problems.check(fileName, 'cannot be read', 'Export the model in another format, such as .keras')
+    const { config, weights } = plan.finish(outputs)
     const model = new Functional<Tensor>(graphFromConfig(config, layerMaker(customLayers)), options)
     return model.buildWith(({ path, size }) => {
       const found = weights.get(path)
@@ -62,7 +59,10 @@ export async function readOnnx(
     })
   } catch (error) {
     const { message } = error as Error
-    throw new RefrainError('BAD_FILE', `${fileName}: ${message}`, '', { cause: error })
+    if (!(error instanceof RefrainError)) {
+      throw new RefrainError('BAD_FILE', `${fileName}: ${message}`, '', { cause: error })
+    }
+    throw message.startsWith(`${fileName}: `) ? error : errorIn(fileName, error)
   }
 }
 
@@ -130,6 +130,7 @@ function walk(
     return attempt(problems, `the output ${show(name)}`, () => settled(reader, value)) ?? []
   })
   for (const what of plan.unreadable(outputs)) problems.add(what)
+  for (const what of masksThatDiffer(plan.live(outputs), reader.ragged)) problems.add(what)
   return { plan, outputs }
 }
 
@@ -176,12 +177,14 @@ function readInput(plan: Plan, info: ValueInfoProto, place: number, fileName: st
   )
 }
 
-/** The output that shows a value, the batch in front. */
+/** The output that shows a value, the batch in front, without dimensions of length 1 before it. */
 function settled(reader: Reader, value: Value): Out {
   const view = reader.settler.unpick(reader.view(value))
-  const split = view.axes.flatMap((axis) =>
-    axis.includes(0) ? axis.map((part) => [part]) : axis.length > 0 ? [axis] : [],
-  )
+  const place = view.axes.findIndex((axis) => axis.includes(0))
+  const split = view.axes.flatMap((axis, i) => {
+    if (axis.length === 0 && i < place) return []
+    return axis.includes(0) ? axis.map((part) => [part]) : [axis]
+  })
   const batch = split.filter(([part]) => part === 0)
   const rest = split.filter(([part]) => part !== 0)
   return reader.settler.settle({ ...view, axes: [...batch, ...rest] })

@@ -18,6 +18,21 @@ export interface MaskFlags {
   readonly form: 'equal' | 'masked' | 'valid' | 'counts' | 'any'
 }
 
+/** A sequence where steps count, a number where they do not. */
+export interface Chosen {
+  readonly kind: 'chosen'
+  readonly view: View
+  readonly otherwise: number
+  readonly flags: MaskFlags
+}
+
+/** The sum of the steps that count, before it is divided by their number. */
+export interface MaskedSum {
+  readonly kind: 'sum'
+  readonly mean: View
+  readonly flags: MaskFlags
+}
+
 /** Views beside each other along a dimension of length 1 of each. */
 export interface Stack {
   readonly kind: 'stack'
@@ -26,7 +41,15 @@ export interface Stack {
 }
 
 /** A value of the graph; 'unknown' behind an operator that could not be read. */
-export type Value = Known | Lengths | View | MaskFlags | Stack | { readonly kind: 'unknown' }
+export type Value =
+  | Known
+  | Lengths
+  | View
+  | MaskFlags
+  | Chosen
+  | MaskedSum
+  | Stack
+  | { readonly kind: 'unknown' }
 
 /** An operator: its outputs, of its inputs; null for those that are left out. */
 export type Read = (reader: Reader, inputs: readonly (Value | null)[], node: Operation) => Value[]
@@ -47,6 +70,8 @@ export class Reader {
   readonly batch: number | null
   /** How often each value is used. */
   readonly uses: ReadonlyMap<string, number>
+  /** Whether lengths of rows are an input. */
+  ragged = false
 
   constructor(given: Pick<Reader, 'plan' | 'budget' | 'opset' | 'batch' | 'uses'>) {
     this.plan = given.plan

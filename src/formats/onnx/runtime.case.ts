@@ -4,6 +4,7 @@ import { expect } from 'vitest'
 import type { AnyModel } from '../../model/file.ts'
 import type { Tensor } from '../../tensor/tensor.ts'
 import { sizeOf } from '../../util/check.ts'
+import { readOnnx } from './read.ts'
 import { writeOnnx } from './write.ts'
 
 /** Numbers of an input. */
@@ -50,10 +51,14 @@ export function expectEqual(
   }
 }
 
-/** Writes a model and compares what ONNX Runtime and the model make of inputs. Gives the file. */
+/**
+ * Writes a model and compares what ONNX Runtime and the model make of inputs; and, if the file is `readable`, what a
+ * model that is read from it does. Gives the file.
+ */
 export async function expectSame(
   model: AnyModel,
   cases: readonly (readonly Given[])[],
+  readable = true,
 ): Promise<{ bytes: Uint8Array; notes: readonly string[] }> {
   const file = await writeOnnx(model, 'model.onnx')
   const open = await session(file.bytes)
@@ -63,7 +68,31 @@ export async function expectSame(
     for (const [i, one] of expected.entries()) expectEqual(found[i], one, `output ${i}`)
   }
   await open.release()
+  if (readable) await expectReadBack(model, file.bytes, cases)
   return file
+}
+
+/** Reads a file that was written of a model: the same outputs, and the same weights bit for bit. */
+export async function expectReadBack(
+  model: AnyModel,
+  bytes: Uint8Array,
+  cases: readonly (readonly Given[])[],
+): Promise<void> {
+  const read = (await readOnnx(bytes, 'model.onnx', {})) as AnyModel
+  expect(read.inputNames).toEqual(model.inputNames)
+  for (const inputs of cases) {
+    const found = await predicted(read, inputs)
+    const expected = await predicted(model, inputs)
+    for (const [i, one] of expected.entries()) {
+      expectEqual({ dims: found[i].shape, data: found[i].data }, one, `output ${i} read back`)
+    }
+  }
+  const words = ({ data }: { data: Float32Array | Float64Array }) =>
+    [...new Uint32Array(Float32Array.from(data).buffer)].join()
+  const kept = new Set(read.getWeights().map(words))
+  for (const weight of model.getWeights()) {
+    expect(kept.has(words(weight)), `${weight.name} bit for bit`).toBe(true)
+  }
 }
 
 /** A model's outputs. */
