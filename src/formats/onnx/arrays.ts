@@ -75,7 +75,7 @@ function unpack(bytes: Uint8Array, dataType: number, where: string): ArrayLike<n
     throw new RefrainError('BAD_FILE', `${where}: ${bytes.length} bytes are no whole elements`)
   }
   if (dataType === float16) {
-    return fromFloat16(new Uint16Array(bytes.slice().buffer, 0, count))
+    return fromFloat16(new Uint16Array(new Uint8Array(bytes).buffer, 0, count))
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const { read } = types[dataType]

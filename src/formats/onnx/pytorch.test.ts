@@ -30,9 +30,10 @@ describe(`${made_by.program} ${made_by.version}`, () => {
     const model = (await readOnnx(readFileSync(path), `${name}.onnx`, {})) as AnyModel
     const all = (letter: string) =>
       Object.entries(arrays).flatMap(([key, array]) => (key.startsWith(letter) ? [array] : []))
-    const timeFirst = name === 'states'
-    const given = all('x').map((x): Given => {
-      if (timeFirst) return turned(x)
+    // Time or layers stand before the batch.
+    const isTurned = (i: number) => name === 'states' || (name === 'stacked' && i > 0)
+    const given = all('x').map((x, i): Given => {
+      if (isTurned(i)) return turned(x)
       const data = name === 'tagger' ? Int32Array.from(x.data) : Float32Array.from(x.data)
       return { shape: [...x.shape], data }
     })
@@ -55,7 +56,7 @@ describe(`${made_by.program} ${made_by.version}`, () => {
     expect(found).toHaveLength(all('y').length)
     for (const [i, y] of all('y').entries()) {
       const { shape, data } = found[i]
-      expectEqual({ dims: shape, data }, timeFirst ? turned(y) : y, `output ${i}`)
+      expectEqual({ dims: shape, data }, isTurned(i) ? turned(y) : y, `output ${i}`)
     }
   })
 })

@@ -150,7 +150,7 @@ function weightsOf(
   const coupled = options.coupledGates === true
   const order = coupled ? gateOrders.coupled : gateOrders[kind]
   const part = ({ data }: Known, count: number) =>
-    Array.prototype.slice.call(data, side * count, (side + 1) * count) as number[]
+    Float32Array.from({ length: count }, (_, i) => data[side * count + i])
   const width = gateCounts[operator] * units
   const weights: Record<string, ArrayLike<number>> = {
     kernel: fromOnnx(part(W!, width * features), features, units, order),

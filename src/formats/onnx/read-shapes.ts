@@ -4,6 +4,7 @@ import { Unsupported } from './operation.ts'
 import type { Dim } from './plan.ts'
 import type { Read, Reader, Value } from './reader.ts'
 import {
+  batchFirst,
   dimsOf,
   product,
   reshaped,
@@ -244,21 +245,14 @@ function embed(reader: Reader, table: Known, ids: View): View {
 /** Several places of a dimension. */
 function selected(reader: Reader, view: View, axis: number, indices: readonly number[]): View {
   const whole = reader.settler.unpick(view)
-  const order = orderOf(whole)
+  const order = batchFirst(whole)
   const out = reader.settler.settle(toFront(whole))
   const chosen = viewOf(reader.settler.select(out, order.indexOf(axis), indices))
   return transposed(chosen, inverse(order))
 }
 
-/** The view's dimensions with the batch first, the others as they are. */
-function orderOf(view: View): number[] {
-  const batch = view.axes.findIndex((axis) => axis[0] === 0)
-  const rest = view.axes.map((_, i) => i).filter((i) => i !== batch)
-  return batch < 0 ? rest : [batch, ...rest]
-}
-
 function toFront(view: View): View {
-  const order = orderOf(view)
+  const order = batchFirst(view)
   return order.every((from, to) => from === to) ? view : transposed(view, order)
 }
 
@@ -337,9 +331,12 @@ const concatOf: Read = (reader, inputs, { attributes }) => {
   }
   const dims = inputs.map(asLengths)
   if (dims.every((part) => part !== null)) return [lengths(dims.flat())]
-  const views = inputs.map((x) => reader.view(x))
+  const given = attributes.int('axis', 1)
+  const views = inputs.flatMap((x) =>
+    x?.kind === 'stack' && x.axis === given ? x.views : [reader.view(x)],
+  )
   const rank = views[0].axes.length
-  const axis = reader.axis(attributes.int('axis', 1), rank)
+  const axis = reader.axis(given, rank)
   const whole = unrolled(views, axis)
   if (whole) return [whole]
   if (views.every((view) => view.axes.length === rank && view.axes[axis].length === 0)) {
@@ -370,7 +367,7 @@ function unrolled(views: readonly View[], axis: number): View | null {
 function join(reader: Reader, views: readonly View[], axis: number): View {
   const settled = views.map((view) => {
     const whole = reader.settler.unpick(view)
-    return { order: orderOf(whole), out: reader.settler.settle(toFront(whole)) }
+    return { order: batchFirst(whole), out: reader.settler.settle(toFront(whole)) }
   })
   const [{ order }] = settled
   if (settled.some((one) => `${one.order}` !== `${order}`)) {

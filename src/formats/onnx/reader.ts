@@ -3,7 +3,17 @@ import type { Budget, Known } from './arrays.ts'
 import { type Attributes, Unsupported } from './operation.ts'
 import type { Call, Dim, Out, Plan } from './plan.ts'
 import type { NodeProto } from './proto.ts'
-import { endsWithFeatures, type Lengths, Settler, unsqueezed, type View, viewOf } from './view.ts'
+import {
+  batchFirst,
+  endsWithFeatures,
+  type Lengths,
+  Settler,
+  squeezed,
+  transposed,
+  unsqueezed,
+  type View,
+  viewOf,
+} from './view.ts'
 
 /** Which steps count, computed from ids or features: in one of the forms that lead to `sequence_lens`. */
 export interface MaskFlags {
@@ -97,11 +107,23 @@ export class Reader {
     )
   }
 
+  /** Outputs beside each other, along a dimension behind the batch. */
   #join({ views, axis }: Stack): View {
-    const outs = views.map((view) => this.settler.settle(view))
-    const [{ shape }] = outs
-    const joined = shape.map((dim, i) => (i === axis ? outs.length : dim))
-    return viewOf(this.plan.add('concatenate', outs, joined, { axis }))
+    const each = views.map((view) => squeezed(this.settler.unpick(view), [axis]))
+    const order = batchFirst(each[0])
+    const outs = each.map((view) => {
+      const out = this.settler.settle(transposed(view, order))
+      const [batch, ...rest] = out.shape
+      return this.settler.settle({ ...unsqueezed(viewOf(out), [1]), parts: [batch, ...rest] })
+    })
+    const [batch, , ...rest] = outs[0].shape
+    const joined = this.plan.add('concatenate', outs, [batch, outs.length, ...rest], { axis: 1 })
+    const axes = order.map((_, place) => {
+      const at = order.indexOf(place)
+      return [at === 0 ? 0 : at + 1]
+    })
+    axes.splice(axis, 0, [1])
+    return viewOf(joined, axes)
   }
 
   /** Whole numbers: of a constant, or of lengths that are all known. */

@@ -55,6 +55,13 @@ export const transposed = (view: View, perm: readonly number[]): View => ({
   axes: perm.map((from) => view.axes[from]),
 })
 
+/** The order of the view's dimensions that has the batch first, the others as they are. */
+export function batchFirst({ axes }: View): number[] {
+  const batch = axes.findIndex((axis) => axis[0] === 0)
+  const rest = axes.map((_, i) => i).filter((i) => i !== batch)
+  return batch < 0 ? rest : [batch, ...rest]
+}
+
 /** The view without its dimensions at these places, which are of length 1. */
 export function squeezed(view: View, places: readonly number[]): View {
   const dims = dimsOf(view)
@@ -244,7 +251,7 @@ export class Settler {
     if (side) return { ...left, out: side }
     const whole = same(parts.slice(0, part + 1), out.shape.slice(0, part + 1))
     if (whole && part === 1 && out.shape.length === 3) {
-      const step = this.step(out, index)
+      const step = this.step(out, index) ?? this.#edge(out, index)
       if (step) return { ...left, out: step }
     }
     const split = this.#reshape(out, parts)
@@ -288,6 +295,29 @@ export class Settler {
       this.once(out, `step ${index}`, () =>
         this.#plan.output(this.#plan.call(call.layer, [before]), 'output', [batch, width]),
       )
+    )
+  }
+
+  /** The first or last step of a sequence of open length: what a recurrent layer that forgets all ends with. */
+  #edge(out: Out, index: number): Out | null {
+    const [batch, steps, width] = out.shape
+    if (typeof steps === 'number' || typeof width !== 'number' || index > 0 || index < -1)
+      return null
+    const kernel = new Float32Array(width * width)
+    for (let i = 0; i < width; i++) kernel[i * width + i] = 1
+    const options = { units: width, activation: 'linear', useBias: false, trainable: false }
+    const weights = new Map([
+      ['kernel', kernel],
+      ['recurrentKernel', new Float32Array(width * width)],
+    ])
+    const layer = {
+      kind: 'simpleRnn',
+      name: '',
+      options: { ...options, ...(index === 0 && { goBackwards: true }) },
+      weights,
+    }
+    return this.once(out, `edge ${index}`, () =>
+      this.#plan.output(this.#plan.call(layer, [out]), 'last', [batch, width]),
     )
   }
 

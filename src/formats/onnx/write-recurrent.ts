@@ -71,7 +71,8 @@ export function writeBidirectional(
   const shapes = layer.outputShapes(inputs.map(({ shape }) => shape))
   if (!allowed(writer, layer, cells, x)) return shapes.map((shape) => ({ ...x, shape }))
   const half = initial.length / 2
-  const [one, other] = alike(cells[0], cells[1])
+  const together = alike(cells[0], cells[1])
+  const [one, other] = together
     ? operator(writer, layer, cells, [false, true], x, initial)
     : cells.map((cell, d) => {
         const given = initial.slice(d * half, (d + 1) * half)
