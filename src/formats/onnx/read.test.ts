@@ -32,11 +32,18 @@ class Graph extends GraphBuilder {
     return this.nodes('LSTM', inputs, 3, { hidden_size: 4, ...attributes })
   }
 
+  /** A value as an output, of any shape. */
+  show(name: string, value: string): void {
+    this.output(name, value, [])
+  }
+
   bytes(opset = 14): Promise<Uint8Array> {
+    const graph = this.finish('made') as { output: { name: string }[] }
+    const output = graph.output.map(({ name }) => ({ name, type: { tensorType: { elemType: 1 } } }))
     return encodeModel({
       irVersion: 8,
       opsetImport: [{ domain: '', version: opset }],
-      graph: this.finish('made'),
+      graph: { ...graph, output },
     })
   }
 }
@@ -98,16 +105,16 @@ describe('recurrent operators', () => {
   ])('LSTM %j %j', async (attributes, more) => {
     const g = new Graph()
     const [y, , c] = g.lstm(g.input('x', 'float', any), attributes, more)
-    g.output('y', g.node('Squeeze', [y, g.ints([1])]), [])
-    g.output('c', g.node('Squeeze', [c, g.ints([0])]), [])
+    g.show('y', g.node('Squeeze', [y, g.ints([1])]))
+    g.show('c', g.node('Squeeze', [c, g.ints([0])]))
     await same(g, [x], { outputs: [true, false] })
   })
 
   it('backwards, its steps in the order of time', async () => {
     const g = new Graph()
     const [y, h] = g.lstm(g.input('x', 'float', any), { direction: 'reverse' })
-    g.output('y', g.node('Squeeze', [y, g.ints([1])]), [])
-    g.output('h', g.node('Squeeze', [h, g.ints([0])]), [])
+    g.show('y', g.node('Squeeze', [y, g.ints([1])]))
+    g.show('h', g.node('Squeeze', [h, g.ints([0])]))
     await same(g, [x], { outputs: [true, false] })
   })
 
@@ -121,11 +128,11 @@ describe('recurrent operators', () => {
         g.node('Slice', [value, g.ints([d]), g.ints([d + 1]), g.ints([axis])]),
         g.ints([axis]),
       ])
-    g.output('backward', side(y, 1, 1), [])
-    g.output('last', side(h, 0, 0), [])
-    g.output('cell', side(c, 0, 1), [])
+    g.show('backward', side(y, 1, 1))
+    g.show('last', side(h, 0, 0))
+    g.show('cell', side(c, 0, 1))
     const turned = g.node('Transpose', [y], { perm: [2, 0, 1, 3] })
-    g.output('both', g.node('Reshape', [turned, g.ints([0, 0, -1])]), [])
+    g.show('both', g.node('Reshape', [turned, g.ints([0, 0, -1])]))
     await same(g, [x], { outputs: [true] })
   })
 
@@ -134,7 +141,7 @@ describe('recurrent operators', () => {
     const row = numbers([4], 9).data as Float32Array
     const h = g.floats('h', [1, 2, 4], Float32Array.of(...row, ...row))
     const [y] = g.lstm(g.input('x', 'float', any), {}, { states: [h, ''] })
-    g.output('y', g.node('Squeeze', [y, g.ints([1])]), [])
+    g.show('y', g.node('Squeeze', [y, g.ints([1])]))
     const model = await same(g, [x], { outputs: [true] })
     expect(model.layers[0].config.options.learnInitialState).toBe(true)
   })
@@ -147,7 +154,7 @@ describe('recurrent operators', () => {
       g.input('c', 'float', [1, 'b', 4]),
     ]
     const [, last] = g.lstm(given, {}, { states: [h, c] })
-    g.output('h', g.node('Squeeze', [last, g.ints([0])]), [])
+    g.show('h', g.node('Squeeze', [last, g.ints([0])]))
     const states = [numbers([1, 2, 4], 3), numbers([1, 2, 4], 4)]
     const model = (await readOnnx(await g.bytes(), 'x.onnx', {})) as AnyModel
     expect(model.graph!.inputs.map(({ shape }) => shape)).toEqual([
@@ -170,11 +177,11 @@ describe('recurrent operators', () => {
       const options = { hidden_size: 4, direction, linear_before_reset: resetAfter }
       const [, h] = g.nodes('GRU', [given, ...weights], 2, options)
       const both = g.node('Transpose', [h], { perm: [1, 0, 2] })
-      g.output('h', g.node('Reshape', [both, g.ints([-1, 8])]), [])
+      g.show('h', g.node('Reshape', [both, g.ints([-1, 8])]))
       const rnn = [g.weights(1, 4, 3), g.weights(1, 4, 4), g.weights(1, 8)]
       const elu = { hidden_size: 4, activations: ['Elu'], activation_alpha: { floats: [1] } }
       const [steps] = g.nodes('RNN', [given, ...rnn], 2, elu)
-      g.output('y', g.node('Squeeze', [steps, g.ints([1])]), [])
+      g.show('y', g.node('Squeeze', [steps, g.ints([1])]))
       await same(g, [x], { outputs: [false, true] })
     }
   })
@@ -187,7 +194,7 @@ describe('recurrent operators', () => {
   ])('%j is refused', async (attributes, expected) => {
     const g = new Graph()
     const [y] = g.lstm(g.input('x', 'float', any), attributes as never)
-    g.output('y', y, [])
+    g.show('y', y)
     await expect(readOnnx(await g.bytes(), 'x.onnx', {})).rejects.toThrow(expected)
   })
 
@@ -195,7 +202,7 @@ describe('recurrent operators', () => {
     const g = new Graph()
     const weights = [g.weights(1, 12, 3), g.weights(1, 12, 4)]
     const given = [g.input('x', 'float', any), ...weights]
-    g.output('y', g.nodes('GRU', given, 1, { hidden_size: 4, clip: { float: 1 } })[0], [])
+    g.show('y', g.nodes('GRU', given, 1, { hidden_size: 4, clip: { float: 1 } })[0])
     await expect(readOnnx(await g.bytes(), 'x.onnx', {})).rejects.toThrow(
       /GRU 'GRU' has the limit clip 1/,
     )
@@ -211,11 +218,7 @@ describe('recurrent operators', () => {
           { sides: 2 },
         )
         const perm = layout === 0 ? [2, 0, 1, 3] : [0, 1, 2, 3]
-        g.output(
-          'y',
-          g.node('Reshape', [g.node('Transpose', [y], { perm }), g.ints([0, 0, 8])]),
-          [],
-        )
+        g.show('y', g.node('Reshape', [g.node('Transpose', [y], { perm }), g.ints([0, 0, 8])]))
         const model = (await readOnnx(await g.bytes(), 'x.onnx', {})) as AnyModel
         return predicted(model, [turned(x)])
       }),
@@ -231,7 +234,7 @@ describe('operators around them', () => {
     const scaled = g.node('Mul', [g.node('Sub', [given, g.weights(3)]), g.weights(1, 1, 3)])
     const [y] = g.lstm(g.node('Div', [scaled, g.number(3)]))
     const steps = g.node('Squeeze', [y, g.ints([1])])
-    g.output('y', g.node('Sub', [g.number(1), g.node('Add', [steps, g.weights(4)])]), [])
+    g.show('y', g.node('Sub', [g.number(1), g.node('Add', [steps, g.weights(4)])]))
     await same(g, [x], { outputs: [true] })
   })
 
@@ -248,10 +251,10 @@ describe('operators around them', () => {
     ])
     const cut = (axis: number, from: number, to: number) =>
       g.node('Slice', [flat, ...[[from], [to], [axis]].map((v) => g.ints(v))])
-    g.output('first', g.node('Squeeze', [cut(0, 0, 1), g.ints([0])]), [])
-    g.output('last', g.node('Squeeze', [cut(0, -1, 9), g.ints([0])]), [])
-    g.output('middle', cut(0, 1, -1), [])
-    g.output('features', cut(2, 2, 5), [])
+    g.show('first', g.node('Squeeze', [cut(0, 0, 1), g.ints([0])]))
+    g.show('last', g.node('Squeeze', [cut(0, -1, 9), g.ints([0])]))
+    g.show('middle', cut(0, 1, -1))
+    g.show('features', cut(2, 2, 5))
     await same(g, [x], { outputs: [false, false, true, true] })
   })
 
@@ -262,8 +265,8 @@ describe('operators around them', () => {
       g.node('Transpose', [y], { perm: [0, 2, 1, 3] }),
       g.ints([0, 0, 8]),
     ])
-    g.output('last', g.node('Gather', [flat, g.ints([-1])], { axis: 0 }), [])
-    g.output('first', g.node('Gather', [flat, g.ints([0])], { axis: 0 }), [])
+    g.show('last', g.node('Gather', [flat, g.ints([-1])], { axis: 0 }))
+    g.show('first', g.node('Gather', [flat, g.ints([0])], { axis: 0 }))
     const model = (await readOnnx(await g.bytes(), 'x.onnx', {})) as AnyModel
     const [last, first] = await run(await session(await g.bytes()), [x])
     const found = await predicted(model, [turned(x)])
@@ -284,7 +287,7 @@ describe('operators around them', () => {
       const sums = g.node('Add', [g.node('MatMul', [step, kernel]), bias])
       return g.node('Unsqueeze', [g.node('Tanh', [sums]), g.ints([1])])
     })
-    g.output('y', g.node('Concat', each, { axis: 1 }), [])
+    g.show('y', g.node('Concat', each, { axis: 1 }))
     const model = await same(g, [x])
     expect(model.layers.map(({ kind }) => kind)).toEqual(['lstm', 'dense'])
   })
