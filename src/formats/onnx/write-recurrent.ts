@@ -25,6 +25,8 @@ const operators: Readonly<Record<string, string>> = { lstm: 'LSTM', gru: 'GRU', 
 interface Direction {
   readonly steps: string
   readonly states: readonly string[]
+  /** Of all directions: Y and the final h, as the operator gives them. */
+  readonly whole: readonly [steps: string, last: string]
 }
 
 /** A layer lstm, gru or simpleRnn. */
@@ -80,17 +82,36 @@ export function writeBidirectional(
       })
   const { returnSequences, learnInitialState } = forward
   const hasInitial = initial.length > 0 || learnInitialState
-  const both = returnSequences
-    ? [one.steps, other.steps]
-    : [one, other].map(({ states: [h] }) => (hasInitial ? zeroEmpty(writer, x, h) : h))
-  const batchFirst = (name: string) => (returnSequences ? writer.fromTimeMajor(name) : name)
-  const outputs = merge(writer, mergeMode, both).map(batchFirst)
+  const parts =
+    together && mergeMode === 'concat'
+      ? [sideBySide(writer, one.whole, returnSequences, shapes[0].at(-1)!)]
+      : merge(
+          writer,
+          mergeMode,
+          [one, other].map(({ steps, states: [h] }) => (returnSequences ? steps : h)),
+        )
+  const outputs = parts.map((name) => {
+    if (returnSequences) return writer.fromTimeMajor(name)
+    return hasInitial ? zeroEmpty(writer, x, name) : name
+  })
   const states = forward.returnState ? [...one.states, ...other.states] : []
   return [...outputs, ...states].map((name, i) => ({
     name,
     shape: shapes[i],
     mask: i < outputs.length && returnSequences ? x.mask : null,
   }))
+}
+
+/** Both directions of Y [T,2,B,U] as [T,B,2U], or of the final state [2,B,U] as [B,2U]. */
+function sideBySide(
+  writer: Writer,
+  [steps, last]: Direction['whole'],
+  returnSequences: boolean,
+  width: number,
+): string {
+  return returnSequences
+    ? writer.reshape(writer.transpose(steps, [0, 2, 1, 3]), [{ axis: 0 }, { axis: 1 }, width])
+    : writer.reshape(writer.transpose(last, [1, 0, 2]), [{ axis: 0 }, width])
 }
 
 function merge({ graph }: Writer, mode: Bidirectional['mergeMode'], both: string[]): string[] {
@@ -215,6 +236,7 @@ function operator(
   return cells.map((_, d) => ({
     steps: part(all, 1, d),
     states: final.map((state) => part(state, 0, d)),
+    whole: [all, final[0]],
   }))
 }
 
