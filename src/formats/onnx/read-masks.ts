@@ -4,11 +4,8 @@
  */
 import { Unsupported } from './operation.ts'
 import { type Call, type Out, recurrentKinds } from './plan.ts'
-import type { MaskFlags, Read, Reader, Value } from './reader.ts'
+import { type MaskFlags, only, type Read, type Reader, type Value } from './reader.ts'
 import { squeezed, type View } from './view.ts'
-
-const number = (value: Value | null | undefined): number | null =>
-  value?.kind === 'array' && value.data.length === 1 ? value.data[0] : null
 
 const mask = (value: Value | null | undefined): MaskFlags => {
   if (value?.kind === 'mask') return value
@@ -18,7 +15,7 @@ const mask = (value: Value | null | undefined): MaskFlags => {
 /** Which ids, or features, are a number. */
 const equal: Read = (reader, [x, other]) => {
   const [given, constant] = x?.kind === 'array' ? [other, x] : [x, other]
-  const value = number(constant)
+  const value = only(constant)
   const { out } = reader.view(given)
   if (value === null) throw new Unsupported('compares with something else than a number')
   const isIds = out.call === null && reader.plan.inputs[out.input].dtype === 'int32'
@@ -41,7 +38,7 @@ const reduceMin: Read = (_, [x]) => {
 
 const less: Read = (_, [x, limit]) => {
   const flags = mask(x)
-  const isHalf = number(limit) === 0.5 && flags.form === 'masked'
+  const isHalf = only(limit) === 0.5 && flags.form === 'masked'
   if (!isHalf) throw new Unsupported('compares numbers')
   return [{ ...flags, form: 'valid' }]
 }
@@ -55,7 +52,7 @@ export const countSteps: Read = (_, [x]) => {
 
 const greater: Read = (_, [x, limit]) => {
   const flags = mask(x)
-  if (flags.form !== 'counts' || number(limit) !== 0) throw new Unsupported('compares numbers')
+  if (flags.form !== 'counts' || only(limit) !== 0) throw new Unsupported('compares numbers')
   return [{ ...flags, form: 'any' }]
 }
 
@@ -64,14 +61,14 @@ const where: Read = (reader, [condition, x, y]) => {
   const flags = mask(condition)
   const view = reader.view(x)
   const { out } = view
-  if (flags.form === 'any' && number(y) === 0) return [view]
-  if (flags.form === 'valid' && number(y) === 0 && out === flags.source) {
+  if (flags.form === 'any' && only(y) === 0) return [view]
+  if (flags.form === 'valid' && only(y) === 0 && out === flags.source) {
     const masked = reader.settler.once(out, `masking ${flags.value}`, () =>
       reader.plan.add('masking', [out], out.shape, { maskValue: flags.value }),
     )
     return [{ ...view, out: masked }]
   }
-  const otherwise = number(y)
+  const otherwise = only(y)
   if (flags.form === 'valid' && otherwise !== null && giveMask(out, flags)) {
     return [{ kind: 'chosen', view, otherwise, flags }]
   }
@@ -87,8 +84,7 @@ const sameCall = (out: Out, { out: other }: View) =>
 
 /** Arithmetic of masks: at least one step; a sum over the steps that count divided by their number. */
 export function ofMasks(operator: string, [a, b]: readonly (Value | null)[]): Value | null {
-  if (operator === 'maximum' && a?.kind === 'mask' && a.form === 'counts' && number(b) === 1)
-    return a
+  if (operator === 'maximum' && a?.kind === 'mask' && a.form === 'counts' && only(b) === 1) return a
   const divides = operator === 'divide' && a?.kind === 'sum' && b?.kind === 'mask'
   if (!divides) return null
   const same = b.form === 'counts' && b.source === a.flags.source && b.value === a.flags.value

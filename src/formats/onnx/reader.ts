@@ -70,6 +70,10 @@ export interface Operation {
   readonly attributes: Attributes
 }
 
+/** The one number of a constant; null if it has several, or is none. */
+export const only = (x: Value | null | undefined): number | null =>
+  x?.kind === 'array' && x.data.length === 1 ? x.data[0] : null
+
 /** Reads operators into a plan. */
 export class Reader {
   readonly plan: Plan
@@ -82,6 +86,7 @@ export class Reader {
   readonly uses: ReadonlyMap<string, number>
   /** Whether lengths of rows are an input. */
   ragged = false
+  readonly #numbers = new Map<ArrayLike<number>, number>()
 
   constructor(given: Pick<Reader, 'plan' | 'budget' | 'opset' | 'batch' | 'uses'>) {
     this.plan = given.plan
@@ -96,6 +101,20 @@ export class Reader {
   known(value: Value | null | undefined, what: string): Known {
     if (value?.kind === 'array' && !value.spread) return value
     throw new Unsupported(`${what} is not a constant`)
+  }
+
+  /** The elements of a constant that must have so many. */
+  vector(value: Value | null | undefined, length: Dim | undefined): ArrayLike<number> {
+    const { data } = this.known(value, 'a weight')
+    if (data.length === length) return data
+    throw new Unsupported(`has ${data.length} weights for ${length}`)
+  }
+
+  /** A number for a constant: the same for each use of it. */
+  identify(data: ArrayLike<number>): number {
+    const number = this.#numbers.get(data) ?? this.#numbers.size
+    this.#numbers.set(data, number)
+    return number
   }
 
   /** A value that must be one of the model's. */
