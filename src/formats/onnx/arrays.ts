@@ -29,7 +29,8 @@ const float16 = 10
 /** The number of elements of a shape; `BAD_FILE` if it is none. */
 export function sizeOfDims(dims: readonly number[], where: string): number {
   const size = dims.reduce((product, length) => product * length, 1)
-  if (dims.every((length) => Number.isSafeInteger(length) && length >= 0) && size <= 2 ** 31) {
+  const fits = dims.every((length) => Number.isSafeInteger(length) && length >= 0)
+  if (fits && dims.length <= 16 && size <= 2 ** 31) {
     return size
   }
   throw new RefrainError('BAD_FILE', `${where}: ${show([...dims])} is no shape of a tensor`)

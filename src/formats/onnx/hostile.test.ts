@@ -136,6 +136,21 @@ describe('a forged file', () => {
     expect(await problem(grown)).toMatch(/^BAD_FILE x\.onnx: constants of more elements/)
   })
 
+  it('names and lists that double', async () => {
+    const axis = { attribute: [{ name: 'axis', type: 2, i: 1 }] }
+    const chain = (opType: string, more: Message = {}) =>
+      Array.from({ length: 60 }, (_, i) => {
+        const from = i === 0 ? 'x' : `a${i}`
+        return node(opType, [from, from], [i === 59 ? 'y' : `a${i + 1}`], more)
+      })
+    expect(await problem({ node: chain('Concat', axis) })).toBe('none')
+    expect(await problem({ node: chain('Add') })).toBe('none')
+    const first = { attribute: [{ name: 'axis', type: 2, i: 0 }] }
+    const [start, ...rest] = chain('Concat', first)
+    const nodes = [node('Shape', ['x'], ['s']), { ...start, input: ['s', 's'] }, ...rest]
+    expect(await problem({ node: nodes })).toMatch(/^BAD_FILE x\.onnx: constants of more elements/)
+  })
+
   it('graphs inside graphs, and chains', async () => {
     let graph: Message = { name: 'innermost' }
     for (let i = 0; i < 20; i++) {

@@ -63,12 +63,18 @@ export const recurrentKinds = ['lstm', 'gru', 'simpleRnn', 'bidirectional']
 export class Plan {
   readonly inputs: { name: string; shape: (number | null)[]; dtype: DType }[] = []
   readonly #calls: Call[] = []
+  #open = 0
 
   /** Declares an input; `shape` has the batch in front. */
   input(name: string, shape: readonly Dim[], dtype: DType): Out {
     const open = shape.slice(1).map((dim) => (typeof dim === 'number' ? dim : null))
     this.inputs.push({ name, shape: open, dtype })
     return { call: null, role: 'output', shape, input: this.inputs.length - 1 }
+  }
+
+  /** A name for a length that is open, and no other's. */
+  open(): string {
+    return `length ${this.#open++}`
   }
 
   /** A call of a new layer, or of one that is there. */
@@ -132,17 +138,19 @@ export class Plan {
     weights: Map<string, ArrayLike<number>>
   } {
     const used = this.#used(outputs)
-    const inputs = this.inputs.map((_, i) => [...used].some((out) => !out.call && out.input === i))
-    const numbers = inputs.map((_, i) => inputs.slice(0, i).filter(Boolean).length)
+    const taken = new Set([...used].flatMap((out) => (out.call ? [] : [out.input])))
+    const numbers = new Map([...taken].sort((a, b) => a - b).map((input, i) => [input, i]))
     const live = this.live(outputs)
     const layers: PlannedLayer[] = []
+    const numberOf = new Map<PlannedLayer, number>()
     const calls: { layer: number; inputs: [number, number][] }[] = []
     const places = new Map<Out, [number, number]>()
     const place = (out: Out) =>
-      out.call ? places.get(out)! : ([-1, numbers[out.input]] as [number, number])
+      out.call ? places.get(out)! : ([-1, numbers.get(out.input)!] as [number, number])
     const emit = (layer: PlannedLayer, inputs: [number, number][]): number => {
-      if (!layers.includes(layer)) layers.push(layer)
-      return calls.push({ layer: layers.indexOf(layer), inputs }) - 1
+      const number = numberOf.get(layer) ?? layers.push(layer) - 1
+      numberOf.set(layer, number)
+      return calls.push({ layer: number, inputs }) - 1
     }
     for (const call of live) {
       const roles = [...call.outputs.values()]
@@ -173,7 +181,7 @@ export class Plan {
       for (const [path, array] of layer.weights) weights.set(`${layer.name}/${path}`, array)
     }
     const config: GraphConfig = {
-      inputs: this.inputs.filter((_, i) => inputs[i]),
+      inputs: this.inputs.filter((_, i) => taken.has(i)),
       layers: layers.map(
         ({ kind, name, options }) => ({ kind, name, options }) as LayerConfig,
       ) as GraphConfig['layers'],

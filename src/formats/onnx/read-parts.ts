@@ -145,8 +145,7 @@ function sliceOne(
   const [from, to] = [at(start), at(end)]
   const count = Math.max(0, Math.ceil((to - from) / step))
   if (count === length && x.kind !== 'lengths') return x
-  if (count > 1 << 22) throw new Unsupported('takes too many places')
-  const indices = Array.from({ length: count }, (_, i) => from + i * step)
+  const indices = Array.from({ length: reader.budget.take(count) }, (_, i) => from + i * step)
   if (x.kind === 'lengths') return lengths(indices.map((i) => x.values[i]))
   if (x.kind === 'array') return { ...take(x, axis, indices, reader.budget), spread: x.spread }
   const view = reader.view(x)
@@ -171,11 +170,15 @@ export const concatOf: Read = (reader, inputs, { attributes }) => {
     return [{ ...joined, spread: parts.some(({ spread }) => spread) }]
   }
   const dims = inputs.map(asLengths)
-  if (dims.every((part) => part !== null)) return [lengths(dims.flat())]
+  if (dims.every((part) => part !== null)) {
+    reader.budget.take(dims.reduce((sum, part) => sum + part.length, 0))
+    return [lengths(dims.flat())]
+  }
   const given = attributes.int('axis', 1)
   const views = inputs.flatMap((x) =>
     x?.kind === 'stack' && x.axis === given ? x.views : [reader.view(x)],
   )
+  reader.budget.take(views.length)
   const rank = views[0].axes.length
   const axis = reader.axis(given, rank)
   const whole = unrolled(views, axis)
@@ -226,7 +229,7 @@ function concatenated(reader: Reader, outs: readonly View['out'][], place: numbe
   const lengthsOf = outs.map(({ shape }) => shape[place])
   const total = lengthsOf.every((dim) => typeof dim === 'number')
     ? lengthsOf.reduce<number>((sum, dim) => sum + (dim as number), 0)
-    : `(${lengthsOf.join('+')})`
+    : reader.plan.open()
   const shape = outs[0].shape.map((dim, i) => (i === place ? total : dim))
   const axis = place === shape.length - 1 ? -1 : place
   return reader.plan.add('concatenate', outs, shape, { axis })

@@ -16,6 +16,12 @@ import {
   viewOf,
 } from './view.ts'
 
+/** Fails on more dimensions than models have. */
+function checkRank(rank: number): number {
+  if (rank > 16) throw new Unsupported(`makes ${rank} dimensions`)
+  return rank
+}
+
 const identity: Read = (_, [x]) => [x!]
 
 const constant: Read = (reader, _, { attributes }) => {
@@ -52,6 +58,7 @@ const constantOfShape: Read = (reader, [given], { attributes }) => {
   const tensor = attributes.tensor('value')
   const value = tensor ? readArray(tensor, 'a ConstantOfShape').data[0] : 0
   const wanted = reader.dims(given, 'its shape')
+  checkRank(wanted.length)
   const dims = closed(wanted)
   const spread = wanted.some((dim) => typeof dim !== 'number')
   const size = reader.budget.take(sizeOfDims(dims, 'a ConstantOfShape'))
@@ -62,6 +69,7 @@ const constantOfShape: Read = (reader, [given], { attributes }) => {
 
 const expand: Read = (reader, [x, given]) => {
   const target = reader.dims(given, 'its shape')
+  checkRank(target.length)
   if (x?.kind === 'array') {
     // What it meets repeats it.
     const dims = [...new Array(Math.max(0, target.length - x.dims.length)).fill(1), ...x.dims]
@@ -111,7 +119,7 @@ const unsqueeze: Read = (reader, [x, given], node) => {
   if (x?.kind === 'lengths') return [{ ...x, scalar: false }]
   const rank = x?.kind === 'array' ? x.dims.length : reader.view(x).axes.length
   const count = node.attributes.ints('axes')?.length ?? reader.ints(given, 'its axes').length
-  const axes = reader.axes(node, given, rank + count)!
+  const axes = reader.axes(node, given, checkRank(rank + count))!
   if (x?.kind !== 'array') return [unsqueezed(reader.view(x), axes)]
   const dims = [...x.dims]
   for (const axis of [...axes].sort((a, b) => a - b)) dims.splice(axis, 0, 1)
@@ -123,6 +131,7 @@ const reshape: Read = (reader, [x, given], { attributes }) => {
   const asked = attributes.ints('shape') ?? reader.dims(given, 'its shape')
   const zeros = attributes.int('allowzero', 0) === 1
   const own = x?.kind === 'array' ? x.dims : dimsOf(reader.view(x))
+  checkRank(asked.length)
   const target = asked.map((dim, i) => (dim === 0 && !zeros ? own[i] : dim))
   if (x?.kind === 'mask') return [x]
   if (x?.kind !== 'array') return [inShape(reader, reader.view(x), target)]

@@ -52,7 +52,7 @@ function windows(
       ? Math.ceil((steps - covered) / strides)
       : covered === 0 && strides === 1
         ? steps
-        : `(${steps}-${covered})/${strides}`
+        : reader.plan.open()
   if (typeof after === 'number' && after < 1) throw new Unsupported('has windows that do not fit')
   if (node.attributes.int('ceil_mode', 0) !== 0) throw new Unsupported('rounds up')
   const out = make(x, { strides, dilationRate, padding }, after)

@@ -94,7 +94,7 @@ export class Reader {
     this.opset = given.opset
     this.batch = given.batch
     this.uses = given.uses
-    this.settler = new Settler(given.plan)
+    this.settler = new Settler(given.plan, given.budget)
   }
 
   /** A value that must be a constant. */

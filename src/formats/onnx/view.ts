@@ -3,6 +3,7 @@
  * have the batch in front and the features last. So a view remembers which dimensions of a layer's output it
  * shows in what order, and only an operation that cannot do with that makes a layer which rearranges numbers.
  */
+import type { Budget } from './arrays.ts'
 import { Unsupported } from './operation.ts'
 import type { Dim, Out, Plan } from './plan.ts'
 
@@ -171,11 +172,13 @@ const same = (a: readonly unknown[], b: readonly unknown[]) =>
 /** Makes outputs that are what views show. */
 export class Settler {
   readonly #plan: Plan
+  readonly #budget: Budget
   readonly #made = new Map<string, Out>()
   readonly #numbers = new Map<Out, number>()
 
-  constructor(plan: Plan) {
+  constructor(plan: Plan, budget: Budget) {
     this.#plan = plan
+    this.#budget = budget
   }
 
   /** A layer's output once for each input and purpose: the steps of an unrolled loop share theirs. */
@@ -303,22 +306,24 @@ export class Settler {
     const [batch, steps, width] = out.shape
     if (typeof steps === 'number' || typeof width !== 'number' || index > 0 || index < -1)
       return null
-    const kernel = new Float32Array(width * width)
-    for (let i = 0; i < width; i++) kernel[i * width + i] = 1
-    const options = { units: width, activation: 'linear', useBias: false, trainable: false }
-    const weights = new Map([
-      ['kernel', kernel],
-      ['recurrentKernel', new Float32Array(width * width)],
-    ])
-    const layer = {
-      kind: 'simpleRnn',
-      name: '',
-      options: { ...options, ...(index === 0 && { goBackwards: true }) },
-      weights,
-    }
-    return this.once(out, `edge ${index}`, () =>
-      this.#plan.output(this.#plan.call(layer, [out]), 'last', [batch, width]),
-    )
+    return this.once(out, `edge ${index}`, () => {
+      const kernel = new Float32Array(this.#budget.take(width * width))
+      for (let i = 0; i < width; i++) kernel[i * width + i] = 1
+      const recurrentKernel = new Float32Array(this.#budget.take(width * width))
+      const layer = {
+        kind: 'simpleRnn',
+        name: '',
+        options: {
+          units: width,
+          activation: 'linear',
+          useBias: false,
+          trainable: false,
+          ...(index === 0 && { goBackwards: true }),
+        },
+        weights: new Map(Object.entries({ kernel, recurrentKernel })),
+      }
+      return this.#plan.output(this.#plan.call(layer, [out]), 'last', [batch, width])
+    })
   }
 
   /** The places `indices` of a dimension: a product with ones and zeros. */
@@ -327,12 +332,11 @@ export class Settler {
     if (typeof length !== 'number') {
       throw new Unsupported('takes steps of a sequence of open length by their numbers')
     }
-    if (length * indices.length > 1 << 22) throw new Unsupported(`takes steps of ${length}`)
     return this.once(out, `select ${axis} ${indices}`, () => {
       const rank = out.shape.length
       const order = [...out.shape.map((_, i) => i).filter((i) => i !== axis), axis]
       const turned = this.permute(out, order)
-      const kernel = new Float32Array(length * indices.length)
+      const kernel = new Float32Array(this.#budget.take(length * indices.length))
       indices.forEach((index, column) => {
         kernel[(index < 0 ? index + length : index) * indices.length + column] = 1
       })
