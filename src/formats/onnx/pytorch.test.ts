@@ -1,10 +1,9 @@
 /** Files of PyTorch's exporter, beside what PyTorch computes in float64. */
-import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { loadFixture } from '../../../test/fixtures/load.ts'
 import type { AnyModel } from '../../model/file.ts'
-import { readOnnx } from './read.ts'
+import { loadModel } from '../load.ts'
 import { expectEqual, type Given, predicted } from './runtime.case.ts'
 
 interface Floats {
@@ -27,7 +26,7 @@ const { cases, made_by } = loadFixture('onnx/pytorch.json')
 describe(`${made_by.program} ${made_by.version}`, () => {
   it.each(cases)('$name', async ({ name, arrays }) => {
     const path = fileURLToPath(new URL(`../../../test/fixtures/onnx/${name}.onnx`, import.meta.url))
-    const model = (await readOnnx(readFileSync(path), `${name}.onnx`, {})) as AnyModel
+    const model = (await loadModel(path)) as AnyModel
     const all = (letter: string) =>
       Object.entries(arrays).flatMap(([key, array]) => (key.startsWith(letter) ? [array] : []))
     // Time or layers stand before the batch.

@@ -61,6 +61,7 @@ export function activated(reader: Reader, x: View, name: ActivationName, fuse: C
   return { ...x, out }
 }
 
+/** An operator that is an activation. */
 export const activation =
   (name: ActivationName): Read =>
   (reader, [x], node) => {
@@ -94,6 +95,7 @@ export const softmax =
     return [activated(reader, view, name, reader.fusable(node, 0, view, ['dense', 'conv1d']))]
   }
 
+/** Limits that are an activation. */
 export const clip: Read = (reader, [x, low, high], node) => {
   const { attributes } = node
   const least = low ? only(low) : attributes.float('min', -Infinity)

@@ -34,6 +34,7 @@ function pick(view: View, axis: number, index: number, stays: boolean): View {
   return { ...view, axes, picks: new Map([...view.picks, [parts[0], index]]) }
 }
 
+/** Places of a dimension; rows of a table by ids. */
 export const gather: Read = (reader, [x, given], { attributes }) => {
   if (x?.kind === 'array' && given?.kind === 'view') return [embed(reader, x, given)]
   const indices = reader.known(given, 'the index')
@@ -161,6 +162,7 @@ function reversed(reader: Reader, view: View, axis: number): View {
   return { ...view, out: reader.plan.output(out.call!, 'steps', out.shape) }
 }
 
+/** Concat: of constants, lengths, steps of a loop that was unrolled, both directions, or any outputs. */
 export const concatOf: Read = (reader, inputs, { attributes }) => {
   if (inputs.every((x) => x?.kind === 'array')) {
     const parts = inputs as Known[]

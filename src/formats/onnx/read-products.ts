@@ -34,6 +34,7 @@ function dense(
   return withOutput(x, out)
 }
 
+/** A dense layer without bias. */
 export const matMul: Read = (reader, [x, w]) => {
   if (x?.kind === 'array' || w?.kind !== 'array' || w.dims.length !== 2) {
     throw new Unsupported("multiplies something else than a layer's output and a constant matrix")
@@ -41,6 +42,7 @@ export const matMul: Read = (reader, [x, w]) => {
   return [dense(reader, reader.view(x), w, w.data)]
 }
 
+/** A dense layer, with a bias. */
 export const gemm: Read = (reader, [x, w, c], { attributes }) => {
   const matrix = reader.known(w, 'its matrix')
   const [alpha, beta] = [attributes.float('alpha', 1), attributes.float('beta', 1)]

@@ -59,6 +59,7 @@ function windows(
   return transposed(viewOf(out), [0, 2, 1])
 }
 
+/** A convolution over time. */
 export const conv: Read = (reader, [x, w, b], node) => {
   const kernel = reader.known(w, 'its kernel')
   if (kernel.dims.length !== 3) throw new Unsupported('is over images')
@@ -79,6 +80,7 @@ export const conv: Read = (reader, [x, w, b], node) => {
   return [view]
 }
 
+/** Pooling of windows over time. */
 export const pooling =
   (kind: 'maxPooling1d' | 'averagePooling1d'): Read =>
   (reader, [x], node) => {
@@ -110,6 +112,7 @@ function pooled(reader: Reader, of: 'Average' | 'Max', x: Out, masked = false): 
   return out
 }
 
+/** Pooling over all of time. */
 export const reduce =
   (of: 'Average' | 'Max'): Read =>
   (reader, [x, given], node) => {
@@ -137,6 +140,7 @@ export const reduce =
 export const reduceSum: Read = (reader, inputs, node) =>
   (inputs[0]?.kind === 'chosen' ? reduce('Average') : countSteps)(reader, inputs, node)
 
+/** The same of [B,C,T]. */
 export const globalPooling =
   (of: 'Average' | 'Max'): Read =>
   (reader, [x]) => {

@@ -134,7 +134,7 @@ function allowed(writer: Writer, layer: Layer, cells: readonly Cell[], x: Value)
   const before = writer.problems.found.length
   for (const cell of cells) {
     if (!Object.hasOwn(operators, cell.kind)) {
-      writer.refuse(layer, `a ${cell.kind} inside is no operator`)
+      writer.refuse(layer, `a ${cell.kind} inside`)
       continue
     }
     if (cell.stateful) {

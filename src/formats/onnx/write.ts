@@ -53,7 +53,11 @@ export async function writeOnnx(model: AnyModel, where: string): Promise<OnnxFil
     )
     writer.graph.output(outputNames[i], name, dims)
   })
-  problems.check(where, 'ONNX does not have', 'Leave them out, or keep the model as .refrain')
+  problems.check(
+    where,
+    'cannot be written as ONNX',
+    'Leave them out, or keep the model as .refrain',
+  )
   const bytes = await encodeModel({
     irVersion,
     producerName: 'refrain',
@@ -92,7 +96,7 @@ function writeLayer(writer: Writer, layer: Layer, inputs: readonly Value[]): Val
   const [x] = inputs
   const write = Object.hasOwn(layerWriters, layer.kind) ? layerWriters[layer.kind] : null
   if (!write) {
-    writer.refuse(layer, 'no operator does the same')
+    writer.refuse(layer, 'layers of this kind are not written')
     return shapes.map((shape) => ({ ...x, shape }))
   }
   const result = write(writer, layer, inputs, shapes[0])
