@@ -221,5 +221,5 @@ export function combine(
     data[to] = compute(a.data[at(left, index)], b.data[at(right, index)])
     for (let i = rank - 1; i >= 0 && ++index[i] === dims[i]; i--) index[i] = 0
   }
-  return { kind: 'array', dims, data }
+  return { kind: 'array', dims, data, spread: a.spread || b.spread }
 }

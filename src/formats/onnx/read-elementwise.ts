@@ -20,7 +20,10 @@ export const elementwise =
     if (masked) return [masked]
     if (inputs.every((x) => x?.kind === 'array')) {
       const parts = inputs as Known[]
-      const join = (a: Known | null, b: Known) => a && combine(a, b, compute, reader.budget)
+      // Lengths and such are divided as whole numbers.
+      const whole = operator === 'divide' && parts.every(isWhole)
+      const join = (a: Known | null, b: Known) =>
+        a && combine(a, b, whole ? (x, y) => Math.trunc(x / y) : compute, reader.budget)
       const result = parts.slice(1).reduce<Known | null>(join, parts[0])
       if (!result) throw new Unsupported('computes with constants that do not fit')
       const count = operator === 'average' ? parts.length : 1
@@ -39,6 +42,10 @@ export const elementwise =
     const special = operator === 'multiply' && views.length === 2 && gated(reader, views)
     return [special || merged(reader, operator, views)]
   }
+
+/** Whether a constant is one of whole numbers, none of single precision. */
+const isWhole = ({ data }: Known) =>
+  !(data instanceof Float32Array) && Array.prototype.every.call(data, Number.isInteger)
 
 function withConstant(
   reader: Reader,

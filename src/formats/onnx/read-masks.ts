@@ -2,6 +2,7 @@
  * Masks as graphs compute them: which ids are 0, or which steps have the same number everywhere, and from that the
  * lengths of a recurrent operator. In Refrain an embedding's `maskZero`, or `masking`, gives them.
  */
+import { asLengths, chosenLengths, equalLengths, lengths } from './lengths.ts'
 import { Unsupported } from './operation.ts'
 import { type Call, type Out, recurrentKinds } from './plan.ts'
 import { type MaskFlags, only, type Read, type Reader, type Value } from './reader.ts'
@@ -14,6 +15,9 @@ const mask = (value: Value | null | undefined): MaskFlags => {
 
 /** Which ids, or features, are a number. */
 const equal: Read = (reader, [x, other]) => {
+  const [a, b] = [asLengths(x), asLengths(other)]
+  const flags = a && b && equalLengths(a, b)
+  if (flags) return [lengths(flags)]
   const [given, constant] = x?.kind === 'array' ? [other, x] : [x, other]
   const value = only(constant)
   const { out } = reader.view(given)
@@ -58,6 +62,8 @@ const greater: Read = (_, [x, limit]) => {
 
 /** A step's output, or the one before where it does not count; a final state, or zeros; a step, or zeros. */
 const where: Read = (reader, [condition, x, y]) => {
+  const [given, a, b] = [asLengths(condition), asLengths(x), asLengths(y)]
+  if (given && a && b) return [lengths(chosenLengths(given, a, b))]
   const flags = mask(condition)
   const view = reader.view(x)
   const { out } = view

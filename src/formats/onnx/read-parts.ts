@@ -1,17 +1,10 @@
 /** Operators that take parts of a value, and such that join values: Gather, Slice, Concat. */
 import { concat, type Known, take } from './arrays.ts'
-import { lengths } from './lengths.ts'
+import { asLengths, lengths } from './lengths.ts'
 import { Unsupported } from './operation.ts'
 import type { Dim } from './plan.ts'
 import type { Read, Reader, Value } from './reader.ts'
 import { batchFirst, dimsOf, squeezed, transposed, type View, viewOf } from './view.ts'
-
-/** Lengths or a constant of whole numbers, as lengths. */
-function asLengths(value: Value | null): Dim[] | null {
-  if (value?.kind === 'lengths') return [...value.values]
-  if (value?.kind === 'array' && value.dims.length <= 1) return Array.from(value.data)
-  return null
-}
 
 /** Places of a dimension, from the front. */
 function places(indices: readonly number[], length: Dim): number[] {
@@ -152,6 +145,24 @@ function sliceOne(
   const view = reader.view(x)
   if (count === 0) throw new Unsupported('leaves nothing')
   return count === 1 ? pick(view, axis, indices[0], true) : selected(reader, view, axis, indices)
+}
+
+/** Parts beside each other: of lengths that are given, or as many equal ones as there are outputs. */
+export const split: Read = (reader, [x, given], { node, attributes }) => {
+  const dims = x?.kind === 'array' ? x.dims : dimsOf(reader.view(x))
+  const axis = reader.axis(attributes.int('axis', 0), dims.length)
+  const length = dims[axis]
+  const count = node.output.length
+  const sizes = attributes.ints('split') ?? (given ? reader.ints(given, 'its lengths') : null)
+  if (typeof length !== 'number') throw new Unsupported('splits a dimension of open length')
+  const each = Math.ceil(length / count)
+  let from = 0
+  return Array.from({ length: count }, (_, i) => {
+    const to = Math.min(length, from + (sizes?.[i] ?? each))
+    const part = sliceOne(reader, x!, axis, from, to, 1)
+    from = to
+    return part
+  })
 }
 
 /** A layer that reads backwards shows its steps in that order. */

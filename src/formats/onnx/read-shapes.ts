@@ -3,7 +3,7 @@ import { readArray, sizeOfDims, transpose } from './arrays.ts'
 import { lengths } from './lengths.ts'
 import { Unsupported } from './operation.ts'
 import type { Dim } from './plan.ts'
-import { concatOf, gather, slice } from './read-parts.ts'
+import { concatOf, gather, slice, split } from './read-parts.ts'
 import type { Read, Reader } from './reader.ts'
 import {
   dimsOf,
@@ -30,7 +30,9 @@ const constant: Read = (reader, _, { attributes }) => {
   for (const name of ['value_float', 'value_int'] as const) {
     if (!attributes.has(name)) continue
     const value = name === 'value_int' ? attributes.int(name, 0) : attributes.float(name, 0)
-    return [{ kind: 'array', dims: [], data: [value] }]
+    return [
+      { kind: 'array', dims: [], data: name === 'value_int' ? [value] : Float32Array.of(value) },
+    ]
   }
   const list = attributes.ints('value_ints') ?? attributes.floats('value_floats')
   reader.budget.take(list.length)
@@ -40,6 +42,7 @@ const constant: Read = (reader, _, { attributes }) => {
 const shape: Read = (_, [x]) => {
   if (x?.kind === 'array') return [lengths(x.dims)]
   if (x?.kind === 'view') return [lengths(dimsOf(x))]
+  if (x?.kind === 'lengths') return [lengths(x.scalar ? [] : [x.values.length])]
   throw new Unsupported('asks for the shape of something else than a tensor')
 }
 
@@ -130,6 +133,7 @@ const unsqueeze: Read = (reader, [x, given], node) => {
 const reshape: Read = (reader, [x, given], { attributes }) => {
   const asked = attributes.ints('shape') ?? reader.dims(given, 'its shape')
   const zeros = attributes.int('allowzero', 0) === 1
+  if (x?.kind === 'lengths' && asked.length <= 1) return [lengths(x.values, asked.length === 0)]
   const own = x?.kind === 'array' ? x.dims : dimsOf(reader.view(x))
   checkRank(asked.length)
   const target = asked.map((dim, i) => (dim === 0 && !zeros ? own[i] : dim))
@@ -184,6 +188,7 @@ export const shapeReaders: Readonly<Record<string, Read>> = {
   Reshape: reshape,
   Shape: shape,
   Slice: slice,
+  Split: split,
   Squeeze: squeeze,
   Transpose: transposeOf,
   Unsqueeze: unsqueeze,
