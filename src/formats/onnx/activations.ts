@@ -5,7 +5,7 @@ import type { GraphBuilder } from './builder.ts'
 const selu = { alpha: { float: 1.6732632423543772 }, gamma: { float: 1.0507009873554805 } }
 
 /** Operators that are an activation by themselves, with their attributes. */
-export const activationOperators: Partial<
+const activationOperators: Partial<
   Record<ActivationName, readonly [operator: string, attributes: Record<string, { float: number }>]>
 > = {
   relu: ['Relu', {}],

@@ -46,10 +46,15 @@ const shape: Read = (_, [x]) => {
   throw new Unsupported('asks for the shape of something else than a tensor')
 }
 
-const cast: Read = (_, [x], { attributes }) => {
+const cast: Read = (reader, [x], { attributes }) => {
   const to = attributes.int('to', 0)
-  if (x?.kind !== 'array') return [x!]
   const whole = [2, 3, 5, 6, 7, 12, 13].includes(to)
+  if (x?.kind === 'view') {
+    const { call, input } = x.out
+    const isIds = call === null && reader.plan.inputs[input].dtype === 'int32'
+    if (isIds !== whole) throw new Unsupported(`makes other numbers, of type ${to}`)
+  }
+  if (x?.kind !== 'array') return [x!]
   const data = whole ? Array.from(x.data, Math.trunc) : Array.from(x.data)
   return [{ ...x, data: to === 1 ? Float32Array.from(x.data) : data }]
 }

@@ -274,6 +274,16 @@ describe('operators around them', () => {
     expectEqual({ dims: [2, 8], data: first.data as Float32Array }, found[1], 'first')
   })
 
+  it('a batch of one, which shapes name by its number', async () => {
+    const g = new Graph()
+    const [, h] = g.lstm(g.input('x', 'float', [5, 1, 3]))
+    const row = g.node('Reshape', [h, g.ints([1, -1])])
+    g.show('y', g.node('Reshape', [g.node('Gemm', [row, g.weights(4, 6)]), g.ints([1, 3, 2])]))
+    const model = await same(g, [numbers([5, 1, 3])])
+    const [{ shape }] = await predicted(model, [numbers([3, 5, 3])])
+    expect(shape).toEqual([3, 3, 2])
+  })
+
   it('a loop over steps that was unrolled', async () => {
     const g = new Graph()
     const [y] = g.lstm(g.input('x', 'float', [5, 'b', 3]))

@@ -184,15 +184,4 @@ export class Reader {
     if (!single || role !== 'output' || !call || !kinds.includes(call.layer.kind)) return null
     return call.layer.options.activation === undefined ? call : null
   }
-
-  /** Two views with as many dimensions, those that are missing in front being of length 1. */
-  sameRank(a: View, b: View): [View, View] {
-    const rank = Math.max(a.axes.length, b.axes.length)
-    const raise = (view: View) =>
-      unsqueezed(
-        view,
-        Array.from({ length: rank - view.axes.length }, (_, i) => i),
-      )
-    return [raise(a), raise(b)]
-  }
 }

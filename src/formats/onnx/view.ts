@@ -98,7 +98,7 @@ export function reshaped(view: View, target: readonly Dim[], batch: number | nul
     const next = () => (fromEnd ? flat.at(-1) : flat[0])
     if (wanted === 1) {
       const part = next()
-      if (part !== undefined && parts[part] === 1) axes[place] = [part]
+      if (part !== undefined && equal(parts[part], 1)) axes[place] = [part]
     } else if (typeof wanted === 'string' || equal('batch', wanted)) {
       const part = next()
       if (part === undefined || !equal(parts[part], wanted)) throw misfit()
