@@ -20,7 +20,7 @@ import {
   observe,
   tolerance,
 } from '../formats/verify.ts'
-import { encodeForeign, writtenEndings } from '../formats/write.ts'
+import { type Encoded, encodeForeign, writtenEndings } from '../formats/write.ts'
 import { createBackend } from '../kernels/backend.ts'
 import { type AnyModel, encodeModel } from '../model/file.ts'
 import { decodeModel } from '../model/load.ts'
@@ -70,6 +70,7 @@ Examples:
   $ refrain convert model.keras model.refrain --verify
   $ refrain convert reviews.refrain reviews.keras
   $ refrain convert model.h5 web/model.json
+  $ refrain convert reviews.refrain reviews.onnx --verify
   $ refrain convert tagger.refrain tagger.safetensors   for PyTorch, with tagger.py
   $ refrain convert tagger.pt tagger.refrain --architecture '["emb", {"module": "rnn", "returnSequences": true}, "fc"]'
   $ refrain convert model.h5 model.refrain --custom-layers layers.mjs`,
@@ -88,8 +89,10 @@ async function convert(source: string, target: string, options: Options, io: Io)
     ...(customLayers && { customLayers: await importLayers(customLayers) }),
   }
   const model = await loadModel(path, given)
-  const files = await encode(model, target, { dtype: options.float16 ? 'float16' : undefined })
-  const verified = options.verify ? await verify(path, files, target, given) : null
+  const { files, notes: remarks } = await encode(model, target, {
+    dtype: options.float16 ? 'float16' : undefined,
+  })
+  const verified = options.verify ? await verify(path, files, target, given, remarks) : null
   const code = target.replace(/\.safetensors$/, '.py')
   if (code !== target && !existsSync(code)) {
     files.set(code, new TextEncoder().encode(describeTorch(model as AnyModel)))
@@ -97,7 +100,7 @@ async function convert(source: string, target: string, options: Options, io: Io)
   // What the first file names must be there when it is.
   const written = [...files]
   for (const [name, bytes] of [...written].reverse()) await platform.writeFile(name, bytes)
-  const notes = notesOn(model, target)
+  const notes = [...remarks, ...notesOn(model, target)]
   const parameters = model.parameters.parameters.reduce((sum, { size }) => sum + size, 0)
   new Printer(io, options).print(
     [
@@ -117,13 +120,9 @@ async function convert(source: string, target: string, options: Options, io: Io)
 }
 
 /** The target's files in memory. */
-async function encode(
-  model: Model,
-  target: string,
-  extras: SaveOptions,
-): Promise<Map<string, Uint8Array>> {
+async function encode(model: Model, target: string, extras: SaveOptions): Promise<Encoded> {
   if (target.endsWith('.refrain'))
-    return new Map([[target, encodeModel(model as AnyModel, extras, null)]])
+    return { files: new Map([[target, encodeModel(model as AnyModel, extras, null)]]), notes: [] }
   if (extras.dtype) {
     throw new RefrainError('BAD_ARGUMENT', `--float16 is of .refrain files, got ${show(target)}`)
   }
@@ -148,21 +147,29 @@ async function verify(
   files: ReadonlyMap<string, Uint8Array>,
   target: string,
   given: ForeignOptions,
+  remarks: readonly string[],
 ): Promise<Verified> {
-  const bytes = files.get(target)!
+  const refuse = (where: string, absolute: number) =>
+    new RefrainError(
+      'BAD_FILE',
+      `${target}: would compute something else than ${path} ${where}, by up to ${formatNumber(absolute)}`,
+      ['Nothing was written', ...remarks].join('. '),
+    )
   const own = { customLayers: given.customLayers, backend: createBackend('reference:float64') }
-  const written = target.endsWith('.refrain')
-    ? decodeModel(bytes, target, own).model
-    : await readForeign(bytes, target, sniff(bytes), own, async (name) => files.get(name)!)
   const original = (await loadModel(path, { ...given, backend: own.backend })) as AnyModel
-  const comparison = compareModels(original, written as AnyModel)
+  // Lengths of ONNX count from the first step, of which a note tells.
+  const inFront = !target.endsWith('.onnx')
+  const other = otherPrograms[target.slice(target.lastIndexOf('.') + 1)]
+  const opened = other ? await other.open(files, target) : null
+  const written = await readBack(files, target, own, opened !== null)
+  const comparison = written
+    ? compareModels(original, written, 0, inFront)
+    : { layers: [], inputs: inputCases(original, 0, inFront).map(({ name }) => name) }
   const wrong = differing(comparison)
   if (wrong.length > 0) {
     const [{ layer, absolute }] = wrong
-    throw refuse(target, path, `in ${plural(wrong.length, 'layer')}, first in '${layer}'`, absolute)
+    throw refuse(`in ${plural(wrong.length, 'layer')}, first in '${layer}'`, absolute)
   }
-  const other = otherPrograms[target.slice(target.lastIndexOf('.') + 1)]
-  const opened = other ? await other.open(files, target) : null
   if (!opened) {
     const note = other
       ? `${other.name} is not installed here (npm install ${other.packages}): not run`
@@ -170,27 +177,50 @@ async function verify(
     return { ...comparison, elsewhere: null, note }
   }
   const single = (await loadModel(path, given)) as AnyModel
-  const elsewhere = await compareElsewhere(original, single, opened)
+  const elsewhere = await compareElsewhere(original, single, opened, inFront)
   if (!(elsewhere.relative <= elsewhere.limit)) {
-    throw refuse(target, path, `in ${opened.program}`, elsewhere.absolute)
+    throw refuse(`in ${opened.program}`, elsewhere.absolute)
   }
   return { ...comparison, elsewhere: { program: opened.program, ...elsewhere }, note: '' }
 }
 
-const refuse = (target: string, path: string, where: string, absolute: number) =>
-  new RefrainError(
-    'BAD_FILE',
-    `${target}: would compute something else than ${path} ${where}, by up to ${formatNumber(absolute)}`,
-    'Nothing was written',
-  )
+/** The written model; null where its format has more than is read, and another program can say what it computes. */
+async function readBack(
+  files: ReadonlyMap<string, Uint8Array>,
+  target: string,
+  own: ForeignOptions,
+  isOpened: boolean,
+): Promise<AnyModel | null> {
+  const bytes = files.get(target)!
+  try {
+    const written = target.endsWith('.refrain')
+      ? decodeModel(bytes, target, own).model
+      : await readForeign(bytes, target, sniff(bytes), own, async (name) => files.get(name)!)
+    return written as AnyModel
+  } catch (error) {
+    if (!(error instanceof RefrainError) || error.code !== 'UNSUPPORTED') throw error
+    if (isOpened) return null
+    throw new RefrainError(
+      'UNSUPPORTED',
+      `${target}: cannot be verified by reading it back: ${error.message}`,
+      `Nothing was written. Install ${otherPrograms.onnx.packages} here, which then runs it, or leave --verify out`,
+      { cause: error },
+    )
+  }
+}
 
 /**
  * How far another program's outputs are from the model's. It computes in float32, so that it may be as far as the
  * model in float32 is, which in chaotic models is far, and a little more.
  */
-async function compareElsewhere(exact: AnyModel, single: AnyModel, other: OtherModel) {
+async function compareElsewhere(
+  exact: AnyModel,
+  single: AnyModel,
+  other: OtherModel,
+  inFront: boolean,
+) {
   let worst = { absolute: 0, relative: 0, limit: tolerance }
-  for (const { inputs } of inputCases(exact)) {
+  for (const { inputs } of inputCases(exact, 0, inFront)) {
     const outputs = [...observe(exact, inputs)].filter(([name]) => isOutput(name))
     const rounded = observe(single, inputs)
     const found = await other.predict(inputs)

@@ -96,5 +96,48 @@ const tensorflow: OtherProgram = {
   },
 }
 
+/** The part of ONNX Runtime that is used. */
+interface OnnxRuntime {
+  readonly env: { readonly wasm: { numThreads?: number } }
+  readonly InferenceSession: {
+    create(bytes: Uint8Array): Promise<{
+      readonly inputNames: readonly string[]
+      readonly outputNames: readonly string[]
+      run(feeds: object): Promise<Record<string, { readonly data: ArrayLike<number> }>>
+    }>
+  }
+  readonly Tensor: new (type: string, data: unknown, shape: readonly number[]) => unknown
+}
+
+const onnxRuntime: OtherProgram = {
+  name: 'ONNX Runtime',
+  packages: 'onnxruntime-node',
+  async open(files, path) {
+    const native = await installed<OnnxRuntime>('onnxruntime-node')
+    const found = native ?? (await installed<OnnxRuntime>('onnxruntime-web'))
+    if (!found) return null
+    const { module: ort, version } = found
+    if (!native) ort.env.wasm.numThreads = 1
+    const session = await ort.InferenceSession.create(files.get(path)!)
+    return {
+      program: `ONNX Runtime ${version}`,
+      async predict(inputs) {
+        const feeds = session.inputNames.map((name, i) => {
+          const { data, shape } = inputs[i]
+          return [
+            name,
+            new ort.Tensor(data instanceof Int32Array ? 'int32' : 'float32', data, shape),
+          ]
+        })
+        const outputs = await session.run(Object.fromEntries(feeds))
+        return session.outputNames.map((name) => outputs[name].data)
+      },
+    }
+  },
+}
+
 /** Programs by the endings of the files that they open. */
-export const otherPrograms: Readonly<Record<string, OtherProgram>> = { json: tensorflow }
+export const otherPrograms: Readonly<Record<string, OtherProgram>> = {
+  json: tensorflow,
+  onnx: onnxRuntime,
+}

@@ -7,6 +7,7 @@ import { decodeSafetensors } from '../util/safetensors.ts'
 import { isKeras } from './foreign.ts'
 import { describeKeras } from './keras/describe.ts'
 import { openArchive, openH5, openJsonModel } from './keras/read.ts'
+import { describeOnnx } from './onnx/read.ts'
 import type { FileFormat } from './sniff.ts'
 import { modulesOf } from './torch/modules.ts'
 import { propose } from './torch/read.ts'
@@ -66,6 +67,8 @@ export async function describeForeign(
       const open = openJsonModel(bytes, path, (name) => platform.readFile(folder + name))
       return open((source) => describeKeras(source, custom))
     }
+    case 'onnx':
+      return describeOnnx(bytes, path)
     default:
       throw new RefrainError('UNSUPPORTED', `${path}: a ${format} file cannot be read`)
   }

@@ -3,15 +3,22 @@ import { platform } from '#platform'
 import { RefrainError, show } from '../errors.ts'
 import type { AnyModel } from '../model/file.ts'
 import { writeArchive, writeH5, writeJsonModel } from './keras/write.ts'
+import { writeOnnx } from './onnx/write.ts'
 import { writeTorch } from './torch/write.ts'
 
-/** What writes a model: the files' bytes by their paths, the first of them the one that was asked for. */
-type Encoder = (model: AnyModel, path: string) => Promise<Map<string, Uint8Array>>
+/** A model's files. */
+export interface Encoded {
+  /** Their bytes by their paths, the first of them the one that was asked for. */
+  readonly files: Map<string, Uint8Array>
+  /** What a reader of the files should know. */
+  readonly notes: readonly string[]
+}
+
+type Encoder = (model: AnyModel, path: string) => Promise<Encoded>
 
 const one =
   (encode: (model: AnyModel, path: string) => Promise<Uint8Array>): Encoder =>
-  async (model, path) =>
-    new Map([[path, await encode(model, path)]])
+  async (model, path) => ({ files: new Map([[path, await encode(model, path)]]), notes: [] })
 
 const encoders: Readonly<Record<string, Encoder>> = {
   keras: one(writeArchive),
@@ -21,10 +28,15 @@ const encoders: Readonly<Record<string, Encoder>> = {
   json: async (model, path) => {
     const weightsPath = `${path.slice(0, -'.json'.length)}.bin`
     const { json, weights } = await writeJsonModel(model, path, baseName(weightsPath))
-    return new Map([
+    const files = new Map([
       [path, json],
       [weightsPath, weights],
     ])
+    return { files, notes: [] }
+  },
+  onnx: async (model, path) => {
+    const { bytes, notes } = await writeOnnx(model, path)
+    return { files: new Map([[path, bytes]]), notes }
   },
 }
 
@@ -35,7 +47,7 @@ const baseName = (path: string) =>
 export const writtenEndings = ['refrain', ...Object.keys(encoders)]
 
 /** The files that hold the model in the format of the path's ending. Throws `BAD_ARGUMENT` and `UNSUPPORTED`. */
-export function encodeForeign(model: AnyModel, path: string): Promise<Map<string, Uint8Array>> {
+export function encodeForeign(model: AnyModel, path: string): Promise<Encoded> {
   const [, ending] = /\.(\w+)$/.exec(path) ?? []
   if (ending && Object.hasOwn(encoders, ending)) return encoders[ending](model, path)
   throw new RefrainError(
@@ -46,7 +58,7 @@ export function encodeForeign(model: AnyModel, path: string): Promise<Map<string
 
 /** Writes the model's files beside their targets and renames them into place. */
 export async function writeForeign(model: AnyModel, path: string): Promise<void> {
-  const files = [...(await encodeForeign(model, path))]
+  const { files } = await encodeForeign(model, path)
   // What the first names must be there when it is.
-  for (const [name, bytes] of files.reverse()) await platform.writeFile(name, bytes)
+  for (const [name, bytes] of [...files].reverse()) await platform.writeFile(name, bytes)
 }

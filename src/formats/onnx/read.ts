@@ -5,6 +5,7 @@ import { graphFromConfig } from '../../model/graph.ts'
 import { layerMaker } from '../../model/load.ts'
 import type { Model } from '../../model/model.ts'
 import type { Tensor } from '../../tensor/tensor.ts'
+import type { FileDescription } from '../describe.ts'
 import type { ForeignOptions } from '../foreign.ts'
 import { Problems } from '../problems.ts'
 import { Budget, readArray } from './arrays.ts'
@@ -63,6 +64,38 @@ export async function readOnnx(
       throw new RefrainError('BAD_FILE', `${fileName}: ${message}`, '', { cause: error })
     }
     throw message.startsWith(`${fileName}: `) ? error : errorIn(fileName, error)
+  }
+}
+
+/** What an ONNX file holds; operators of a kind are counted. */
+export async function describeOnnx(bytes: Uint8Array, fileName: string): Promise<FileDescription> {
+  const file = await decodeModel(bytes, fileName)
+  const { graph, producerName, producerVersion, opsetImport } = file
+  const problems = new Problems()
+  const counts = new Map<string, number>()
+  for (const { opType } of graph?.node ?? []) counts.set(opType, (counts.get(opType) ?? 0) + 1)
+  if (graph) {
+    try {
+      walk(file, graph, bytes.length, fileName, problems)
+    } catch (error) {
+      problems.add((error as Error).message)
+    }
+  }
+  const sizes = (graph?.initializer ?? []).map(({ dims }) =>
+    dims.reduce((size, n) => size * Number(n), 1),
+  )
+  const [{ version = 1 } = {}] = opsetImport
+  return {
+    format: `ONNX, operator set ${version}`,
+    producer: `${producerName || 'a program that does not say'} ${producerVersion ?? ''}`.trim(),
+    layers: [...counts].map(([opType, times]) => ({
+      name: opType,
+      kind: `× ${times}`,
+      options: '',
+    })),
+    parameters: sizes.reduce((sum, size) => sum + size, 0),
+    unsupported: problems.found,
+    notes: problems.notes,
   }
 }
 

@@ -53,11 +53,7 @@ export async function writeOnnx(model: AnyModel, where: string): Promise<OnnxFil
     )
     writer.graph.output(outputNames[i], name, dims)
   })
-  problems.check(
-    where,
-    'cannot be written as ONNX',
-    'Leave them out, or keep the model as .refrain',
-  )
+  problems.checkWriting(where, 'ONNX')
   const bytes = await encodeModel({
     irVersion,
     producerName: 'refrain',
