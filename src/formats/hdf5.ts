@@ -25,7 +25,9 @@ export class Hdf5 {
     use: (file: Hdf5) => Result,
   ): Promise<Result> {
     const { default: h5wasm } = await import('h5wasm')
-    const { FS } = await h5wasm.ready
+    const { FS, activate_throwing_error_handler: throwErrors } = await h5wasm.ready
+    // Else the library prints its own report of a damaged file.
+    throwErrors()
     const path = `/refrain-${opened++}.h5`
     FS.writeFile(path, bytes)
     let file: Hdf5 | null = null

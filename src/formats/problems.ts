@@ -35,7 +35,7 @@ export class Problems {
     this.check(
       fileName,
       `${target} cannot hold`,
-      'Nothing was written. Change the model, or choose another format: .refrain, .html and .mjs hold any',
+      'Nothing was written. Change the model, or another format: .refrain holds any',
     )
   }
 }

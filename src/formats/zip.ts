@@ -13,6 +13,7 @@ export async function unzip(
   const { unzipSync } = await import('fflate')
   const bad = (what: string, cause?: unknown) =>
     new RefrainError('BAD_FILE', `${fileName}: ${what}`, 'Copy the file again', { cause })
+  checkDirectory(bytes, bad)
   let size = 0
   let found: Record<string, Uint8Array>
   try {
@@ -31,6 +32,36 @@ export async function unzip(
     throw bad(`not a zip archive that can be read: ${(error as Error).message}`, error)
   }
   return new Map(Object.entries(found))
+}
+
+/**
+ * Fails unless the archive's list of files is one: fflate takes its count, of four bytes, on trust and would look for
+ * files for hours.
+ */
+function checkDirectory(bytes: Uint8Array, bad: (what: string) => RefrainError): void {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+  const at = (place: number) =>
+    place >= 0 && place + 4 <= bytes.length ? view.getUint32(place, true) : 0
+  let end = bytes.length - 22
+  while (end >= 0 && at(end) !== 0x06054b50) {
+    if (bytes.length - end > 65_557) break
+    end--
+  }
+  if (at(end) !== 0x06054b50) throw bad('not a zip archive that can be read: its end is missing')
+  let [count, place] = [at(end + 8) & 0xffff, at(end + 16)]
+  // A list for large archives, which smaller ones may have, too.
+  const large = at(end - 12)
+  if (at(end - 20) === 0x07064b50 && at(large) === 0x06064b50) {
+    count = at(large + 32)
+    place = at(large + 48)
+  }
+  for (let i = 0; i < count; i++) {
+    if (at(place) !== 0x02014b50) {
+      throw bad(`not a zip archive that can be read: its list of ${count} files ends after ${i}`)
+    }
+    const lengths = [28, 30, 32].map((field) => at(place + field) & 0xffff)
+    place += 46 + lengths.reduce((sum, length) => sum + length, 0)
+  }
 }
 
 /** The bytes of an archive of these files, stored as they are. */

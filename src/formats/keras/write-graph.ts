@@ -52,7 +52,7 @@ export function kerasModel(
     const config = {
       name: graph.name,
       trainable,
-      layers: [inputLayer(input, plain, dialect), ...layers],
+      layers: [inputLayer(input, inputNames(plain)[0], dialect), ...layers],
     }
     return {
       ...classed('keras', 'Sequential', config),
@@ -104,20 +104,23 @@ function bypass(graph: NamedGraph): NamedGraph {
   }
 }
 
-/** A name for the input that no layer has. */
-function inputName(name: string, { layers }: GraphConfig): string {
-  return layers.some((layer) => layer.name === name)
-    ? inputName(`${name}_`, { layers } as never)
-    : name
+/** Names for the inputs that nothing else has. */
+function inputNames({ inputs, layers }: GraphConfig): string[] {
+  const taken = new Set(layers.map(({ name }) => name))
+  return inputs.map(({ name }) => {
+    let own = name
+    for (let number = 2; taken.has(own); number++) own = `${name}_${number}`
+    taken.add(own)
+    return own
+  })
 }
 
 function inputLayer(
-  { name, shape, dtype }: GraphConfig['inputs'][number],
-  graph: GraphConfig,
+  { shape, dtype }: GraphConfig['inputs'][number],
+  own: string,
   dialect: Dialect,
 ) {
   const batch: Shape = [null, ...shape]
-  const own = inputName(name, graph)
   const type = { dtype: dtype === 'int32' ? 'int32' : 'float32', sparse: false }
   const config =
     dialect === 'keras'
@@ -128,7 +131,7 @@ function inputLayer(
 
 function functional(graph: NamedGraph, writing: Writing) {
   const { dialect } = writing
-  const names = graph.inputs.map(({ name }) => inputName(name, graph))
+  const names = inputNames(graph)
   /** [name, which of the layer's calls, which of its outputs], as a layer's input. */
   const history = ([call, output]: Reference): [string, number, number] => {
     if (call === -1) return [names[output], 0, 0]
@@ -149,7 +152,7 @@ function functional(graph: NamedGraph, writing: Writing) {
   const layers = order(graph).map((place) => {
     if (place < 0) {
       const i = -place - 1
-      return { ...inputLayer(graph.inputs[i], graph, dialect), inbound_nodes: [] }
+      return { ...inputLayer(graph.inputs[i], names[i], dialect), inbound_nodes: [] }
     }
     const layer = graph.layers[place]
     const inbound_nodes = graph.calls

@@ -1,0 +1,36 @@
+/** Damaged files of every format: an error of ours or a model, never anything else. `npm run fuzz` goes on for hours. */
+import { mkdtempSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { damaged, ownSeedlings, seedlings } from '../../scripts/fuzz-cases.mjs'
+import { RefrainError } from '../errors.ts'
+import { dense, embedding, lstm } from '../layers/index.ts'
+import { sequential } from '../model/sequential.ts'
+import { loadModel } from './load.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'refrain-fuzz-'))
+const casesEach = 30
+
+const model = sequential([
+  embedding({ inputDim: 5, outputDim: 2 }),
+  lstm({ units: 3 }),
+  dense({ units: 2, activation: 'softmax' }),
+]).build([null, null])
+const all = [...seedlings(), ...(await ownSeedlings(model, folder))]
+
+describe.each(all)('$name, damaged', (seedling) => {
+  it('is refused or read', async () => {
+    const path = join(folder, 'model')
+    for (let number = 0; number < casesEach; number++) {
+      writeFileSync(path, damaged(seedling, number))
+      try {
+        await loadModel(path, seedling.options)
+      } catch (error) {
+        if (error instanceof RefrainError) continue
+        throw new Error(`case ${number}`, { cause: error })
+      }
+    }
+    expect(casesEach).toBeGreaterThan(0)
+  })
+})
