@@ -34,3 +34,24 @@ describe.each(all)('$name, damaged', (seedling) => {
     expect(casesEach).toBeGreaterThan(0)
   })
 })
+
+describe('what fuzzing found', () => {
+  const path = join(folder, 'found')
+
+  it('a list of texts in HDF5 that does not move on', async () => {
+    const { bytes } = all.find(({ name }) => name === 'keras/files/words.h5')!
+    const heap = Buffer.from(bytes).indexOf('GCOL')
+    const broken = bytes.slice()
+    // The first text becomes what is left, of a length of nothing.
+    broken.fill(0, heap + 16, heap + 32)
+    writeFileSync(path, broken)
+    await expect(loadModel(path)).rejects.toThrow(`the list of texts at byte ${heap} is damaged`)
+  })
+
+  it('whole numbers of a pickle beyond all floats, and of a negative length', async () => {
+    writeFileSync(path, Uint8Array.of(0x80, 2, 0x8a, 255, ...new Array(255).fill(0x7f), 0x2e))
+    await expect(loadModel(path)).rejects.toThrow(RefrainError)
+    writeFileSync(path, Uint8Array.of(0x80, 2, 0x8b, 0xfb, 0xff, 0xff, 0xff, 0x2e))
+    await expect(loadModel(path)).rejects.toThrow('a whole number of -5 bytes')
+  })
+})

@@ -137,14 +137,13 @@ export function readPickle(
     } else push(new Opaque(callee.name, args))
   }
   const long = (length: number): number | bigint => {
-    if (length > 1024) fail(`a whole number of ${length} bytes`)
+    if (!(length >= 0 && length <= 1024)) fail(`a whole number of ${length} bytes`)
     const from = take(length)
     let value = 0n
     for (let i = length - 1; i >= 0; i--) value = (value << 8n) | BigInt(bytes[from + i])
     if (length > 0 && bytes[from + length - 1] >= 0x80) value -= 1n << BigInt(8 * length)
-    return BigInt(Number(value)) === value && Number.isSafeInteger(Number(value))
-      ? Number(value)
-      : value
+    const number = Number(value)
+    return Number.isSafeInteger(number) ? number : value
   }
   const size64 = () => {
     const length = Number(view.getBigUint64(take(8), true))
