@@ -3,11 +3,11 @@ import { mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { damaged, ownSeedlings, seedlings } from '../../scripts/fuzz-cases.mjs'
-import { RefrainError } from '../errors.ts'
-import { dense, embedding, lstm } from '../layers/index.ts'
-import { sequential } from '../model/sequential.ts'
-import { loadModel } from './load.ts'
+import { damaged, ownSeedlings, seedlings } from '../scripts/fuzz-cases.mjs'
+import { RefrainError } from '../src/errors.ts'
+import { loadModel } from '../src/formats/load.ts'
+import { dense, embedding, lstm } from '../src/layers/index.ts'
+import { sequential } from '../src/model/sequential.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'refrain-fuzz-'))
 const casesEach = 30
