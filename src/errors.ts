@@ -71,3 +71,12 @@ function showElement(value: unknown): string {
   if (Array.isArray(value)) return '[…]'
   return typeof value === 'object' ? show(value) : String(value)
 }
+
+/** Fails for want of code that comes with a function. */
+export function notInBundle(what: string, name: string, more = ''): never {
+  throw new RefrainError(
+    'UNSUPPORTED',
+    `${what}: its code is not in this bundle`,
+    `use ${name} of 'refrain' somewhere in the page${more}`,
+  )
+}

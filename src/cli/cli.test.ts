@@ -66,6 +66,16 @@ describe('train', () => {
     expect(await prints(['predict', at('half.refrain'), 'fine'])).toMatch(/\tfine\n$/)
   })
 
+  test('writes weights as 8-bit integers with --int8, which inspect says', async () => {
+    const more = [...small, '--units', '40', '--epochs', '1', '--quiet']
+    await prints(train('reviews.csv', 'int8.refrain', ...more, '--int8'))
+    expect(await prints(['inspect', at('int8.refrain')])).toContain(
+      'The file holds the weights of matrices as 8-bit integers (int8), 1 byte each, and scales',
+    )
+    expect(JSON.parse(await prints(['inspect', at('int8.refrain'), '--json'])).dtype).toBe('I8')
+    expect(await prints(['predict', at('int8.refrain'), 'fine'])).toMatch(/\tfine\n$/)
+  })
+
   test('prints lines for people, and nothing with --quiet', async () => {
     const more = [...small, '--epochs', '1', '--validation', '0']
     const loud = await refrain(train('reviews.csv', 'loud.refrain', ...more))

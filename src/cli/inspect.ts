@@ -42,7 +42,11 @@ async function inspect(path: string, options: { json?: boolean }, io: Io): Promi
   }
   const file = await loadFile(found)
   const { model, encoders, training, dtype, checkpoint } = file
-  const parts = [model.summary(), ...(dtype === 'F16' ? [half] : []), describePaths(model)]
+  const parts = [
+    model.summary(),
+    ...(dtype && smaller[dtype] ? [smaller[dtype]] : []),
+    describePaths(model),
+  ]
   const task = taskOf(file)
   if (task) parts.push(task.inspect(task.fromFile(file, path)))
   if (checkpoint) parts.push(describeCheckpoint(checkpoint))
@@ -87,8 +91,11 @@ function describe({
   ].join('\n\n')
 }
 
-/** Of files whose weights are half of what the summary says. */
-const half = 'The file holds the weights in half precision (float16), 2 bytes each'
+/** Of files whose weights are smaller than the summary says. */
+const smaller: Partial<Record<NonNullable<LoadedFile['dtype']>, string>> = {
+  F16: 'The file holds the weights in half precision (float16), 2 bytes each',
+  I8: 'The file holds the weights of matrices as 8-bit integers (int8), 1 byte each, and scales',
+}
 
 function describeCheckpoint({ epoch, step, steps }: NonNullable<LoadedFile['checkpoint']>): string {
   const place =

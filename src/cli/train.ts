@@ -1,6 +1,6 @@
 /** `refrain train <task>`: what training is for every task: options, checkpoints, progress, the file. */
 import { rm, stat } from 'node:fs/promises'
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import { RefrainError } from '../errors.ts'
 import { defaultBackend } from '../kernels/backend.ts'
 import { loadFile } from '../model/index.ts'
@@ -27,6 +27,7 @@ import { helpOf } from './verbs.ts'
 interface TrainOptions extends Record<string, unknown> {
   out?: string
   float16?: boolean
+  int8?: boolean
   resume?: boolean
   plot?: string
   threads?: number
@@ -51,6 +52,11 @@ function addTask(train: Command, task: Task, io: Io): void {
   addSettings(command, task.train.defaults)
   command
     .option('--float16', 'write the weights in half precision: half the file')
+    .addOption(
+      new Option('--int8', 'write the weights in 8 bits: a quarter of the file').conflicts(
+        'float16',
+      ),
+    )
     .option('--resume', 'go on from where Ctrl-C or a crash ended this very command')
     .addOption(plotOption('loss and metrics of each epoch'))
     .addOption(threadsOption())
@@ -143,7 +149,7 @@ async function trainTask(
   if (kept) printer.note(kept.text, { event: 'kept', ...kept.json })
   await trained.save(out, {
     training: { ...record, ...kept?.json },
-    dtype: options.float16 ? 'float16' : undefined,
+    dtype: options.int8 ? 'int8' : options.float16 ? 'float16' : undefined,
   })
   await rm(saveTo, { force: true })
   const { size } = await stat(out)

@@ -498,7 +498,7 @@ describe('a forged file', () => {
     expect(set([1, 4])).toBe("expected a tensor 'dense/kernel' of shape [4, 1], got [1, 4]")
     expect(set([2], { data: new Float32Array(2) })).toContain('got [2]')
     expect(set([4, 1], { dtype: 'I32', data: new Int32Array(4) })).toBe(
-      "expected 'dense/kernel' as F16, F32 or F64, got I32",
+      "expected 'dense/kernel' as I8, F16, F32 or F64, got I32",
     )
     expect(set([4, 1], { dtype: 'I64', data: new BigInt64Array(4) })).toContain('got I64')
   })
@@ -655,6 +655,17 @@ describe('a forged file', () => {
 })
 
 describe('saving', () => {
+  it('as int8 fails on what is not finite', () => {
+    const model = sequential([dense({ units: 32 })], { seed: 1, backend })
+    model.build([null, 32])
+    const [kernel, bias] = model.layers[0].getWeights()
+    kernel.data[33] = Number.NaN
+    model.layers[0].setWeights([kernel, bias])
+    expect(() => encodeModel(model, { dtype: 'int8' }, null)).toThrow(
+      "save 'dtype': the weight 'dense/kernel' is NaN at 33, int8 needs finite float32",
+    )
+  })
+
   it('in half precision fails on what has none', () => {
     const model = small()
     const [kernel, bias] = model.layers[2].getWeights()
@@ -675,7 +686,7 @@ describe('saving', () => {
     expect(failure(Infinity)).toContain("'dense/kernel' is Infinity at 1")
     expect(failure(Number.NaN)).toContain("'dense/kernel' is NaN at 1")
     expect(() => encodeModel(model, { dtype: 'float8' as 'float16' }, null)).toThrow(
-      "save 'dtype': expected 'float16', got 'float8'",
+      "save 'dtype': unknown 'float8'",
     )
   })
 

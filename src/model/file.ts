@@ -2,15 +2,19 @@
  * The `.refrain` file: a safetensors file whose metadata holds the architecture, how the model was
  * compiled, the encoders and the training record. A checkpoint adds the trainer's state: arrays
  * named `state/…` and the metadata entry `state`.
+ *
+ * Weights stand under their paths, `dense/kernel`, as F32, F64 or F16. With `dtype: 'int8'` matrices are I8, codes
+ * to be multiplied by `dense/kernel#scale`: F32, in the codes' shape with ones everywhere but at the last axis
+ * (a scale for each output) or, for embeddings, at the first (for each row). The rest is F32; see `compact.ts`.
  */
 import { platform } from '#platform'
-import { RefrainError, show } from '../errors.ts'
+import { notInBundle, RefrainError, show } from '../errors.ts'
 import type { Parameter } from '../tensor/parameter.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import type { MetricConfig } from '../train/metric.ts'
 import type { Resume, TrainerState } from '../train/plan.ts'
-import { fromFloat16, toFloat16 } from '../util/float16.ts'
 import { encodeSafetensors, type Safetensors, type SafetensorsTensor } from '../util/safetensors.ts'
+import { type compactWriter, fromCompact, type NamedTensor } from './compact.ts'
 import type { Model, SaveOptions } from './model.ts'
 
 const format = 'refrain'
@@ -25,60 +29,47 @@ export function encodeModel(
   extras: SaveOptions,
   state: TrainerState | null,
 ): Uint8Array {
+  const { dtype } = extras
+  const write =
+    dtype === undefined ? null : (compact ?? notInBundle("save 'dtype'", 'loadModel'))(dtype)
   const tensors = new Map<string, SafetensorsTensor>()
-  const add = (name: string, shape: readonly number[], data: Float32Array | Float64Array) => {
-    const dtype = data instanceof Float64Array ? 'F64' : 'F32'
-    tensors.set(name, { dtype, shape: [...shape], data })
+  for (const parameter of model.parameters.parameters) {
+    const { path, shape, value } = parameter
+    const written = write?.(parameter) ?? [named(path, shape, value.values)]
+    for (const [name, tensor] of written) tensors.set(name, tensor)
   }
-  const { architecture } = model
-  const half = isHalf(extras.dtype)
-  for (const { path, shape, value } of model.parameters.parameters) {
-    if (half) tensors.set(path, halfOf(path, shape, value.values))
-    else add(path, shape, value.values.slice())
+  for (const [name, array] of Object.entries(state?.arrays ?? {})) {
+    tensors.set(...named(statePrefix + name, [array.length], array))
   }
-  const metadata: Record<string, string> = {
-    format,
-    version,
-    architecture: JSON.stringify(architecture),
-  }
-  const compiled = describeCompiled(model)
-  if (compiled) metadata.compiled = JSON.stringify(compiled)
-  const encoders = extras.encoders ?? model.encoders
-  if (encoders !== null) metadata.encoders = JSON.stringify(encoders)
   const training = { ...model.trainingRecord, ...extras.training }
-  if (Object.keys(training).length > 0) metadata.training = JSON.stringify(training)
-  if (state) {
-    metadata.state = JSON.stringify(state.json)
-    for (const [name, array] of Object.entries(state.arrays)) {
-      add(statePrefix + name, [array.length], array)
-    }
+  const json = {
+    architecture: model.architecture,
+    compiled: describeCompiled(model),
+    encoders: extras.encoders ?? model.encoders,
+    training: Object.keys(training).length > 0 ? training : null,
+    state: state?.json ?? null,
+  }
+  const metadata: Record<string, string> = { format, version }
+  for (const [key, value] of Object.entries(json)) {
+    if (value !== null) metadata[key] = JSON.stringify(value)
   }
   return encodeSafetensors(tensors, metadata)
 }
 
-function isHalf(dtype: unknown): boolean {
-  if (dtype === undefined || dtype === 'float16') return dtype === 'float16'
-  throw new RefrainError(
-    'BAD_ARGUMENT',
-    `save 'dtype': expected 'float16', got ${show(dtype)}`,
-    'Leave it out to write weights as they are',
-  )
-}
-
-/** A weight in half precision, which must not lose more than digits. */
-function halfOf(
+const named = (
   name: string,
   shape: readonly number[],
-  values: ArrayLike<number>,
-): SafetensorsTensor {
-  const data = toFloat16(values)
-  const at = data.findIndex((bits) => (bits & 0x7c00) === 0x7c00)
-  if (at < 0) return { dtype: 'F16', shape: [...shape], data }
-  throw new RefrainError(
-    'BAD_ARGUMENT',
-    `save 'dtype': the weight '${name}' is ${values[at]} at ${at}, float16 ends at 65504`,
-    'Leave dtype out to write weights as they are',
-  )
+  data: Float32Array | Float64Array,
+): NamedTensor => [
+  name,
+  { dtype: data instanceof Float64Array ? 'F64' : 'F32', shape: [...shape], data },
+]
+
+let compact: typeof compactWriter | null = null
+
+/** Makes `save` able to write weights in fewer bytes. */
+export function addCompactWriter(writer: typeof compact): void {
+  compact = writer
 }
 
 /** Optimizer, loss and metrics as they stand in files; null before `compile`. */
@@ -176,11 +167,11 @@ export function findWeights(
         `got ${found ? show(found.shape) : 'none'}`,
     )
   }
-  if (found.dtype === 'F16') return fromFloat16(found.data as Uint16Array)
+  if (found.dtype === 'F16' || found.dtype === 'I8') return fromCompact(file, path, fileName)
   if (!(found.data instanceof Float32Array || found.data instanceof Float64Array)) {
     throw new RefrainError(
       'BAD_FILE',
-      `${fileName}: expected '${path}' as F16, F32 or F64, got ${found.dtype}`,
+      `${fileName}: expected '${path}' as I8, F16, F32 or F64, got ${found.dtype}`,
     )
   }
   return found.data
@@ -197,12 +188,7 @@ export function addCheckpointReader(reader: ReadCheckpoint): void {
 
 /** Reads a checkpoint that `model` can go on from; throws `UNSUPPORTED` in a bundle that cannot. */
 export function readCheckpoint(path: string, model: AnyModel): Promise<Resume> {
-  if (known) return known(path, model)
-  throw new RefrainError(
-    'UNSUPPORTED',
-    "fit 'resume': its code is not in this bundle",
-    "use loadModel of 'refrain' somewhere in the page",
-  )
+  return (known ?? notInBundle("fit 'resume'", 'loadModel'))(path, model)
 }
 
 export const isObject = (value: unknown): value is Record<string, unknown> =>

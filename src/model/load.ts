@@ -16,7 +16,15 @@ import { sequenceKinds } from '../train/metrics-sequences.ts'
 import { restoreOptimizer } from '../train/restore.ts'
 import { addSequenceLoss } from '../train/sequence-losses.ts'
 import { decodeSafetensors, type Safetensors, type SafetensorsDtype } from '../util/safetensors.ts'
-import { addCheckpointReader, checkFormat, findWeights, isHistory, readJson } from './file.ts'
+import { compactWriter } from './compact.ts'
+import {
+  addCheckpointReader,
+  addCompactWriter,
+  checkFormat,
+  findWeights,
+  isHistory,
+  readJson,
+} from './file.ts'
 import { Functional } from './functional.ts'
 import { type GraphConfig, graphFromConfig } from './graph.ts'
 import type { Model, ModelOptions } from './model.ts'
@@ -25,6 +33,7 @@ import { readCheckpoint } from './resume.ts'
 import type { TrainingRecord } from './training.ts'
 
 addCheckpointReader(readCheckpoint)
+addCompactWriter(compactWriter)
 addOrthogonal(orthogonalTerm)
 
 /** Options of `loadModel`. */
@@ -40,7 +49,7 @@ export interface LoadedFile {
   readonly encoders: unknown
   /** The training record and the facts given to `save`; null if the model was not trained. */
   readonly training: (Partial<TrainingRecord> & Record<string, unknown>) | null
-  /** What weights are written as: 'F16', 'F32' or 'F64'; null if there are none. */
+  /** What weights are written as: 'I8' (biases then as 'F32'), 'F16', 'F32' or 'F64'; null if there are none. */
   readonly dtype: SafetensorsDtype | null
   /** Where training stands, if the file is a checkpoint; else null. */
   readonly checkpoint: {
@@ -96,12 +105,12 @@ export function decodeModel(
   }
   model.restoreRecord(training && isHistory(training.history) ? (training as never) : null)
   model.encoders = readJson(file, 'encoders', fileName)
-  const [weight] = model.parameters.parameters
+  const dtypes = model.parameters.parameters.map(({ path }) => file.tensors.get(path)!.dtype)
   return {
     model,
     encoders: model.encoders,
     training,
-    dtype: weight ? file.tensors.get(weight.path)!.dtype : null,
+    dtype: dtypes.includes('I8') ? 'I8' : (dtypes[0] ?? null),
     checkpoint: readPosition(file, fileName),
   }
 }

@@ -53,10 +53,12 @@ export interface SaveOptions {
   /** Further facts for the training record. */
   training?: Record<string, unknown>
   /**
-   * What weights are written as: 'float16' halves the file, each weight rounded to 11 bits; they are read
-   * back into float32. Default: as they are, float32 or, on a reference backend of float64, float64.
+   * What weights are written as: 'float16' halves the file, each weight rounded to 11 bits; 'int8' makes it a quarter,
+   * each weight of a matrix rounded to one of 255 multiples of its column's scale (docs/interchange.md says what that
+   * costs). They are read back into float32. Default: as they are, float32 or, on a reference backend of
+   * float64, float64.
    */
-  dtype?: 'float16'
+  dtype?: 'float16' | 'int8'
 }
 
 /**
@@ -411,7 +413,7 @@ export abstract class Model<Output extends Tensor | Tensor[] = Tensor> {
 
   /**
    * Writes architecture, weights, encoders and training record to a `.refrain` file, beside the
-   * target and then renamed into place. Throws `BAD_ARGUMENT` for a weight too large for float16.
+   * target and then renamed into place. Throws `BAD_ARGUMENT` for a weight too large for its `dtype`.
    */
   async save(path: string, extras: SaveOptions = {}): Promise<void> {
     checkOptions('save', extras, ['encoders', 'training', 'dtype'])

@@ -2,7 +2,7 @@
  * Where `model.trace` and `debugNumerics` find their code. Pages that use neither do without it: it is
  * in a bundle only if something imports `trace`, as the library as a whole does in Node.
  */
-import { RefrainError } from '../errors.ts'
+import { notInBundle } from '../errors.ts'
 import type { watchNumerics } from '../train/numerics.ts'
 import type { trace } from './trace.ts'
 
@@ -20,10 +20,5 @@ export function addTracer(tracer: Tracer): void {
 
 /** The code; throws `UNSUPPORTED` in a bundle without it. */
 export function tracerFor(what: string): Tracer {
-  if (known) return known
-  throw new RefrainError(
-    'UNSUPPORTED',
-    `${what}: its code is not in this bundle`,
-    "use trace of 'refrain' somewhere in the page, as in trace(model, x, y)",
-  )
+  return known ?? notInBundle(what, 'trace', ', as in trace(model, x, y)')
 }

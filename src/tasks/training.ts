@@ -15,8 +15,8 @@ export interface RunOptions {
 }
 
 /**
- * What every task's `save` takes: `training`, further facts for the training record, and `dtype: 'float16'`,
- * which halves the file.
+ * What every task's `save` takes: `training`, further facts for the training record, and `dtype`, 'float16' or 'int8',
+ * for files of half or a quarter of the size.
  */
 export type FileOptions = Pick<SaveOptions, 'training' | 'dtype'>
 
