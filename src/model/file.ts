@@ -32,6 +32,8 @@ export function encodeModel(
   const { dtype } = extras
   const write =
     dtype === undefined ? null : (compact ?? notInBundle("save 'dtype'", 'loadModel'))(dtype)
+  // First, as it gives layers that models share the names that they have in this one.
+  const { architecture } = model
   const tensors = new Map<string, SafetensorsTensor>()
   for (const parameter of model.parameters.parameters) {
     const { path, shape, value } = parameter
@@ -43,7 +45,7 @@ export function encodeModel(
   }
   const training = { ...model.trainingRecord, ...extras.training }
   const json = {
-    architecture: model.architecture,
+    architecture,
     compiled: describeCompiled(model),
     encoders: extras.encoders ?? model.encoders,
     training: Object.keys(training).length > 0 ? training : null,
