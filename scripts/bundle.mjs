@@ -1,6 +1,6 @@
 /**
- * Bundles for the browser as an application's bundler would: from dist/, by package.json alone. For the
- * tests in a browser and for the size that `npm run size` and `npm run bench speed` report.
+ * Bundles for the browser as an application's bundler would: from dist/, by package.json alone. For files that stand
+ * alone, for the tests in a browser and for the size that `npm run size` and `npm run bench speed` report.
  *
  * @typedef {object} Bundle
  * @property {Map<string, Uint8Array>} files the served files by name; the entry is `entry.js`
@@ -28,6 +28,32 @@ model.compile({ optimizer: adam(), loss: 'binaryCrossentropy' })
 globalThis.trained = model.fit(x, y).then(() => model.predict(x))`,
 }
 
+/** How every bundle for the browser is made. */
+const forBrowser = {
+  absWorkingDir: root,
+  bundle: true,
+  minify: true,
+  platform: 'browser',
+  target: 'es2022',
+  tsconfigRaw: {}, // else esbuild follows the paths of tsconfig.json to src/ and Node's platform
+  logLevel: 'silent',
+}
+
+/**
+ * Bundles what a file of `refrain convert m.refrain page.html` or `m.mjs` runs, each into one script, which defines the
+ * global `refrain`.
+ */
+export async function bundlePages() {
+  await build({
+    ...forBrowser,
+    entryPoints: { page: 'dist/page/page.js', module: 'dist/page/predictor.js' },
+    outdir: 'dist/page/bundles',
+    format: 'iife',
+    globalName: 'refrain',
+    legalComments: 'none',
+  })
+}
+
 /**
  * Bundles a file (by `path` from the root) or a source text.
  *
@@ -35,22 +61,16 @@ globalThis.trained = model.fit(x, y).then(() => model.predict(x))`,
  */
 export async function bundleForBrowser(source) {
   const { outputFiles, metafile } = await build({
+    ...forBrowser,
     ...('path' in source
       ? { entryPoints: { entry: source.path } }
       : { stdin: { contents: source.text, resolveDir: root, sourcefile: 'entry.js' } }),
     entryNames: 'entry',
-    absWorkingDir: root,
     outdir: '.build/browser',
     write: false,
-    bundle: true,
     splitting: true,
-    minify: true,
     metafile: true,
     format: 'esm',
-    platform: 'browser',
-    target: 'es2022',
-    tsconfigRaw: {}, // else esbuild follows the paths of tsconfig.json to src/ and Node's platform
-    logLevel: 'silent',
   })
   const files = new Map(outputFiles.map(({ path, contents }) => [basename(path), contents]))
   const imports = Object.values(metafile.outputs).flatMap((output) => output.imports)

@@ -26,12 +26,16 @@ const below = {
   formats: ['model'],
   tasks: ['formats'],
   index: ['tasks'],
+  page: ['tasks'],
   server: ['index'],
   cli: ['index', 'server'],
 }
 
 /** The one file of the library that may import Node's built-ins. */
 const nodePlatform = 'src/platform/node.ts'
+
+/** What pages load. */
+const pageEntries = ['src/index.ts', 'src/page/page.ts']
 
 /** What the imports that package.json decides by condition lead to in Node. */
 const conditional = {
@@ -179,9 +183,9 @@ function checkDirections(files, report) {
   }
 }
 
-function checkBrowser(files, report) {
-  const inBundle = reachable(files, 'src/index.ts', ['static', 'dynamic'])
-  const atStart = reachable(files, 'src/index.ts', ['static'])
+function checkBrowser(files, entry, report) {
+  const inBundle = reachable(files, entry, ['static', 'dynamic'])
+  const atStart = reachable(files, entry, ['static'])
   for (const file of inBundle.keys()) {
     if (file === nodePlatform) continue
     for (const { package: name, line, kind } of files.get(file) ?? []) {
@@ -211,7 +215,7 @@ export function checkImports(root) {
   const problems = []
   const report = (file, line, rule, remedy) => problems.push({ file, line, rule, remedy })
   checkDirections(files, report)
-  if (files.has('src/index.ts')) checkBrowser(files, report)
+  for (const entry of pageEntries) if (files.has(entry)) checkBrowser(files, entry, report)
   problems.sort((a, b) => (a.file < b.file ? -1 : a.file > b.file ? 1 : a.line - b.line))
   return { files: files.size, problems }
 }

@@ -122,7 +122,13 @@ function filesUnder(folder) {
 async function compile() {
   const sources = filesUnder('src').filter((file) => !/\.(test|case)\.ts$/.test(file))
   const hash = createHash('sha256')
-  for (const file of [...sources, 'tsconfig.json', 'tsconfig.build.json', 'package-lock.json']) {
+  const settings = [
+    'tsconfig.json',
+    'tsconfig.build.json',
+    'package-lock.json',
+    'scripts/bundle.mjs',
+  ]
+  for (const file of [...sources, ...settings]) {
     hash
       .update(`${file}\0`)
       .update(readFileSync(at(file)))
@@ -136,7 +142,8 @@ async function compile() {
       const base = file.replace(/^src/, 'dist').replace(/\.ts$/, '')
       return file.endsWith('.d.ts') ? [] : [`${base}.js`, `${base}.js.map`, `${base}.d.ts`]
     })
-  const complete = () => outputs.every((file) => existsSync(at(file)))
+  const bundles = ['dist/page/bundles/page.js', 'dist/page/bundles/module.js']
+  const complete = () => [...outputs, ...bundles].every((file) => existsSync(at(file)))
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === key && complete()) return 'up to date'
 
   if (!complete()) rmSync(at('dist/.tsbuildinfo'), { force: true })
@@ -145,6 +152,9 @@ async function compile() {
   for (const file of filesUnder('dist')) {
     if (/\.(js|js\.map|d\.ts)$/.test(file) && !expected.has(file)) rmSync(at(file))
   }
+  // With the bundler, which may just have been installed.
+  const { bundlePages } = await import('./bundle.mjs')
+  await bundlePages()
   if (existsSync(at('dist/cli/main.js'))) chmodSync(at('dist/cli/main.js'), 0o755)
   writeFileSync(stamp, key)
 }

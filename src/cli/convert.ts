@@ -1,7 +1,7 @@
 /** `refrain convert`: a model in another format. */
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
-import { resolve } from 'node:path'
+import { basename, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { type Command, Option } from 'commander'
 import { platform } from '#platform'
@@ -30,6 +30,7 @@ import { count, type Io, Printer, plural, table } from './io.ts'
 import { findModel } from './model.ts'
 import { addCommon, modelHelp } from './options.ts'
 import { type OtherModel, otherPrograms } from './other-programs.ts'
+import { encodeStandalone, modelInside, standaloneEndings } from './standalone.ts'
 
 interface Options {
   verify?: boolean
@@ -47,10 +48,10 @@ export function addConvert(program: Command, io: Io): void {
     .argument('<model>', `${modelHelp}; or .keras, .h5, .pt, .pth, .safetensors, .onnx, model.json`)
     .argument(
       '<target>',
-      `a file that ends in ${writtenEndings.map((one) => `.${one}`).join(', ')}`,
+      `a file that ends in ${[...writtenEndings, ...standaloneEndings].map((one) => `.${one}`).join(', ')}`,
     )
     .option('--verify', 'compare both models, layer by layer, on random and padded inputs')
-    .option('--float16', 'of .refrain: weights in half precision')
+    .option('--float16', 'of .refrain, .html and .mjs: weights in half precision')
     .option(
       '--architecture <json>',
       "of PyTorch's files: the modules in order, as JSON or a file with it; without it they are listed",
@@ -66,11 +67,16 @@ export function addConvert(program: Command, io: Io): void {
 What the target cannot hold is listed, all of it, and nothing is written. With --verify nothing is written either where
 a layer's output differs by more than ${tolerance} of its size, in double precision.
 
+An .html is a page, and an .mjs a module with one function, predict, that hold model and program and need no other file
+and no network.
+
 Examples:
   $ refrain convert model.keras model.refrain --verify
   $ refrain convert reviews.refrain reviews.keras
   $ refrain convert model.h5 web/model.json
   $ refrain convert reviews.refrain reviews.onnx --verify
+  $ refrain convert reviews.refrain reviews.html        to open in a browser, or send to somebody
+  $ refrain convert reviews.refrain reviews.mjs         import { predict } from './reviews.mjs'
   $ refrain convert tagger.refrain tagger.safetensors   for PyTorch, with tagger.py
   $ refrain convert tagger.pt tagger.refrain --architecture '["emb", {"module": "rnn", "returnSequences": true}, "fc"]'
   $ refrain convert model.h5 model.refrain --custom-layers layers.mjs`,
@@ -121,12 +127,34 @@ async function convert(source: string, target: string, options: Options, io: Io)
 
 /** The target's files in memory. */
 async function encode(model: Model, target: string, extras: SaveOptions): Promise<Encoded> {
-  if (target.endsWith('.refrain'))
-    return { files: new Map([[target, encodeModel(model as AnyModel, extras, null)]]), notes: [] }
+  const alone = isStandalone(target)
+  if (alone || target.endsWith('.refrain')) {
+    const own = encodeModel(model as AnyModel, extras, null)
+    const bytes = alone
+      ? await encodeStandalone({ ...about(model, target), bytes: own }, target)
+      : own
+    return { files: new Map([[target, bytes]]), notes: [] }
+  }
   if (extras.dtype) {
-    throw new RefrainError('BAD_ARGUMENT', `--float16 is of .refrain files, got ${show(target)}`)
+    throw new RefrainError(
+      'BAD_ARGUMENT',
+      `--float16 is of .refrain, .html and .mjs files, got ${show(target)}`,
+    )
   }
   return encodeForeign(model as AnyModel, target)
+}
+
+const isStandalone = (target: string) =>
+  standaloneEndings.some((ending) => target.endsWith(`.${ending}`))
+
+/** What a file that stands alone says of its model. */
+function about(model: Model, target: string) {
+  const task = (model.encoders as { task?: unknown } | null)?.task
+  return {
+    name: basename(target).replace(/\.\w+$/, ''),
+    task: typeof task === 'string' ? task : null,
+    parameters: model.parameters.parameters.reduce((sum, { size }) => sum + size, 0),
+  }
 }
 
 /** What --verify found. */
@@ -192,10 +220,12 @@ async function readBack(
   isOpened: boolean,
 ): Promise<AnyModel | null> {
   const bytes = files.get(target)!
+  const refrain = isStandalone(target) ? modelInside(bytes, target) : bytes
   try {
-    const written = target.endsWith('.refrain')
-      ? decodeModel(bytes, target, own).model
-      : await readForeign(bytes, target, sniff(bytes), own, async (name) => files.get(name)!)
+    const written =
+      isStandalone(target) || target.endsWith('.refrain')
+        ? decodeModel(refrain, target, own).model
+        : await readForeign(bytes, target, sniff(bytes), own, async (name) => files.get(name)!)
     return written as AnyModel
   } catch (error) {
     if (!(error instanceof RefrainError) || error.code !== 'UNSUPPORTED') throw error
@@ -253,7 +283,7 @@ function describe({ layers, inputs, elsewhere, note }: Verified): string {
 }
 
 function notesOn(model: Model, target: string): string[] {
-  if (/\.(refrain|safetensors)$/.test(target) || model.encoders === null) return []
+  if (/\.(refrain|safetensors|html|mjs)$/.test(target) || model.encoders === null) return []
   return [
     'Vocabulary, labels and scales stay behind: such files hold layers alone; ' +
       'refrain inspect --json prints them',

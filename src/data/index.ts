@@ -9,7 +9,8 @@ export * from './examples.ts'
 export * from './labelled-series.ts'
 export * from './labels.ts'
 export { logMel, type MelOptions } from './log-mel.ts'
-export { midiBytes, parseMidi, type ReadMidiOptions, readMidi, writeMidi } from './midi.ts'
+export { midiBytes, parseMidi, type ReadMidiOptions } from './midi.ts'
+export { readMidi, writeMidi } from './midi-files.ts'
 export {
   fromRoll,
   type Note,

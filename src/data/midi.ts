@@ -1,12 +1,10 @@
-/** Standard MIDI files in and out, by the package `midi-file`, which is loaded when first used. Node only. */
-import { readFile, writeFile } from 'node:fs/promises'
+/** Standard MIDI files in and out, by the package `midi-file`, which is loaded when first used. */
 import type { MidiData, MidiEvent } from 'midi-file'
 import { RefrainError } from '../errors.ts'
 import { checkInteger, checkOptions } from '../util/check.ts'
 import { byStart, checkPiece, lengthOf, type Note, type Piece } from './music.ts'
-import { isFolder } from './source.ts'
 
-/** Options of {@link readMidi}. */
+/** Options of `readMidi` and {@link parseMidi}. */
 export interface ReadMidiOptions {
   /** The grid: steps in a quarter note. Default 4, sixteenths. */
   stepsPerBeat?: number
@@ -19,19 +17,13 @@ const ticksPerBeat = 480
 const drums = 9
 
 /**
- * The notes of a `.mid` file, its tracks together and without drums, on the nearest steps of a grid; each
+ * The notes of a MIDI file, its tracks together and without drums, on the nearest steps of a grid; each
  * lasts at least a step. The tempo is the first that the file sets, else 120.
  *
- * Throws `FILE_NOT_FOUND`, `BAD_FILE` if it is no MIDI file or a broken one, `BAD_DATA` if it has no notes.
+ * @param name is for error messages
+ *
+ * Throws `BAD_FILE` if it is no MIDI file or a broken one, `BAD_DATA` if it has no notes.
  */
-export async function readMidi(path: string, options: ReadMidiOptions = {}): Promise<Piece> {
-  // A missing file is named, and the file spelt most like it.
-  if (await isFolder(path))
-    throw new RefrainError('BAD_FILE', `${path}: expected a file, got a folder`)
-  return parseMidi(await readFile(path), path, options)
-}
-
-/** As {@link readMidi}, of bytes; `name` is for error messages. */
 export async function parseMidi(
   bytes: Uint8Array,
   name: string,
@@ -153,9 +145,4 @@ export async function midiBytes(piece: Piece): Promise<Uint8Array> {
   return Uint8Array.from(
     write({ header: { format: 0, numTracks: 1, ticksPerBeat }, tracks: [track] }),
   )
-}
-
-/** Writes a piece to a `.mid` file. */
-export async function writeMidi(path: string, piece: Piece): Promise<void> {
-  await writeFile(path, await midiBytes(piece))
 }

@@ -2,7 +2,7 @@
 import { type Command, Option } from 'commander'
 import { readAbc, tuneText } from '../../data/abc.ts'
 import { readDocuments } from '../../data/documents.ts'
-import { readMidi } from '../../data/midi.ts'
+import { readMidi } from '../../data/midi-files.ts'
 import { type Piece, type Roll, toRoll } from '../../data/music.ts'
 import { readRolls } from '../../data/rolls.ts'
 import { locate } from '../../data/row.ts'
