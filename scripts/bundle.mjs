@@ -51,6 +51,7 @@ export async function bundlePages() {
     format: 'iife',
     globalName: 'refrain',
     legalComments: 'none',
+    lineLimit: 160, // Node prints the line of an error, whole
   })
 }
 

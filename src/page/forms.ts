@@ -134,7 +134,10 @@ async function tagText(trained: tag.Tagger, text: string): Promise<Node[]> {
 
 async function translateText(trained: translate.Translator, text: string): Promise<Node[]> {
   const [{ text: best, nBest }] = await trained.predict([text], { nBest: 3 })
-  const others = nBest!.slice(1).map((one) => element('li', {}, one.text))
+  // Some differ in kinds of blanks alone.
+  const different = new Map(nBest!.map((one) => [one.text.replace(/\s/g, ' '), one.text]))
+  different.delete(best.replace(/\s/g, ' '))
+  const others = [...different.values()].map((one) => element('li', {}, one))
   return [
     element('p', { className: 'answer' }, best),
     ...(others.length > 0
