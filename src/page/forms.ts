@@ -1,5 +1,6 @@
 /** What a page asks for and shows, by the task of its model. */
 
+import { byNumber, decodeFrames } from '../data/png.ts'
 import { decodeWav } from '../data/wav.ts'
 import { RefrainError } from '../errors.ts'
 import type { AnyModel } from '../model/file.ts'
@@ -11,7 +12,7 @@ import { digits, element, field, tableOf } from './dom.ts'
 import { forecastForm } from './forecast-form.ts'
 import { generateForm } from './generate-form.ts'
 import { readJson, readRows } from './numbers.ts'
-import { type ItemClassifier, type Opened, predict } from './predictor.ts'
+import { type Opened, predict } from './predictor.ts'
 
 /** A form without its button. */
 export interface Form {
@@ -40,14 +41,18 @@ export function formOf(opened: Opened): Form {
       return regressForm(trained)
     case 'classify-series':
       return areaForm('Series: a line of numbers for each step', 'Classify', '', async (text) =>
-        bars(await trained.predict([readRows(text)])),
+        bars(await trained.predict([readRows(text, null, ['t', 'time'])])),
       )
     case 'classify-audio':
-      return soundForm(trained)
-    case 'classify-video':
-      return areaForm('Clip: JSON', 'Classify', '', async (text) =>
-        bars(await trained.predict([readJson(text)])),
+      return filesForm('Sound, a WAV file', '.wav,audio/wav', false, async ([file]) =>
+        bars(await trained.predict([decodeWav(await bytesOf(file), file.name)])),
       )
+    case 'classify-video':
+      return filesForm('Clip, a PNG image for each frame', 'image/png', true, async (files) => {
+        const sorted = files.toSorted((a, b) => byNumber.compare(a.name, b.name))
+        const frames = sorted.map((one) => ({ name: one.name, bytes: () => bytesOf(one) }))
+        return bars(await trained.predict([await decodeFrames(frames)]))
+      })
     case null:
       return jsonForm(opened, trained)
   }
@@ -146,16 +151,19 @@ async function translateText(trained: translate.Translator, text: string): Promi
   ]
 }
 
-function soundForm(trained: ItemClassifier): Form {
-  const file = element('input', { type: 'file', accept: '.wav,audio/wav', required: true })
+const bytesOf = async (file: File) => new Uint8Array(await file.arrayBuffer())
+
+function filesForm(
+  label: string,
+  accept: string,
+  multiple: boolean,
+  answer: (files: readonly File[]) => Promise<Node[]>,
+): Form {
+  const input = element('input', { type: 'file', accept, multiple, required: true })
   return {
-    fields: [field('Sound, a WAV file', file)],
+    fields: [field(label, input)],
     action: 'Classify',
-    async answer(show) {
-      const [chosen] = file.files!
-      const bytes = new Uint8Array(await chosen.arrayBuffer())
-      show(...bars(await trained.predict([decodeWav(bytes, chosen.name)])))
-    },
+    answer: async (show) => show(...(await answer([...input.files!]))),
   }
 }
 

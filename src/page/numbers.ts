@@ -36,10 +36,15 @@ export function numberIn(cell: string, line: number): number {
   throw new RefrainError('BAD_DATA', `line ${line}: expected a number, got ${show(cell)}`)
 }
 
-/** Rows of numbers; of named columns those of these names, in this order. */
-export function readRows(text: string, columns?: readonly string[]): number[][] {
+/** Rows of numbers; of named columns those of these names, in this order, null for all but those left out. */
+export function readRows(
+  text: string,
+  columns: readonly string[] | null,
+  leftOut: readonly string[] = [],
+): number[][] {
   const { names, rows } = readLines(text)
-  const at = columns && names ? columns.map((name) => columnOf(names, name)) : null
+  const wanted = columns ?? names?.filter((name) => !leftOut.includes(name))
+  const at = names && wanted ? wanted.map((name) => columnOf(names, name)) : null
   const first = names ? 2 : 1
   return rows.map((row, i) =>
     (at ? at.map((c) => row[c]) : row).map((cell) => numberIn(cell, i + first)),

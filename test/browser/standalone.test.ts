@@ -1,7 +1,8 @@
 /** Pages and modules by `refrain convert`: opened offline, as a stranger would, and held to what the command predicts. */
 import { execFileSync } from 'node:child_process'
-import { readFileSync, statSync } from 'node:fs'
+import { mkdirSync, readFileSync, statSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
+import { encode } from 'fast-png'
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { midiBytes, parseMidi } from '../../src/data/midi.ts'
@@ -10,6 +11,7 @@ import { loadFile } from '../../src/model/load.ts'
 import { sequential } from '../../src/model/sequential.ts'
 import { forecast, generate, regress } from '../../src/tasks/index.ts'
 import { Workplace } from '../cli/harness.ts'
+import { loadFixture } from '../fixtures/load.ts'
 import { findChromium } from './chromium.ts'
 
 const { at, file, refrain } = new Workplace()
@@ -31,7 +33,7 @@ describe('a module that stands alone', () => {
     const program = `import { predict } from ${JSON.stringify(pathToFileURL(path).href)}
       console.log(JSON.stringify(await predict(${given})))`
     const options = ['--input-type=module', '-e', program]
-    return JSON.parse(execFileSync(process.execPath, options, { cwd: '/', encoding: 'utf8' }))
+    return JSON.parse(execFileSync(process.execPath, options, { cwd: '/', encoding: 'utf8', stdio: 'pipe' }))
   }
 
   it('predicts what the command does', async () => {
@@ -244,6 +246,52 @@ describe.skipIf(!chromium)('a page that stands alone, in Chromium', () => {
       /^down\n/,
     )
     await page.close()
+  }, 60_000)
+
+  it('classifies sounds and clips from files', async () => {
+    const few = [
+      '--epochs',
+      '20',
+      '--units',
+      '4',
+      '--learning-rate',
+      '0.03',
+      '--quiet',
+      '--seed',
+      '1',
+    ]
+    const { cases } = loadFixture('numpy/wav.json')
+    const wav = (k: number) => Buffer.from(cases[k].options.bytes as string, 'hex')
+    const image = (value: number) =>
+      encode({ width: 4, height: 4, channels: 1, data: new Uint8Array(16).fill(value) })
+    for (let i = 0; i < 8; i++) {
+      const sounds = `sounds/${i % 2 ? 'b' : 'a'}`
+      mkdirSync(at(sounds), { recursive: true })
+      file(`${sounds}/${i}.wav`, wav(i % 2 ? 4 : 2))
+      const clip = `clips/${i % 2 ? 'light' : 'dark'}/${i}`
+      mkdirSync(at(clip), { recursive: true })
+      for (const frame of [1, 2]) file(`${clip}/${frame}.png`, image(i % 2 ? 200 + i : i))
+    }
+    for (const [task, folder, name, files] of [
+      ['classify-audio', 'sounds', at('sounds/b/3.wav'), [at('sounds/b/3.wav')]],
+      [
+        'classify-video',
+        'clips',
+        at('clips/light/3'),
+        [1, 2].map((k) => at(`clips/light/3/${k}.png`)),
+      ],
+    ] as const) {
+      const model = at(`${folder}.refrain`)
+      const bands = task === 'classify-audio' ? ['--bands', '4'] : []
+      const made = await refrain(['train', task, at(folder), '--out', model, ...bands, ...few])
+      expect(made.stderr).toBe('')
+      const { predicted: label, probabilities } = await predicted(model, name)
+      const { page, answer, close } = await open(await convert(model, `${folder}.html`), 360)
+      await page.locator('input[type=file]').setInputFiles([...files])
+      const shown = (await answer()).split('\n').slice(0, 2)
+      expect(shown).toEqual([label, percent(probabilities[label])])
+      await close()
+    }
   }, 60_000)
 
   it('says so when the model inside is damaged', async () => {
