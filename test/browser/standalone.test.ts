@@ -33,7 +33,9 @@ describe('a module that stands alone', () => {
     const program = `import { predict } from ${JSON.stringify(pathToFileURL(path).href)}
       console.log(JSON.stringify(await predict(${given})))`
     const options = ['--input-type=module', '-e', program]
-    return JSON.parse(execFileSync(process.execPath, options, { cwd: '/', encoding: 'utf8', stdio: 'pipe' }))
+    return JSON.parse(
+      execFileSync(process.execPath, options, { cwd: '/', encoding: 'utf8', stdio: 'pipe' }),
+    )
   }
 
   it('predicts what the command does', async () => {

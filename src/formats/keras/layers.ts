@@ -239,6 +239,25 @@ const convolution =
     }
   }
 
+const convolutionalLstm: Converter = (reader, context) => {
+  channelsLast(reader)
+  const { units: _, gates, ...options } = recurrent(reader, context)
+  return {
+    kind: 'convLstm2d',
+    options: {
+      filters: reader.get('filters'),
+      kernelSize: reader.get('kernel_size'),
+      strides: reader.or('strides', 1),
+      padding: reader.or('padding', 'valid'),
+      dilationRate: reader.or('dilation_rate', 1),
+      ...options,
+      recurrentActivation: reader.activation('recurrent_activation', gates),
+      unitForgetBias: reader.or('unit_forget_bias', true),
+      ...sequences(reader),
+    },
+  }
+}
+
 const windows =
   (kind: string, size: (value: unknown) => unknown): Converter =>
   (reader) => {
@@ -444,6 +463,7 @@ const converters: Readonly<Record<string, Converter>> = {
   AdditiveAttention: attention('additiveAttention', []),
   Conv1D: convolution('conv1d', single),
   Conv2D: convolution('conv2d', same),
+  ConvLSTM2D: convolutionalLstm,
   MaxPooling1D: windows('maxPooling1d', single),
   AveragePooling1D: windows('averagePooling1d', single),
   MaxPooling2D: windows('maxPooling2d', same),

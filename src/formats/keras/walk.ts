@@ -27,7 +27,7 @@ export function classWord(name: string): string {
 }
 
 /** Layers whose weights lie in the cell inside them. */
-const withCell = new Set(['LSTM', 'GRU', 'SimpleRNN'])
+const withCell = new Set(['LSTM', 'GRU', 'SimpleRNN', 'ConvLSTM2D'])
 
 /** The leaves of a model, whose layers are given by their names. */
 export function leavesOf(model: KerasModel, layers: readonly Layer[], where: string): Leaf[] {

@@ -46,6 +46,7 @@ const step = [
 ]
 const lstmStep = [...step, 'recurrentActivation', 'unitForgetBias']
 const gruStep = [...step, 'recurrentActivation', 'resetAfter']
+const windowed = ['filters', 'kernelSize', 'strides', 'padding', 'dilationRate']
 const sequence = ['returnSequences', 'returnState', 'goBackwards', 'zeroOutputForMask']
 const convolution = [
   ...['filters', 'kernelSize', 'strides', 'padding', 'dilationRate', 'groups', 'activation'],
@@ -90,6 +91,7 @@ const classes: Readonly<Record<string, KerasClass>> = {
   additiveAttention: has('AdditiveAttention', ['useScale', 'dropout'], false),
   conv1d: has('Conv1D', convolution),
   conv2d: has('Conv2D', convolution),
+  convLstm2d: has('ConvLSTM2D', [...windowed, ...lstmStep.slice(1), ...sequence]),
   maxPooling1d: has('MaxPooling1D', windows),
   averagePooling1d: has('AveragePooling1D', windows),
   maxPooling2d: has('MaxPooling2D', windows),

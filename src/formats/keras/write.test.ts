@@ -8,9 +8,18 @@ import * as tf from '@tensorflow/tfjs-core'
 import { type LayersModel, loadLayersModel } from '@tensorflow/tfjs-layers'
 import { describe, expect, it } from 'vitest'
 import { loadFixture } from '../../../test/fixtures/load.ts'
-import { bidirectional, dense, embedding, lstm, tokenDropout } from '../../layers/index.ts'
+import {
+  bidirectional,
+  convLstm2d,
+  dense,
+  embedding,
+  flatten,
+  lstm,
+  tokenDropout,
+} from '../../layers/index.ts'
 import type { Model } from '../../model/model.ts'
 import { sequential } from '../../model/sequential.ts'
+import { Random } from '../../tensor/random.ts'
 import { Hdf5 } from '../hdf5.ts'
 import { loadModel } from '../load.ts'
 import { expectClose, randomModels, sameWeights } from '../random-model.case.ts'
@@ -82,6 +91,35 @@ it('TensorFlow.js 4.22 loads model.json and predicts the same', async () => {
   }
   expect(loaded).toBeGreaterThan(25)
 })
+
+it('TensorFlow.js 4.22 computes LSTMs over images as they are written', async () => {
+  const model = sequential([
+    convLstm2d({
+      ...{ filters: 3, kernelSize: [3, 2], strides: [2, 1], padding: 'same', seed: 1 },
+      returnSequences: true,
+    }),
+    convLstm2d({ filters: 2, kernelSize: 2, activation: 'relu' }),
+    flatten(),
+    dense({ units: 2 }),
+  ]).build([null, 4, 6, 5, 2])
+  // The weights of states begin as an orthogonal matrix, biases as 0 and 1: no weight at all must be in doubt.
+  const random = new Random(3, 'images')
+  model.setWeights(
+    model
+      .getWeights()
+      .map(({ shape, data }) => ({ shape, data: data.map(() => random.normal() / 3) })),
+  )
+  const path = join(folder, 'images.json')
+  await model.save(path)
+  const x = {
+    shape: [2, 4, 6, 5, 2],
+    data: Float32Array.from({ length: 480 }, () => random.normal()),
+  }
+  const found = (await tfjs(path)).predict(tf.tensor(x.data, x.shape)) as tf.Tensor
+  const expected = await (await model.predict(x)).data()
+  const values = await found.data()
+  for (const [i, value] of expected.entries()) expect(values[i]).toBeCloseTo(value, 5)
+}, 60_000)
 
 /** The configuration in a file, as text. */
 async function configOf(path: string): Promise<unknown> {
