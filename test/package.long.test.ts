@@ -189,3 +189,16 @@ model.compile({ loss: 'meanSquareError' })
     expect(stdout).toBe('')
   })
 })
+
+test('the command makes a module that stands alone', () => {
+  execFileSync('npx', ['refrain', 'convert', 'sentiment', 's.mjs', '--int8'], {
+    cwd: app,
+    stdio: 'pipe',
+    shell: windows,
+  })
+  const { label, probability } = runScript(
+    "import { predict } from './s.mjs'\nconsole.log(JSON.stringify(await predict('a fine film')))",
+  )
+  expect(label).toBe('positive')
+  expect(probability).toBeGreaterThan(0.5)
+}, 60_000)

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -54,6 +54,51 @@ describe('refrain convert', () => {
     expect(wrong.stderr).toContain(
       "--architecture: expected a JSON list of steps, or a file with one, got '{'",
     )
+  })
+
+  it('rounds weights to 8 bits, and says what that costs', async () => {
+    const examples = file(
+      'examples.csv',
+      'text,label\na fine film,positive\ndull and too long,negative\nnot bad at all,positive\n' +
+        'I loved every minute,positive\nwhat a waste of time,negative\n',
+    )
+    const args = ['--int8', '--examples', examples, '--verify']
+    const told = await refrain(['convert', 'sentiment', at('s.refrain'), ...args])
+    expect(told.stderr).toBe('')
+    expect(told.stdout).toContain('Differs by what int8 rounds, on random, 1 step')
+    expect(told.stdout).toMatch(/\naccuracy +0\.\d{4} +0\.\d{4} +/)
+    const before = statSync(fixture('../../models/sentiment.refrain')).size
+    const after = statSync(at('s.refrain')).size
+    const number = (value: number) => value.toLocaleString('en')
+    expect(told.stdout).toContain(`Model in int8: ${number(after)} bytes; `)
+    expect(told.stdout).toContain(`sentiment.refrain: ${number(before)}\n`)
+    // 189,506 weights of one byte, the vocabulary and scales.
+    expect(after).toBeLessThan(189_506 * 1.25)
+    const json = JSON.parse(
+      (await refrain(['convert', 'sentiment', at('j.refrain'), '--json', ...args])).stdout,
+    )
+    expect(json.sizes).toEqual({ before, after })
+    for (const [which, model] of [
+      ['before', 'sentiment'],
+      ['after', at('s.refrain')],
+    ]) {
+      const { stdout } = await refrain(['evaluate', model, examples, '--json'])
+      expect(json.examples[which]).toEqual(JSON.parse(stdout))
+    }
+    expect(json.examples.before.loss).not.toBe(json.examples.after.loss)
+    // It stays as it is, in a page as well.
+    for (const again of ['again.refrain', 'again.html']) {
+      const { stdout } = await refrain(['convert', at('s.refrain'), at(again), '--json'])
+      expect(JSON.parse(stdout)).toMatchObject({ dtype: 'int8', sizes: { after } })
+    }
+    const page = await refrain(['convert', at('s.refrain'), at('s.onnx'), '--int8'])
+    expect(page.stderr).toContain('--int8 is of .refrain, .html and .mjs files')
+    const both = await refrain(['convert', 'sentiment', at('b.refrain'), '--int8', '--float16'])
+    expect(both.stderr).toContain("option '--int8' cannot be used with option '--float16'")
+    const foreign = fixture('keras/files/words.keras')
+    const none = await refrain(['convert', foreign, at('w8.refrain'), '--examples', examples])
+    expect(none.stderr).toContain('--examples: expected a model of refrain train')
+    expect(existsSync(at('w8.refrain'))).toBe(false)
   })
 
   it('writes nothing that the target cannot hold', async () => {

@@ -1,12 +1,13 @@
 /** `refrain convert`: a model in another format. */
 import { existsSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
+import { readFile, stat } from 'node:fs/promises'
 import { basename, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { type Command, Option } from 'commander'
 import { platform } from '#platform'
 import { RefrainError, show } from '../errors.ts'
 import { type ForeignOptions, readForeign } from '../formats/foreign.ts'
+import { isObject } from '../formats/json.ts'
 import { loadModel } from '../formats/load.ts'
 import { sniff } from '../formats/sniff.ts'
 import { describeTorch } from '../formats/torch/write.ts'
@@ -23,11 +24,11 @@ import {
 import { type Encoded, encodeForeign, writtenEndings } from '../formats/write.ts'
 import { createBackend } from '../kernels/backend.ts'
 import { type AnyModel, encodeModel } from '../model/file.ts'
-import { decodeModel } from '../model/load.ts'
+import { decodeModel, type LoadedFile, loadFile } from '../model/load.ts'
 import type { Model, SaveOptions } from '../model/model.ts'
 import { formatNumber } from '../train/progress.ts'
 import { count, type Io, Printer, plural, table } from './io.ts'
-import { findModel } from './model.ts'
+import { findModel, taskOf } from './model.ts'
 import { addCommon, modelHelp } from './options.ts'
 import { type OtherModel, otherPrograms } from './other-programs.ts'
 import { encodeStandalone, modelInside, standaloneEndings } from './standalone.ts'
@@ -37,6 +38,8 @@ interface Options {
   architecture?: string
   customLayers?: string
   float16?: boolean
+  int8?: boolean
+  examples?: string[]
   json?: boolean
 }
 
@@ -52,6 +55,13 @@ export function addConvert(program: Command, io: Io): void {
     )
     .option('--verify', 'compare both models, layer by layer, on random and padded inputs')
     .option('--float16', 'of .refrain, .html and .mjs: weights in half precision')
+    .addOption(
+      new Option('--int8', 'of .refrain, .html and .mjs: weights in 8 bits').conflicts('float16'),
+    )
+    .option(
+      '--examples <files...>',
+      'of .refrain, .html and .mjs: what refrain evaluate says on these files, before and after',
+    )
     .option(
       '--architecture <json>',
       "of PyTorch's files: the modules in order, as JSON or a file with it; without it they are listed",
@@ -67,6 +77,9 @@ export function addConvert(program: Command, io: Io): void {
 What the target cannot hold is listed, all of it, and nothing is written. With --verify nothing is written either where
 a layer's output differs by more than ${tolerance} of its size, in double precision.
 
+Half precision and 8 bits round weights, so that differences are shown but not refused; --examples says what they
+do to what the model is for. Without either, what was in half precision or 8 bits stays so.
+
 An .html is a page, and an .mjs a module with one function, predict, that hold model and program and need no other file
 and no network.
 
@@ -75,6 +88,7 @@ Examples:
   $ refrain convert reviews.refrain reviews.keras
   $ refrain convert model.h5 web/model.json
   $ refrain convert reviews.refrain reviews.onnx --verify
+  $ refrain convert reviews.refrain small.refrain --int8 --examples test.csv
   $ refrain convert reviews.refrain reviews.html        to open in a browser, or send to somebody
   $ refrain convert reviews.refrain reviews.mjs         import { predict } from './reviews.mjs'
   $ refrain convert tagger.refrain tagger.safetensors   for PyTorch, with tagger.py
@@ -94,11 +108,18 @@ async function convert(source: string, target: string, options: Options, io: Io)
     ...(architecture && { architecture: await readArchitecture(architecture) }),
     ...(customLayers && { customLayers: await importLayers(customLayers) }),
   }
-  const model = await loadModel(path, given)
-  const { files, notes: remarks } = await encode(model, target, {
-    dtype: options.float16 ? 'float16' : undefined,
-  })
-  const verified = options.verify ? await verify(path, files, target, given, remarks) : null
+  const file = path.endsWith('.refrain') ? await loadFile(path, given) : null
+  const model = file?.model ?? (await loadModel(path, given))
+  const dtype = options.int8 ? 'int8' : options.float16 ? 'float16' : compactOf(file, target)
+  const extras = { dtype, training: file?.training ?? undefined }
+  const evaluated = options.examples
+    ? await evaluateBoth(file, path, target, extras, options.examples)
+    : null
+  const { files, notes: remarks } = await encode(model, target, extras)
+  const verified = options.verify ? await verify(path, files, target, given, remarks, dtype) : null
+  const sizes = dtype
+    ? { before: (await stat(path)).size, after: modelIn(files, target).length }
+    : null
   const code = target.replace(/\.safetensors$/, '.py')
   if (code !== target && !existsSync(code)) {
     files.set(code, new TextEncoder().encode(describeTorch(model as AnyModel)))
@@ -110,8 +131,12 @@ async function convert(source: string, target: string, options: Options, io: Io)
   const parameters = model.parameters.parameters.reduce((sum, { size }) => sum + size, 0)
   new Printer(io, options).print(
     [
-      ...(verified ? [describe(verified)] : []),
+      ...(verified ? [describe(verified, dtype)] : []),
+      ...(evaluated ? [compared(evaluated)] : []),
       ...written.map(([name, { length }]) => `Wrote ${name}: ${count(length)} bytes`),
+      ...(sizes
+        ? [`Model in ${dtype}: ${count(sizes.after)} bytes; ${path}: ${count(sizes.before)}`]
+        : []),
       `${plural(model.layers.length, 'layer')}, ${plural(parameters, 'parameter')}`,
       ...notes,
     ].join('\n'),
@@ -121,14 +146,16 @@ async function convert(source: string, target: string, options: Options, io: Io)
       parameters,
       notes,
       verified,
+      ...(sizes && { dtype, sizes }),
+      ...(evaluated && { examples: evaluated }),
     },
   )
 }
 
 /** The target's files in memory. */
 async function encode(model: Model, target: string, extras: SaveOptions): Promise<Encoded> {
-  const alone = isStandalone(target)
-  if (alone || target.endsWith('.refrain')) {
+  if (isOwn(target)) {
+    const alone = isStandalone(target)
     const own = encodeModel(model as AnyModel, extras, null)
     const bytes = alone
       ? await encodeStandalone({ ...about(model, target), bytes: own }, target)
@@ -138,7 +165,7 @@ async function encode(model: Model, target: string, extras: SaveOptions): Promis
   if (extras.dtype) {
     throw new RefrainError(
       'BAD_ARGUMENT',
-      `--float16 is of .refrain, .html and .mjs files, got ${show(target)}`,
+      `--${extras.dtype} is of .refrain, .html and .mjs files, got ${show(target)}`,
     )
   }
   return encodeForeign(model as AnyModel, target)
@@ -146,6 +173,64 @@ async function encode(model: Model, target: string, extras: SaveOptions): Promis
 
 const isStandalone = (target: string) =>
   standaloneEndings.some((ending) => target.endsWith(`.${ending}`))
+
+/** Whether the target holds a `.refrain` file. */
+const isOwn = (target: string) => target.endsWith('.refrain') || isStandalone(target)
+
+/** What weights are written as if nothing is said: as they are, where the target can. */
+function compactOf(file: LoadedFile | null, target: string): SaveOptions['dtype'] {
+  if (!isOwn(target)) return undefined
+  return file?.dtype === 'I8' ? 'int8' : file?.dtype === 'F16' ? 'float16' : undefined
+}
+
+/** The bytes of the `.refrain` file in what is written. */
+function modelIn(files: ReadonlyMap<string, Uint8Array>, target: string): Uint8Array {
+  const bytes = files.get(target)!
+  return isStandalone(target) ? modelInside(bytes, target) : bytes
+}
+
+/** What `refrain evaluate` says in numbers, of the source and of the target. */
+type Evaluated = Readonly<Record<'before' | 'after', Readonly<Record<string, unknown>>>>
+
+async function evaluateBoth(
+  file: LoadedFile | null,
+  path: string,
+  target: string,
+  extras: SaveOptions,
+  files: string[],
+): Promise<Evaluated> {
+  const task = file && taskOf(file)
+  if (!file || !task?.evaluate || !isOwn(target)) {
+    throw new RefrainError(
+      'BAD_ARGUMENT',
+      `--examples: expected a model of refrain train that becomes a .refrain, .html or .mjs file, ` +
+        `got ${path} and ${target}`,
+      'Leave it out, and compare predictions of your own',
+    )
+  }
+  const evaluate = async (one: LoadedFile, name: string) => {
+    const { training } = file
+    const trained = task.fromFile(one, name)
+    return (await task.evaluate!.run({ trained, training, files, options: {} })).json
+  }
+  const written = decodeModel(encodeModel(file.model as AnyModel, extras, null), target)
+  return {
+    before: { ...(await evaluate(file, path)) },
+    after: { ...(await evaluate(written, target)) },
+  }
+}
+
+/** The numbers of two evaluations under each other. */
+function compared({ before, after }: Evaluated): string {
+  const rows = (from: object, to: object, prefix = ''): string[][] =>
+    Object.entries(from).flatMap(([name, value]) => {
+      const other = (to as Record<string, unknown>)[name]
+      if (isObject(value) && isObject(other)) return rows(value, other, `${prefix}${name} `)
+      if (typeof value !== 'number' || typeof other !== 'number') return []
+      return [[prefix + name, ...[value, other, other - value].map(formatNumber)]]
+    })
+  return table([['on the examples', 'before', 'after', 'difference'], ...rows(before, after)])
+}
 
 /** What a file that stands alone says of its model. */
 function about(model: Model, target: string) {
@@ -176,6 +261,7 @@ async function verify(
   target: string,
   given: ForeignOptions,
   remarks: readonly string[],
+  dtype: SaveOptions['dtype'],
 ): Promise<Verified> {
   const refuse = (where: string, absolute: number) =>
     new RefrainError(
@@ -193,7 +279,10 @@ async function verify(
   const comparison = written
     ? compareModels(original, written, 0, inFront)
     : { layers: [], inputs: inputCases(original, 0, inFront).map(({ name }) => name) }
-  const wrong = differing(comparison)
+  // Rounded weights are meant to differ, but never to give what is no number.
+  const wrong = dtype
+    ? comparison.layers.filter(({ absolute }) => !Number.isFinite(absolute))
+    : differing(comparison)
   if (wrong.length > 0) {
     const [{ layer, absolute }] = wrong
     throw refuse(`in ${plural(wrong.length, 'layer')}, first in '${layer}'`, absolute)
@@ -220,12 +309,10 @@ async function readBack(
   isOpened: boolean,
 ): Promise<AnyModel | null> {
   const bytes = files.get(target)!
-  const refrain = isStandalone(target) ? modelInside(bytes, target) : bytes
   try {
-    const written =
-      isStandalone(target) || target.endsWith('.refrain')
-        ? decodeModel(refrain, target, own).model
-        : await readForeign(bytes, target, sniff(bytes), own, async (name) => files.get(name)!)
+    const written = isOwn(target)
+      ? decodeModel(modelIn(files, target), target, own).model
+      : await readForeign(bytes, target, sniff(bytes), own, async (name) => files.get(name)!)
     return written as AnyModel
   } catch (error) {
     if (!(error instanceof RefrainError) || error.code !== 'UNSUPPORTED') throw error
@@ -267,7 +354,10 @@ async function compareElsewhere(
   return worst
 }
 
-function describe({ layers, inputs, elsewhere, note }: Verified): string {
+function describe(
+  { layers, inputs, elsewhere, note }: Verified,
+  dtype: SaveOptions['dtype'],
+): string {
   const digits = (value: number) => (value === 0 ? '0' : value.toExponential(1))
   const rows = elsewhere
     ? [...layers, { layer: `output of ${elsewhere.program}`, ...elsewhere }]
@@ -277,7 +367,9 @@ function describe({ layers, inputs, elsewhere, note }: Verified): string {
       ['layer', 'largest difference', 'relative'],
       ...rows.map(({ layer, absolute, relative }) => [layer, digits(absolute), digits(relative)]),
     ]),
-    `Computes the same (within ${tolerance}) on ${inputs.join('; ')}`,
+    dtype
+      ? `Differs by what ${dtype} rounds, on ${inputs.join('; ')}`
+      : `Computes the same (within ${tolerance}) on ${inputs.join('; ')}`,
     ...(note ? [note] : []),
   ].join('\n')
 }
