@@ -23,7 +23,14 @@ const architectures = {
 
 /** The committed files of other programs, and whole models given besides. @returns {Seedling[]} */
 export function seedlings() {
-  const folders = ['keras/files', 'keras/written', 'pytorch/files', 'onnx']
+  const folders = [
+    'keras/files',
+    'keras/written',
+    'keras/stores',
+    'keras/older',
+    'pytorch/files',
+    'onnx',
+  ]
   return folders.flatMap((folder) =>
     readdirSync(fixtures + folder)
       .filter(

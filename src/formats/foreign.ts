@@ -72,10 +72,11 @@ export async function readWeights(
   given: Uint8Array,
   path: string,
   format: FileFormat,
+  read: (path: string) => Promise<Uint8Array> = platform.readFile,
 ): Promise<void> {
   const bytes = new Uint8Array(given.buffer, given.byteOffset, given.length)
   model.build()
-  const found = await weightsFor(model, bytes, path, format)
+  const found = await weightsFor(model, bytes, path, format, read)
   model.setWeights(
     model.parameters.parameters.map((parameter) => {
       const data = found.get(parameter)

@@ -71,6 +71,8 @@ export class Hdf5 {
     if (!found) return undefined
     const value: unknown = found.value
     if (Array.isArray(value)) return value.map(textOf)
+    // An empty list of texts is one of numbers, as NumPy makes it.
+    if (ArrayBuffer.isView(value) && !(value instanceof Uint8Array)) return []
     return value === null || value === undefined ? undefined : textOf(value)
   }
 

@@ -33,8 +33,8 @@ export async function loadModel(path: string, options: ForeignOptions = {}): Pro
 }
 
 /**
- * Puts weights into a model that is built, of a file that has weights alone, in Node: Keras's `.weights.h5`, PyTorch's
- * `.pt`, `.pth` and `.safetensors`. Layers are found by their names (of `.weights.h5` from Keras 3 by kinds, in order);
+ * Puts weights into a model that is built, of a file that has weights alone, in Node: Keras's `.weights.h5`, and `.weights.json`
+ * with the files that it names, PyTorch's `.pt`, `.pth` and `.safetensors`. Layers are found by their names (of `.weights.h5` from Keras 3 by kinds, in order);
  * those of a PyTorch stack `rnn` are `rnn_l0`, `rnn_l1`, …. Throws `BAD_FILE` if anything is missing or does not
  * fit, and then changes nothing.
  */

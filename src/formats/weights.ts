@@ -5,7 +5,9 @@ import type { Model } from '../model/model.ts'
 import type { Parameter } from '../tensor/parameter.ts'
 import { decodeSafetensors } from '../util/safetensors.ts'
 import { Hdf5 } from './hdf5.ts'
+import { parseJson } from './json.ts'
 import { arraysOfH5 } from './keras/h5.ts'
+import { isShardIndex, shardArrays } from './keras/shards.ts'
 import { byOrder, byPath } from './keras/weights.ts'
 import { kerasLeaves } from './keras/write.ts'
 import type { FileFormat } from './sniff.ts'
@@ -26,6 +28,7 @@ export async function weightsFor(
   bytes: Uint8Array,
   fileName: string,
   format: FileFormat,
+  read: (path: string) => Promise<Uint8Array>,
 ): Promise<Arrays> {
   switch (format) {
     case 'hdf5':
@@ -39,15 +42,25 @@ export async function weightsFor(
           : byOrder(model.layers, arraysOfH5(file, fileName).arraysOf, fileName)
         return new Map([...assigned].map(([parameter, array]) => [parameter, array.values()]))
       })
+    case 'json': {
+      const json = parseJson(new TextDecoder().decode(bytes), fileName)
+      if (!isShardIndex(json)) break
+      const folder = fileName.slice(
+        0,
+        Math.max(fileName.lastIndexOf('/'), fileName.lastIndexOf('\\')) + 1,
+      )
+      const { arrayAt } = await shardArrays(json, fileName, (name) => read(folder + name))
+      const assigned = byPath(kerasLeaves(model as AnyModel, fileName), arrayAt, fileName)
+      return new Map([...assigned].map(([parameter, array]) => [parameter, array.values()]))
+    }
     case 'zip':
       return ofTorch(model, await readTorchZip(bytes, fileName), fileName)
     case 'pickle':
       return ofTorch(model, readTorchPickles(bytes, fileName), fileName)
     case 'safetensors':
       return ofTorch(model, stateOfSafetensors(decodeSafetensors(bytes, fileName)), fileName)
-    default:
-      throw new RefrainError('UNSUPPORTED', `${fileName}: a ${format} file is none of weights`)
   }
+  throw new RefrainError('UNSUPPORTED', `${fileName}: a ${format} file is none of weights`)
 }
 
 function arrayAt(file: Hdf5, path: string) {

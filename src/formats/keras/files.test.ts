@@ -1,7 +1,10 @@
+import { mkdtempSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { loadFixture } from '../../../test/fixtures/load.ts'
-import { loadModel } from '../load.ts'
+import { loadModel, loadWeights } from '../load.ts'
 
 const at = (name: string) =>
   fileURLToPath(new URL(`../../../test/fixtures/keras/files/${name}`, import.meta.url))
@@ -21,3 +24,58 @@ describe.each(loadFixture('keras/files.json').cases)('Keras 3.15.1 $name', ({ na
     }
   })
 })
+
+const close = (found: ArrayLike<number>, expected: ArrayLike<number>) =>
+  Array.from(expected).forEach((value, j) => {
+    expect(Math.abs(found[j] - value)).toBeLessThanOrEqual(1e-5 + 1e-4 * Math.abs(value))
+  })
+
+describe('weights of Keras 3.15.1 in other stores', () => {
+  const stored = (name: string) => at(`../stores/${name}`)
+  const [{ arrays }] = loadFixture('keras/stores.json').cases
+  const { x, y } = arrays
+
+  it.each(['jax', 'tensorflow'])('NumPy archives, written with %s', async (backend) => {
+    const model = await loadModel(stored(`${backend}.keras`))
+    close(await (await model.predict(x)).data(), y.data)
+  })
+
+  it("NumPy archives of PyTorch's tensors are refused", async () => {
+    await expect(loadModel(stored('torch.keras'))).rejects.toThrow(
+      "'layers/embedding/vars/0' is no array of NumPy's, but its backend's own, as PyTorch's are",
+    )
+  })
+
+  it('several files behind an index', async () => {
+    const model = await loadModel(stored('jax.keras'))
+    const zeros = model.getWeights().map(({ shape, data }) => ({ shape, data: data.map(() => 0) }))
+    model.setWeights(zeros)
+    await loadWeights(model, stored('stored.weights.json'))
+    close(await (await model.predict(x)).data(), y.data)
+  })
+
+  it('an index that leads elsewhere', async () => {
+    const model = await loadModel(stored('jax.keras'))
+    const folder = mkdtempSync(join(tmpdir(), 'refrain-shards-'))
+    const path = join(folder, 'a.weights.json')
+    for (const name of ['../x.h5', '/etc/x.h5', 'a\\x.h5', 'x.txt', 7]) {
+      writeFileSync(path, JSON.stringify({ weight_map: { '/layers/dense/vars': name } }))
+      await expect(loadWeights(model, path)).rejects.toThrow(
+        'expected names of .h5 files beside it',
+      )
+    }
+    writeFileSync(path, JSON.stringify({ weight_map: {} }))
+    await expect(loadModel(path)).rejects.toThrow('weights without a model')
+    await expect(loadWeights(model, path)).rejects.toThrow("the array 'layers/embedding/vars/0'")
+  })
+})
+
+describe.each(loadFixture('keras/older.json').cases)(
+  'as older versions wrote it: $name',
+  ({ name, arrays }) => {
+    it('predicts what its equations give', async () => {
+      const model = await loadModel(at(`../older/${name}.h5`))
+      close(await (await model.predict(arrays.x)).data(), arrays.y.data)
+    })
+  },
+)

@@ -7,6 +7,7 @@ import type { LayerConfig } from '../../layers/layer.ts'
 import { isObject, type JsonObject } from '../json.ts'
 import type { Problems } from '../problems.ts'
 import { type KerasLayer, modelClasses, readLayer } from './model.ts'
+import { modernized } from './older.ts'
 import { activationOf, camelCase, constraintOf, initializerOf, regularizerOf } from './values.ts'
 
 /** What the conversion of a file's layers needs to know. */
@@ -483,7 +484,8 @@ function inner(value: unknown, reader: Reader, context: Conversion): LayerConfig
 }
 
 /** The configuration of Refrain's layer for one of Keras's; reports what it cannot have. */
-export function layerConfig(layer: KerasLayer, context: Conversion): LayerConfig {
+export function layerConfig(found: KerasLayer, context: Conversion): LayerConfig {
+  const layer = modernized(found)
   const { className, name, config } = layer
   if (modelClasses.includes(className)) return context.nested(layer)
   const reader = new Reader(layer, context)

@@ -15,9 +15,12 @@ import { unzip } from '../zip.ts'
 import { kerasGraph } from './graph.ts'
 import { arraysOfH5, configOfH5, versionOfH5 } from './h5.ts'
 import { type KerasModel, readModel } from './model.ts'
+import { npzArrays } from './npz.ts'
+import { modernArrays } from './older.ts'
+import { isShardIndex, shardArrays } from './shards.ts'
 import { readTfjs, tfjsArrays } from './tfjs.ts'
 import { leavesOf } from './walk.ts'
-import { type Assigned, byName, byOrder, byPath, type FileArray } from './weights.ts'
+import { type Assigned, byName, byOrder, byPath, type FileArray, moves } from './weights.ts'
 
 /** What a file of Keras's says, while it is open. */
 export interface KerasSource {
@@ -40,19 +43,20 @@ export type OpenSource = <Result>(use: (source: KerasSource) => Result) => Promi
 /** Whether a version is Keras 3's: it has another hard_sigmoid than those before, and than TensorFlow.js. */
 export const isLegacy = (version: string) => !/^[3-9]\./.test(version)
 
+const withoutModel = (fileName: string) =>
+  new RefrainError(
+    'BAD_FILE',
+    `${fileName}: weights without a model`,
+    'Make the model, then loadWeights(model, path)',
+  )
+
 /** The model of a file. */
 export function buildKeras(
   source: KerasSource,
   { customLayers = {}, ...options }: ForeignOptions,
 ): Model {
   const { fileName, config, version } = source
-  if (!config) {
-    throw new RefrainError(
-      'BAD_FILE',
-      `${fileName}: weights without a model`,
-      'Make the model, then loadWeights(model, path)',
-    )
-  }
+  if (!config) throw withoutModel(fileName)
   const model = readModel(config, fileName)
   const problems = new Problems()
   const graphConfig = kerasGraph(model, {
@@ -90,17 +94,27 @@ export const openH5 =
         config: configOfH5(file, fileName),
         version: versionOfH5(file),
         shapes: () => names.flatMap((layer) => arraysOf(layer).map(({ shape }) => shape)),
-        assign: (_, layers) => byOrder(layers, arraysOf, fileName),
+        assign: (model, layers) => {
+          const leaves = leavesOf(model, layers, fileName)
+          const modern = (name: string) =>
+            modernArrays(
+              leaves.filter(({ names }) => names[0] === name),
+              arraysOf(name),
+              moves,
+            )
+          return byOrder(layers, modern, fileName)
+        },
       })
     })
 
-const archived = ['config.json', 'metadata.json', 'model.weights.h5']
+const isArchived = (name: string) =>
+  ['config.json', 'metadata.json'].includes(name) || /^model[\w.]*\.(h5|npz|json)$/.test(name)
 
 /** A `.keras` archive. */
 export const openArchive =
   (bytes: Uint8Array, fileName: string): OpenSource =>
   async (use) => {
-    const files = await unzip(bytes, fileName, (name) => archived.includes(name))
+    const files = await unzip(bytes, fileName, isArchived)
     const file = (name: string) => {
       const found = files.get(name)
       if (found) return found
@@ -111,6 +125,26 @@ export const openArchive =
     const config = json('config.json')
     const metadata = files.has('metadata.json') ? json('metadata.json') : {}
     const { keras_version: version } = asObject(metadata, where('metadata.json'))
+    const about = {
+      fileName,
+      format: 'Keras archive',
+      config,
+      version: typeof version === 'string' ? version : '',
+    }
+    type Arrays = Awaited<ReturnType<typeof npzArrays>>
+    const useArrays = ({ names, arrayAt }: Arrays) =>
+      use({
+        ...about,
+        shapes: () => names.map((name) => arrayAt(name)!.shape),
+        assign: (model, layers) => byPath(leavesOf(model, layers, fileName), arrayAt, fileName),
+      })
+    if (files.has('model.weights.npz')) {
+      return useArrays(await npzArrays(file('model.weights.npz'), where('model.weights.npz')))
+    }
+    if (files.has('model.weights.json')) {
+      const name = 'model.weights.json'
+      return useArrays(await shardArrays(json(name), where(name), async (shard) => file(shard)))
+    }
     return Hdf5.read(file('model.weights.h5'), where('model.weights.h5'), (file) => {
       // TF 2.13 called the list of layers so.
       const old = '_layer_checkpoint_dependencies'
@@ -121,10 +155,7 @@ export const openArchive =
         return shape && { name, shape, values: () => file.values(name) }
       }
       return use({
-        fileName,
-        format: 'Keras archive',
-        config,
-        version: typeof version === 'string' ? version : '',
+        ...about,
         shapes: () => shapesIn(file, isOld ? old : 'layers'),
         assign: (model, layers) => byPath(leavesOf(model, layers, fileName), arrayAt, fileName),
       })
@@ -147,7 +178,9 @@ export const openJsonModel =
     readBeside: (path: string) => Promise<Uint8Array>,
   ): OpenSource =>
   async (use) => {
-    const file = readTfjs(parseJson(new TextDecoder().decode(bytes), fileName), fileName)
+    const json = parseJson(new TextDecoder().decode(bytes), fileName)
+    if (isShardIndex(json)) throw withoutModel(fileName)
+    const file = readTfjs(json, fileName)
     const files = new Map<string, Uint8Array>()
     for (const path of file.groups.flatMap(({ paths }) => paths)) {
       if (/^[/\\]|(^|[/\\])\.\.([/\\]|$)|:/.test(path)) {

@@ -33,9 +33,11 @@ function pair(found: Assigned, parameter: Parameter, array: FileArray, fileName:
   found.set(parameter, array)
 }
 
+/** Whether training moves the parameter. */
+export const moves = (parameter: Parameter) => parameter.trainable && !parameter.fixed
+
 /** Keras's order of `layer.weights`: what training moves, then the rest. */
 export function inKerasOrder(parameters: readonly Parameter[]): Parameter[] {
-  const moves = (parameter: Parameter) => parameter.trainable && !parameter.fixed
   return [...parameters.filter(moves), ...parameters.filter((one) => !moves(one))]
 }
 

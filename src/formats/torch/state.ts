@@ -6,8 +6,8 @@ import { RefrainError, show } from '../../errors.ts'
 import { sizeOf } from '../../util/check.ts'
 import { fromFloat16 } from '../../util/float16.ts'
 import type { Safetensors } from '../../util/safetensors.ts'
+import { type Dictionary, Global, Opaque, Persistent, type Pickled, readPickle } from '../pickle.ts'
 import { unzip } from '../zip.ts'
-import { type Dictionary, Global, Opaque, Persistent, type Pickled, readPickle } from './pickle.ts'
 
 /** A tensor, row by row. */
 export interface TorchTensor {

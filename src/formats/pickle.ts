@@ -3,7 +3,7 @@
  * executes nothing. A class or function is a name; calling one makes a record of the call. Opcodes that are not
  * listed here are refused. Specification: https://docs.python.org/3/library/pickletools.html
  */
-import { RefrainError } from '../../errors.ts'
+import { RefrainError } from '../errors.ts'
 
 /** A class or function, by its name: 'torch._utils._rebuild_tensor_v2'. */
 export class Global {
@@ -128,8 +128,10 @@ export function readPickle(
     }
   }
   const call = (callee: Pickled, args: Pickled) => {
-    if (!(callee instanceof Global)) return fail('a call of what is no function')
     if (!Array.isArray(args)) return fail('arguments that are no tuple')
+    // What a call gave may be a function.
+    if (callee instanceof Opaque) return push(new Opaque(callee.type, [callee, ...args]))
+    if (!(callee instanceof Global)) return fail('a call of what is no function')
     if (callee.name === 'collections.OrderedDict') {
       const entries = Array.isArray(args[0]) ? (args[0] as [Pickled, Pickled][]) : []
       if (!entries.every((entry) => Array.isArray(entry))) fail('an entry that is no pair')
@@ -213,6 +215,9 @@ export function readPickle(
         break
       case 0x42: // BINBYTES
         push(slice(view.getUint32(take(4), true)))
+        break
+      case 0x8e: // BINBYTES8
+        push(slice(size64()))
         break
       case 0x43: // SHORT_BINBYTES
         push(slice(bytes[take(1)]))
