@@ -30,7 +30,8 @@ export class Hdf5 {
     // Else the library prints its own report of a damaged file.
     throwErrors()
     const path = `/refrain-${opened++}.h5`
-    FS.writeFile(path, bytes)
+    // Not copied: the file is only read. The option is Emscripten's, and not in h5wasm's types.
+    FS.writeFile(path, bytes, { canOwn: true } as object)
     let file: Hdf5 | null = null
     try {
       file = new Hdf5(new h5wasm.File(path, 'r'), fileName)

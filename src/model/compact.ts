@@ -114,8 +114,10 @@ function fromInt8(file: Safetensors, path: string, fileName: string): Float32Arr
   const scales = found.data
   const byColumns = fits(last)
   const columns = byColumns ? shape[last] : codes.length / shape[0]
-  return Float32Array.from(
-    codes as Int8Array,
-    (code, i) => code * scales[byColumns ? i % columns : Math.floor(i / columns)],
-  )
+  // Not by Float32Array.from, which makes a list of all numbers first.
+  const values = new Float32Array(codes.length)
+  for (let i = 0; i < values.length; i++) {
+    values[i] = (codes as Int8Array)[i] * scales[byColumns ? i % columns : Math.floor(i / columns)]
+  }
+  return values
 }

@@ -223,14 +223,16 @@ export abstract class Model<Output extends Tensor | Tensor[] = Tensor> {
 
   /**
    * Builds a model whose graph is known with given weights. `find` is asked for all of them before
-   * any memory is taken, and throws where there is none.
+   * any memory is taken, and throws where there is none. What it gives may be a function: it is called when the
+   * numbers before are in their place, as they may be copies of parts of a file.
    */
-  buildWith(find: (parameter: Parameter) => ArrayLike<number>): this {
+  buildWith(find: (parameter: Parameter) => ArrayLike<number> | (() => ArrayLike<number>)): this {
     const parameters = this.#declare()
-    const arrays = parameters.map(find)
+    const found = parameters.map(find)
     this.#parameters = new ParameterSet(this.backend, parameters)
     parameters.forEach(({ value }, i) => {
-      value.values.set(arrays[i])
+      const numbers = found[i]
+      value.values.set(typeof numbers === 'function' ? numbers() : numbers)
     })
     return this
   }

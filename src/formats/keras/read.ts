@@ -78,7 +78,14 @@ export function buildKeras(
     arrays ??= source.assign(model, graph.layers)
     const array = arrays.get(parameter)
     if (!array) throw new RefrainError('BAD_FILE', `${fileName}: no weights for ${parameter.path}`)
-    return array.values()
+    return () => {
+      const values = array.values()
+      if (values.length === parameter.size) return values
+      throw new RefrainError(
+        'BAD_FILE',
+        `${fileName}: expected ${parameter.size} numbers for ${parameter.path}, got ${values.length}`,
+      )
+    }
   })
 }
 

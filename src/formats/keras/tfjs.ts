@@ -74,9 +74,9 @@ function arraysOf(weights: readonly unknown[], bytes: Uint8Array, fileName: stri
         'A file of weights was cut off, or one is missing',
       )
     }
-    const own = bytes.slice(at, at + count * size)
+    const own = bytes.subarray(at, at + count * size)
     at += count * size
-    return { name, shape, values: () => decode(own, dtype, quantization, where) }
+    return { name, shape, values: () => decode(new Uint8Array(own), dtype, quantization, where) }
   })
   if (at !== bytes.length) {
     throw new RefrainError(
@@ -101,7 +101,9 @@ function decode(
     throw new RefrainError('BAD_FILE', `${where} is of type ${dtype} without scale and min`)
   }
   const codes = dtype === 'uint16' ? new Uint16Array(buffer) : bytes
-  return Float32Array.from(codes, (code) => code * scale + min)
+  const values = new Float32Array(codes.length)
+  for (let i = 0; i < values.length; i++) values[i] = codes[i] * scale + min
+  return values
 }
 
 /** All arrays, each group's from its files' bytes. */
@@ -112,6 +114,7 @@ export function tfjsArrays(
 ): FileArray[] {
   return groups.flatMap(({ paths, weights }) => {
     const parts = paths.map(read)
+    if (parts.length === 1) return arraysOf(weights, parts[0], fileName)
     const bytes = new Uint8Array(parts.reduce((size, part) => size + part.length, 0))
     let at = 0
     for (const part of parts) {

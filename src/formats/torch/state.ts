@@ -237,16 +237,20 @@ function tensorOf(
 
 function decode(bytes: Uint8Array, dtype: string): Float32Array | Float64Array | null {
   // A storage may begin anywhere in the file, and an array at multiples of its elements only.
-  const { buffer } = bytes.slice(0, bytes.length - (bytes.length % (dtype === 'float64' ? 8 : 2)))
+  const { buffer, byteOffset, length } = bytes.byteOffset % 8 === 0 ? bytes : bytes.slice()
+  const of = (size: number) =>
+    [buffer as ArrayBuffer, byteOffset, Math.floor(length / size)] as const
   switch (dtype) {
     case 'float32':
-      return new Float32Array(buffer, 0, Math.floor(buffer.byteLength / 4))
+      return new Float32Array(...of(4))
     case 'float64':
-      return new Float64Array(buffer)
+      return new Float64Array(...of(8))
     case 'float16':
-      return fromFloat16(new Uint16Array(buffer))
+      return fromFloat16(new Uint16Array(...of(2)))
     case 'bfloat16': {
-      const words = Uint32Array.from(new Uint16Array(buffer), (bits) => bits << 16)
+      const halves = new Uint16Array(...of(2))
+      const words = new Uint32Array(halves.length)
+      for (let i = 0; i < words.length; i++) words[i] = halves[i] << 16
       return new Float32Array(words.buffer)
     }
     default:
@@ -254,7 +258,7 @@ function decode(bytes: Uint8Array, dtype: string): Float32Array | Float64Array |
   }
 }
 
-/** The elements of a view, row by row. */
+/** The elements of a view, row by row; without a copy where they lie so. */
 function gather(
   all: Float32Array | Float64Array,
   offset: number,
@@ -262,6 +266,11 @@ function gather(
   strides: readonly number[],
   size: number,
 ): Float32Array | Float64Array {
+  const isWhole = shape.every(
+    (length, axis) =>
+      length === 1 || strides[axis] === shape.slice(axis + 1).reduce((a, b) => a * b, 1),
+  )
+  if (isWhole) return all.subarray(offset, offset + size)
   const out = all instanceof Float32Array ? new Float32Array(size) : new Float64Array(size)
   const index = shape.map(() => 0)
   let from = offset
