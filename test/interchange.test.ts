@@ -55,6 +55,7 @@ const rows: Record<string, () => Model> = {
     layers.lstm({ ...steps, zeroOutputForMask: true }),
   ),
   '… stateful': sequence(layers.lstm({ units: 3, stateful: true })),
+  '… stateful, saved with batchSize': sequence(layers.lstm({ units: 3, stateful: true })),
   '… peephole': sequence(layers.lstm({ units: 3, peephole: true })),
   '… projection': sequence(layers.lstm({ units: 3, projection: 2 })),
   '… coupledGates': sequence(layers.lstm({ units: 3, coupledGates: true })),
@@ -130,10 +131,11 @@ const rows: Record<string, () => Model> = {
 const formats = ['keras', 'h5', 'json', 'safetensors', 'onnx']
 
 /** 'yes', 'out' where it is not read back, or why it is refused. */
-async function entry(make: () => Model, ending: string): Promise<string> {
+async function entry(make: () => Model, ending: string, batchSize?: number): Promise<string> {
   const path = join(folder, `model.${ending}`)
   try {
-    await make().save(path)
+    const knowsBatches = ['keras', 'h5', 'json'].includes(ending)
+    await make().save(path, knowsBatches ? { batchSize } : {})
   } catch (error) {
     expect((error as { code: string }).code, `${(error as Error).message}`).toBe('UNSUPPORTED')
     return '–'
@@ -159,7 +161,8 @@ it('docs/formats.md says what each format has', async () => {
   ]
   for (const [name, make] of Object.entries(rows)) {
     const entries: string[] = []
-    for (const ending of formats) entries.push(await entry(make, ending))
+    const batchSize = name.endsWith('batchSize') ? 2 : undefined
+    for (const ending of formats) entries.push(await entry(make, ending, batchSize))
     lines.push(`| ${name} | ${entries.join(' | ')} |`)
   }
   await expect(`${lines.join('\n')}\n`).toMatchFileSnapshot('../docs/formats.md')

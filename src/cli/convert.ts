@@ -29,7 +29,7 @@ import type { Model, SaveOptions } from '../model/model.ts'
 import { formatNumber } from '../train/progress.ts'
 import { count, type Io, Printer, plural, table } from './io.ts'
 import { findModel, taskOf } from './model.ts'
-import { addCommon, modelHelp } from './options.ts'
+import { addCommon, modelHelp, wholeNumber } from './options.ts'
 import { type OtherModel, otherPrograms } from './other-programs.ts'
 import { encodeStandalone, modelInside, standaloneEndings } from './standalone.ts'
 
@@ -40,6 +40,7 @@ interface Options {
   float16?: boolean
   int8?: boolean
   examples?: string[]
+  batchSize?: number
   json?: boolean
 }
 
@@ -61,6 +62,11 @@ export function addConvert(program: Command, io: Io): void {
     .option(
       '--examples <files...>',
       'of .refrain, .html and .mjs: what refrain evaluate says on these files, before and after',
+    )
+    .option(
+      '--batch-size <n>',
+      'of .keras, .h5 and model.json: rows of each batch, which stateful layers need there',
+      wholeNumber(1),
     )
     .option(
       '--architecture <json>',
@@ -111,7 +117,8 @@ async function convert(source: string, target: string, options: Options, io: Io)
   const file = path.endsWith('.refrain') ? await loadFile(path, given) : null
   const model = file?.model ?? (await loadModel(path, given))
   const dtype = options.int8 ? 'int8' : options.float16 ? 'float16' : compactOf(file, target)
-  const extras = { dtype, training: file?.training ?? undefined }
+  const { batchSize } = options
+  const extras = { dtype, batchSize, training: file?.training ?? undefined }
   const evaluated = options.examples
     ? await evaluateBoth(file, path, target, extras, options.examples)
     : null
@@ -168,7 +175,7 @@ async function encode(model: Model, target: string, extras: SaveOptions): Promis
       `--${extras.dtype} is of .refrain, .html and .mjs files, got ${show(target)}`,
     )
   }
-  return encodeForeign(model as AnyModel, target)
+  return encodeForeign(model as AnyModel, target, extras)
 }
 
 const isStandalone = (target: string) =>

@@ -2,6 +2,8 @@
 import { platform } from '#platform'
 import { RefrainError, show } from '../errors.ts'
 import type { AnyModel } from '../model/file.ts'
+import type { SaveOptions } from '../model/model.ts'
+import { checkInteger } from '../util/check.ts'
 import { writeArchive, writeH5, writeJsonModel } from './keras/write.ts'
 import { writeOnnx } from './onnx/write.ts'
 import { writeTorch } from './torch/write.ts'
@@ -14,20 +16,20 @@ export interface Encoded {
   readonly notes: readonly string[]
 }
 
-type Encoder = (model: AnyModel, path: string) => Promise<Encoded>
+type Encoder = (model: AnyModel, path: string, batchSize: number | null) => Promise<Encoded>
 
 const one =
-  (encode: (model: AnyModel, path: string) => Promise<Uint8Array>): Encoder =>
-  async (model, path) => ({ files: new Map([[path, await encode(model, path)]]), notes: [] })
+  (encode: (...of: Parameters<Encoder>) => Promise<Uint8Array>): Encoder =>
+  async (...of) => ({ files: new Map([[of[1], await encode(...of)]]), notes: [] })
 
 const encoders: Readonly<Record<string, Encoder>> = {
   keras: one(writeArchive),
   h5: one(writeH5),
   hdf5: one(writeH5),
   safetensors: one(async (model, path) => writeTorch(model, path)),
-  json: async (model, path) => {
+  json: async (model, path, batchSize) => {
     const weightsPath = `${path.slice(0, -'.json'.length)}.bin`
-    const { json, weights } = await writeJsonModel(model, path, baseName(weightsPath))
+    const { json, weights } = await writeJsonModel(model, path, baseName(weightsPath), batchSize)
     const files = new Map([
       [path, json],
       [weightsPath, weights],
@@ -47,9 +49,20 @@ const baseName = (path: string) =>
 export const writtenEndings = ['refrain', ...Object.keys(encoders)]
 
 /** The files that hold the model in the format of the path's ending. Throws `BAD_ARGUMENT` and `UNSUPPORTED`. */
-export function encodeForeign(model: AnyModel, path: string): Promise<Encoded> {
+export function encodeForeign(
+  model: AnyModel,
+  path: string,
+  { batchSize }: Pick<SaveOptions, 'batchSize'> = {},
+): Promise<Encoded> {
   const [, ending] = /\.(\w+)$/.exec(path) ?? []
-  if (ending && Object.hasOwn(encoders, ending)) return encoders[ending](model, path)
+  if (batchSize !== undefined && !['keras', 'h5', 'hdf5', 'json'].includes(ending)) {
+    throw new RefrainError(
+      'BAD_ARGUMENT',
+      `save 'batchSize': it is of .keras, .h5 and model.json, got ${show(path)}`,
+    )
+  }
+  const rows = batchSize === undefined ? null : checkInteger("save 'batchSize'", batchSize)
+  if (ending && Object.hasOwn(encoders, ending)) return encoders[ending](model, path, rows)
   throw new RefrainError(
     'BAD_ARGUMENT',
     `save 'path': expected a file name that ends in ${writtenEndings.map((one) => `.${one}`).join(', ')}, got ${show(path)}`,
@@ -57,8 +70,12 @@ export function encodeForeign(model: AnyModel, path: string): Promise<Encoded> {
 }
 
 /** Writes the model's files beside their targets and renames them into place. */
-export async function writeForeign(model: AnyModel, path: string): Promise<void> {
-  const { files } = await encodeForeign(model, path)
+export async function writeForeign(
+  model: AnyModel,
+  path: string,
+  extras: SaveOptions,
+): Promise<void> {
+  const { files } = await encodeForeign(model, path, extras)
   // What the first names must be there when it is.
   for (const [name, bytes] of [...files].reverse()) await platform.writeFile(name, bytes)
 }

@@ -101,7 +101,7 @@ function describeMetric(config: MetricConfig): unknown {
 /** As files hold it: without the functions of the user's own losses. */
 const inFiles = <Value>(value: Value): Value => JSON.parse(JSON.stringify(value))
 
-let foreign: ((model: AnyModel, path: string) => Promise<void>) | null = null
+let foreign: ((model: AnyModel, path: string, extras: SaveOptions) => Promise<void>) | null = null
 
 /** Makes `save` able to write other programs' formats. */
 export function addForeignWriter(writer: typeof foreign): void {
@@ -116,7 +116,7 @@ export async function writeModelFile(
   state: TrainerState | null,
 ): Promise<void> {
   if (typeof path !== 'string' || !path.endsWith('.refrain')) {
-    if (foreign && typeof path === 'string' && !state) return foreign(model, path)
+    if (foreign && typeof path === 'string' && !state) return foreign(model, path, extras)
     throw new RefrainError(
       'BAD_ARGUMENT',
       `save 'path': expected a file name that ends in .refrain, got ${show(path)}`,

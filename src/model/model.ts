@@ -59,6 +59,11 @@ export interface SaveOptions {
    * float64, float64.
    */
   dtype?: 'float16' | 'int8'
+  /**
+   * Of `.keras`, `.h5` and `model.json`: rows of each batch, which these formats need to know of stateful layers.
+   * Default: any number.
+   */
+  batchSize?: number
 }
 
 /**
@@ -418,7 +423,7 @@ export abstract class Model<Output extends Tensor | Tensor[] = Tensor> {
    * target and then renamed into place. Throws `BAD_ARGUMENT` for a weight too large for its `dtype`.
    */
   async save(path: string, extras: SaveOptions = {}): Promise<void> {
-    checkOptions('save', extras, ['encoders', 'training', 'dtype'])
+    checkOptions('save', extras, ['encoders', 'training', 'dtype', 'batchSize'])
     await writeModelFile(path, this.build(), extras, null)
   }
 

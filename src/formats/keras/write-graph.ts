@@ -22,11 +22,15 @@ export interface NamedGraph extends GraphConfig {
 /** The shape of each call's outputs, the batch in front; Keras 3 writes them and reads past them. */
 type Reference = readonly [call: number, output: number]
 
-/** `{ class_name, config }` of a model; `problems` then has all that cannot be said. */
+/**
+ * `{ class_name, config }` of a model; `problems` then has all that cannot be said. `batchSize` is the rows of each batch,
+ * null for any number.
+ */
 export function kerasModel(
   graph: NamedGraph,
   dialect: Dialect,
   problems: Problems,
+  batchSize: number | null = null,
   masks = mayMask(graph.layers),
 ): JsonObject {
   const writing: Writing = {
@@ -38,6 +42,7 @@ export function kerasModel(
         { ...(options as unknown as GraphConfig), name, kind: kind as 'model' },
         dialect,
         problems,
+        batchSize,
         masks,
       ),
   }
@@ -52,14 +57,14 @@ export function kerasModel(
     const config = {
       name: graph.name,
       trainable,
-      layers: [inputLayer(input, inputNames(plain)[0], dialect), ...layers],
+      layers: [inputLayer(input, inputNames(plain)[0], dialect, batchSize), ...layers],
     }
     return {
       ...classed('keras', 'Sequential', config),
-      build_config: { input_shape: [null, ...input.shape] },
+      build_config: { input_shape: [batchSize, ...input.shape] },
     }
   }
-  const config = { name: graph.name, trainable, ...functional(plain, writing) }
+  const config = { name: graph.name, trainable, ...functional(plain, writing, batchSize) }
   return {
     ...classed('keras.src.models.functional', 'Functional', config),
     registered_name: 'Functional',
@@ -119,8 +124,9 @@ function inputLayer(
   { shape, dtype }: GraphConfig['inputs'][number],
   own: string,
   dialect: Dialect,
+  batchSize: number | null,
 ) {
-  const batch: Shape = [null, ...shape]
+  const batch: Shape = [batchSize, ...shape]
   const type = { dtype: dtype === 'int32' ? 'int32' : 'float32', sparse: false }
   const config =
     dialect === 'keras'
@@ -129,7 +135,7 @@ function inputLayer(
   return { ...classed('keras.layers', 'InputLayer', config), name: own }
 }
 
-function functional(graph: NamedGraph, writing: Writing) {
+function functional(graph: NamedGraph, writing: Writing, batchSize: number | null) {
   const { dialect } = writing
   const names = inputNames(graph)
   /** [name, which of the layer's calls, which of its outputs], as a layer's input. */
@@ -152,7 +158,7 @@ function functional(graph: NamedGraph, writing: Writing) {
   const layers = order(graph).map((place) => {
     if (place < 0) {
       const i = -place - 1
-      return { ...inputLayer(graph.inputs[i], names[i], dialect), inbound_nodes: [] }
+      return { ...inputLayer(graph.inputs[i], names[i], dialect, batchSize), inbound_nodes: [] }
     }
     const layer = graph.layers[place]
     const inbound_nodes = graph.calls

@@ -47,7 +47,9 @@ const step = [
 const lstmStep = [...step, 'recurrentActivation', 'unitForgetBias']
 const gruStep = [...step, 'recurrentActivation', 'resetAfter']
 const windowed = ['filters', 'kernelSize', 'strides', 'padding', 'dilationRate']
-const sequence = ['returnSequences', 'returnState', 'goBackwards', 'zeroOutputForMask']
+const sequence = [
+  ...['returnSequences', 'returnState', 'goBackwards', 'zeroOutputForMask', 'stateful'],
+]
 const convolution = [
   ...['filters', 'kernelSize', 'strides', 'padding', 'dilationRate', 'groups', 'activation'],
   ...['useBias', ...weights('kernel', 'bias')],
@@ -144,7 +146,7 @@ export function kerasLayer(layer: LayerConfig, writing: Writing): JsonObject & {
 }
 
 /** Options that change nothing where a model predicts, and have no counterpart, or are said elsewhere. */
-const unsaid = ['trainable', 'seed', 'stateful', 'temporalActivityRegularizer']
+const unsaid = ['trainable', 'seed', 'temporalActivityRegularizer']
 
 /** What the option is in Keras. */
 function kerasValue(key: string, value: unknown, where: string, writing: Writing): unknown {

@@ -121,6 +121,35 @@ it('TensorFlow.js 4.22 computes LSTMs over images as they are written', async ()
   for (const [i, value] of expected.entries()) expect(values[i]).toBeCloseTo(value, 5)
 }, 60_000)
 
+it('TensorFlow.js 4.22 keeps the states of stateful layers as they are written', async () => {
+  const make = () => [
+    lstm({ units: 3, stateful: true, returnSequences: true }),
+    dense({ units: 2 }),
+  ]
+  const model = sequential(make()).build([null, 4, 2])
+  const path = join(folder, 'stateful.json')
+  await expect(model.save(path)).rejects.toThrow(
+    'it needs the size of batches: save with batchSize',
+  )
+  await expect(model.save(path, { batchSize: 0 })).rejects.toThrow("save 'batchSize'")
+  await expect(model.save(join(folder, 's.onnx'), { batchSize: 2 })).rejects.toThrow(
+    "save 'batchSize': it is of .keras, .h5 and model.json",
+  )
+  await model.save(path, { batchSize: 2 })
+  const x = { shape: [2, 4, 2], data: Float32Array.from({ length: 16 }, (_, i) => Math.sin(i)) }
+  const other = await tfjs(path)
+  const again = await loadModel(path)
+  const passes: Float32Array[] = []
+  for (let pass = 0; pass < 2; pass++) {
+    const found = (other.predict(tf.tensor(x.data, x.shape)) as tf.Tensor).dataSync()
+    const expected = await (await model.predict(x)).data()
+    expect(await (await again.predict(x)).data()).toEqual(expected)
+    for (const [i, value] of expected.entries()) expect(found[i]).toBeCloseTo(value, 5)
+    passes.push(expected.slice() as Float32Array)
+  }
+  expect(passes[0]).not.toEqual(passes[1])
+})
+
 /** The configuration in a file, as text. */
 async function configOf(path: string): Promise<unknown> {
   const bytes = new Uint8Array(readFileSync(path))

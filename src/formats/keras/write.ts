@@ -17,7 +17,7 @@ import type { Dialect } from './write-layers.ts'
 const kerasVersion = '3.15.1'
 
 /** A model in Keras's words: its configuration, and where each layer with weights is in it. */
-function describe(model: AnyModel, dialect: Dialect, fileName: string) {
+function describe(model: AnyModel, dialect: Dialect, fileName: string, batchSize: number | null) {
   const { name, type, ...graph } = model.architecture as unknown as GraphConfig & {
     name: string
     type: 'sequential' | 'model'
@@ -25,20 +25,21 @@ function describe(model: AnyModel, dialect: Dialect, fileName: string) {
   const problems = new Problems()
   const { layers } = model
   for (const layer of layers) {
-    if (layer.stateful) {
+    if (layer.stateful && batchSize === null) {
       problems.add(
-        `${layer.kind} '${layer.name}' with stateful: true, for which it needs the size of batches`,
+        `${layer.kind} '${layer.name}' with stateful: true, for which it needs the size of batches: ` +
+          'save with batchSize, or convert with --batch-size',
       )
     }
   }
-  const config = kerasModel({ ...graph, name, kind: type }, dialect, problems)
+  const config = kerasModel({ ...graph, name, kind: type }, dialect, problems, batchSize)
   problems.checkWriting(fileName, dialect === 'keras' ? 'Keras' : 'TensorFlow.js')
   return { config, leaves: leavesOf(readModel(config, fileName), layers, fileName) }
 }
 
 /** Where Keras 3 has the weights of each of a model's layers. */
 export const kerasLeaves = (model: AnyModel, fileName: string): Leaf[] =>
-  describe(model, 'keras', fileName).leaves
+  describe(model, 'keras', fileName, 1).leaves
 
 const float32 = ({ value }: Parameter) => Float32Array.from(value.values)
 
@@ -48,8 +49,12 @@ const dataset = (parameter: Parameter): HdfDataset => ({
 })
 
 /** The bytes of a `.keras` archive in the layout of Keras 3. */
-export async function writeArchive(model: AnyModel, fileName: string): Promise<Uint8Array> {
-  const { config, leaves } = describe(model, 'keras', fileName)
+export async function writeArchive(
+  model: AnyModel,
+  fileName: string,
+  batchSize: number | null,
+): Promise<Uint8Array> {
+  const { config, leaves } = describe(model, 'keras', fileName, batchSize)
   const root: HdfGroup = { groups: {} }
   for (const { layer, path } of leaves) {
     const group = groupAt(root, [...path, 'vars'])
@@ -76,8 +81,12 @@ function groupAt(root: HdfGroup, path: readonly string[]): HdfGroup {
 }
 
 /** The bytes of an `.h5` file of a whole model, as Keras 3 writes them. */
-export async function writeH5(model: AnyModel, fileName: string): Promise<Uint8Array> {
-  const { config, leaves } = describe(model, 'keras', fileName)
+export async function writeH5(
+  model: AnyModel,
+  fileName: string,
+  batchSize: number | null,
+): Promise<Uint8Array> {
+  const { config, leaves } = describe(model, 'keras', fileName, batchSize)
   const { class_name, config: inner } = config
   const layers = (inner as { layers: { name?: string; config: { name: string } }[] }).layers
   const names = layers.map((layer) => layer.name ?? layer.config.name)
@@ -112,8 +121,9 @@ export async function writeJsonModel(
   model: AnyModel,
   fileName: string,
   weightsName: string,
+  batchSize: number | null,
 ): Promise<{ json: Uint8Array; weights: Uint8Array }> {
-  const { config, leaves } = describe(model, 'tfjs', fileName)
+  const { config, leaves } = describe(model, 'tfjs', fileName, batchSize)
   const { class_name, config: inner } = config
   const named = leaves.flatMap(({ layer, scope }) =>
     layer.parameters.map((one) => ({ one, name: [...scope, snakeCase(one.name)].join('/') })),
