@@ -177,8 +177,8 @@ function moduleOf({ bytes, name, task, parameters }: Standalone, engine: string)
     '{any} input numbers, nested as the model takes them; of several inputs a list of these',
     '{Promise<any>} numbers, nested',
   ]
-  const title = name.replace(/\*\//g, '')
-  return `// ${title.replace(/\s+/g, ' ')}: a model of ${plural(parameters, 'weight')}, and Refrain, which runs it; no other file is needed.
+  const title = name.replace(/\s+/g, ' ')
+  return `// ${title}: a model of ${plural(parameters, 'weight')}, and Refrain, which runs it; no other file is needed.
 // import { predict } from './${title}.mjs', in Node, a browser or a worker.
 ${engine}
 const model =
