@@ -46,7 +46,11 @@ const forBrowser = {
 export async function bundlePages() {
   await build({
     ...forBrowser,
-    entryPoints: { page: 'dist/page/page.js', module: 'dist/page/predictor.js' },
+    entryPoints: {
+      page: 'dist/page/plain.js',
+      tunes: 'dist/page/tunes.js',
+      module: 'dist/page/predictor.js',
+    },
     outdir: 'dist/page/bundles',
     format: 'iife',
     globalName: 'refrain',

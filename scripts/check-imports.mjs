@@ -35,7 +35,7 @@ const below = {
 const nodePlatform = 'src/platform/node.ts'
 
 /** What pages load. */
-const pageEntries = ['src/index.ts', 'src/page/page.ts']
+const pageEntries = ['src/index.ts', 'src/page/tunes.ts']
 
 /** What the imports that package.json decides by condition lead to in Node. */
 const conditional = {

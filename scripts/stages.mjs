@@ -142,7 +142,7 @@ async function compile() {
       const base = file.replace(/^src/, 'dist').replace(/\.ts$/, '')
       return file.endsWith('.d.ts') ? [] : [`${base}.js`, `${base}.js.map`, `${base}.d.ts`]
     })
-  const bundles = ['dist/page/bundles/page.js', 'dist/page/bundles/module.js']
+  const bundles = ['page', 'tunes', 'module'].map((name) => `dist/page/bundles/${name}.js`)
   const complete = () => [...outputs, ...bundles].every((file) => existsSync(at(file)))
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === key && complete()) return 'up to date'
 

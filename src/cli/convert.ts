@@ -165,7 +165,7 @@ async function encode(model: Model, target: string, extras: SaveOptions): Promis
     const alone = isStandalone(target)
     const own = encodeModel(model as AnyModel, extras, null)
     const bytes = alone
-      ? await encodeStandalone({ ...about(model, target), bytes: own }, target)
+      ? await encodeStandalone({ ...about(model, target, extras), bytes: own }, target)
       : own
     return { files: new Map([[target, bytes]]), notes: [] }
   }
@@ -240,12 +240,13 @@ function compared({ before, after }: Evaluated): string {
 }
 
 /** What a file that stands alone says of its model. */
-function about(model: Model, target: string) {
+function about(model: Model, target: string, { training }: SaveOptions) {
   const task = (model.encoders as { task?: unknown } | null)?.task
   return {
     name: basename(target).replace(/\.\w+$/, ''),
     task: typeof task === 'string' ? task : null,
     parameters: model.parameters.parameters.reduce((sum, { size }) => sum + size, 0),
+    abc: training?.format === 'abc',
   }
 }
 

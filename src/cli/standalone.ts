@@ -22,12 +22,15 @@ export interface Standalone {
   /** The field `task` of its encoders; null for none. */
   readonly task: string | null
   readonly parameters: number
+  /** Whether it writes tunes in ABC. */
+  readonly abc: boolean
 }
 
 /** The bytes of a page or a module, by the target's ending. */
 export async function encodeStandalone(model: Standalone, target: string): Promise<Uint8Array> {
   const isPage = target.endsWith('.html')
-  const engine = await readBundle(isPage ? 'page.js' : 'module.js')
+  const page = model.abc ? 'tunes.js' : 'page.js'
+  const engine = await readBundle(isPage ? page : 'module.js')
   return new TextEncoder().encode(isPage ? pageOf(model, engine) : moduleOf(model, engine))
 }
 

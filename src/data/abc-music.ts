@@ -1,4 +1,4 @@
-/** What ABC means, by the package `abcjs`, which is loaded when first used. Node only. */
+/** What ABC means, by the package `abcjs`, which is loaded when first used. */
 import { RefrainError, show } from '../errors.ts'
 import { checkInteger } from '../util/check.ts'
 import { parseMidi } from './midi.ts'

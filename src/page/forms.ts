@@ -34,7 +34,7 @@ export function formOf(opened: Opened): Form {
     case 'translate':
       return textForm('Text', 'Translate', (text) => translateText(trained, text))
     case 'generate':
-      return generateForm(trained)
+      return generateForm(trained, opened.abc)
     case 'forecast':
       return forecastForm(trained)
     case 'regress':

@@ -5,12 +5,25 @@ import type * as generate from '../tasks/generate/index.ts'
 import { download, element, field, numberInput } from './dom.ts'
 import type { Form } from './forms.ts'
 
-/** The form of a model that writes. */
-export function generateForm(trained: generate.Generator): Form {
+/** What reads tunes in ABC, in pages that have it. */
+export interface Tunes {
+  readonly piece: (abc: string) => Promise<Piece>
+  readonly problems: (abc: string) => Promise<string[]>
+}
+
+let tunes: Tunes | null = null
+
+/** Makes pages able to play tunes in ABC. */
+export function addTunes(reader: Tunes): void {
+  tunes = reader
+}
+
+/** The form of a model that writes; `abc`: tunes in ABC. */
+export function generateForm(trained: generate.Generator, abc: boolean): Form {
   const music = trained.kind !== 'text'
   const prompt = element('textarea', { rows: 2, spellcheck: false })
   const temperature = numberInput(0.8, 0.05, 3, 0.05)
-  const length = numberInput(music ? 200 : 500, 1, 20000)
+  const length = numberInput(music ? 200 : abc ? 2000 : 500, 1, 20000)
   const seed = numberInput(1, 0, 2 ** 31 - 1)
   const options = () => ({
     temperature: temperature.valueAsNumber,
@@ -43,8 +56,17 @@ export function generateForm(trained: generate.Generator): Form {
         await new Promise((resolve) => setTimeout(resolve))
         next = await pieces.next()
       }
+      if (abc) show(text, ...(await playableTune(text.textContent!)))
     },
   }
+}
+
+async function playableTune(text: string): Promise<Node[]> {
+  if (!tunes) return []
+  const [problem] = await tunes.problems(text)
+  if (problem === undefined) return playable(await tunes.piece(text))
+  const note = `It cannot be played (${problem}): with another seed it may`
+  return [element('p', { className: 'note' }, note)]
 }
 
 /** A button that plays a piece, one that saves it, and how much there is. */

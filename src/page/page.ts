@@ -3,7 +3,8 @@ import { element } from './dom.ts'
 import { formOf } from './forms.ts'
 import { openBase64 } from './predictor.ts'
 
-function start(): void {
+/** Puts the form of the model into the page. */
+export function start(): void {
   const main = document.querySelector('main')!
   const output = element('output', { ariaLive: 'polite' })
   const show = (...shown: Node[]) => output.replaceChildren(...shown)
@@ -38,5 +39,3 @@ function start(): void {
     fail(error)
   }
 }
-
-start()

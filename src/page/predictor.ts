@@ -1,7 +1,7 @@
 /**
  * A model in one file that stands alone: `refrain convert m.refrain page.html` and `m.mjs` put the model's bytes and a
- * bundle of this folder together. The bundle of a module is this file, that of a page `page.ts`; `npm run build` makes
- * both (scripts/bundle.mjs).
+ * bundle of this folder together. The bundle of a module is this file, those of pages are `plain.ts` and `tunes.ts`;
+ * `npm run build` makes them (scripts/bundle.mjs).
  */
 import { RefrainError, show } from '../errors.ts'
 import type { AnyModel } from '../model/file.ts'
@@ -35,7 +35,12 @@ export type Opened =
     }
   | { readonly task: 'tag'; readonly trained: tag.Tagger }
   | { readonly task: 'translate'; readonly trained: translate.Translator }
-  | { readonly task: 'generate'; readonly trained: generate.Generator }
+  | {
+      readonly task: 'generate'
+      readonly trained: generate.Generator
+      /** Whether its texts are tunes in ABC. */
+      readonly abc: boolean
+    }
   | { readonly task: 'forecast'; readonly trained: forecast.Forecaster }
   | { readonly task: 'regress'; readonly trained: regress.Regressor }
   | { readonly task: null; readonly trained: AnyModel }
@@ -48,7 +53,8 @@ export function openBase64(base64: string, name: string): Opened {
   if (task === undefined || !Object.hasOwn(openers, task)) {
     return { task: null, trained: file.model as AnyModel }
   }
-  return { task, trained: openers[task](file, name) } as Opened
+  const abc = file.training?.format === 'abc'
+  return { task, trained: openers[task](file, name), abc } as Opened
 }
 
 /**

@@ -5,6 +5,7 @@ import { pathToFileURL } from 'node:url'
 import { encode } from 'fast-png'
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { abcPiece } from '../../src/data/abc-music.ts'
 import { midiBytes, parseMidi } from '../../src/data/midi.ts'
 import { dense, lstm } from '../../src/layers/index.ts'
 import { loadFile } from '../../src/model/load.ts'
@@ -225,6 +226,22 @@ describe.skipIf(!chromium)('a page that stands alone, in Chromium', () => {
     const bytes = readFileSync((await saved.path())!)
     expect(new Uint8Array(bytes)).toEqual(await midiBytes(piece))
     expect((await parseMidi(bytes, 'tune.mid')).notes.length).toBeGreaterThan(0)
+    await page.getByRole('button', { name: 'Play' }).click()
+    await page.getByRole('button', { name: 'Stop' }).click()
+    await close()
+  }, 60_000)
+
+  it('plays tunes that parse', async () => {
+    const { page, answer, close } = await open(await convert('tunes', 'tunes.html'), 360)
+    let shown = ''
+    for (let seed = 1; seed <= 20 && !/\d+ notes/.test(shown); seed++) {
+      await page.locator('input').last().fill(String(seed))
+      shown = await answer()
+      expect(shown).toMatch(/^X:1\n[\s\S]*(\d+ notes|It cannot be played)/)
+    }
+    const notes = Number(/(\d+) notes/.exec(shown)![1])
+    const tune = shown.slice(0, shown.indexOf('Play')).trim()
+    expect((await abcPiece(tune)).notes.length).toBe(notes)
     await page.getByRole('button', { name: 'Play' }).click()
     await page.getByRole('button', { name: 'Stop' }).click()
     await close()
