@@ -48,6 +48,18 @@ describe('what fuzzing found', () => {
     await expect(loadModel(path)).rejects.toThrow(`the list of texts at byte ${heap} is damaged`)
   })
 
+  it('a text in HDF5 that claims to be longer than its file', async () => {
+    const { bytes } = all.find(({ name }) => name === 'keras/files/repeated.h5')!
+    const broken = bytes.slice()
+    // The length of the first text, behind the attribute's name (16 bytes), type (24) and shape (24).
+    const name = Buffer.from(bytes).indexOf('weight_names')
+    const length = Buffer.from(bytes).readUInt32LE(name + 64)
+    expect(length).toBeLessThan(100)
+    broken.set([0x48, 0x29, 0x48, 0x29], name + 64)
+    writeFileSync(path, broken)
+    await expect(loadModel(path)).rejects.toThrow(/a list of texts at byte \d+ is damaged/)
+  })
+
   it('whole numbers of a pickle beyond all floats, and of a negative length', async () => {
     writeFileSync(path, Uint8Array.of(0x80, 2, 0x8a, 255, ...new Array(255).fill(0x7f), 0x2e))
     await expect(loadModel(path)).rejects.toThrow(RefrainError)

@@ -3,6 +3,7 @@
  * a file can reach neither the disk nor another file by its links.
  */
 import { RefrainError, show } from '../errors.ts'
+import { checkTexts } from './hdf5-texts.ts'
 
 type Library = typeof import('h5wasm')['default']
 
@@ -24,7 +25,7 @@ export class Hdf5 {
     fileName: string,
     use: (file: Hdf5) => Result,
   ): Promise<Result> {
-    checkHeaps(bytes, fileName)
+    checkTexts(bytes, fileName)
     const { default: h5wasm } = await import('h5wasm')
     const { FS, activate_throwing_error_handler: throwErrors } = await h5wasm.ready
     // Else the library prints its own report of a damaged file.
@@ -105,35 +106,6 @@ function reasonOf(error: unknown): string {
   const text = String((error as Error).message ?? error)
   const [, first] = /#000: .*?\(\): (.*)/.exec(text) ?? []
   return first ?? text.split('\n')[0]
-}
-
-/** 'GCOL', which begins a collection of texts of any length. */
-const heapSignature = 0x4c4f4347
-
-/**
- * Fails on a collection of texts whose list of them does not move on or leaves it: the library would follow it for ever.
- * (Format specification of HDF5, III.E: a header of 16 bytes; of each object its number, 2 bytes, at 8 its length,
- * and its bytes, filled up to a multiple of 8; number 0 is what is left, with a length of its own header and all.)
- */
-function checkHeaps(bytes: Uint8Array, fileName: string): void {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
-  for (let start = 0; start + 16 <= bytes.length; start += 8) {
-    if (view.getUint32(start, true) !== heapSignature) continue
-    const size = Number(view.getBigUint64(start + 8, true))
-    const end = start + size
-    for (let at = start + 16; at + 16 <= end && end <= bytes.length; ) {
-      const length = Number(view.getBigUint64(at + 8, true))
-      const whole = view.getUint16(at, true) === 0 ? length : 16 + Math.ceil(length / 8) * 8
-      if (whole < 16 || at + whole > end) {
-        throw new RefrainError(
-          'BAD_FILE',
-          `${fileName}: not an HDF5 file that can be read: the list of texts at byte ${start} is damaged`,
-          'Copy the file again',
-        )
-      }
-      at += whole
-    }
-  }
 }
 
 /** A text; of fixed length it may end in zeros. */
