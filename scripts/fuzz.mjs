@@ -89,15 +89,13 @@ function runChunk(folder, cases, format) {
     let last = { number: cases[0], name: '' }
     let stderr = ''
     let hung = false
-    let timer = setTimeout(() => {}, 0)
-    const watch = () => {
-      clearTimeout(timer)
-      timer = setTimeout(() => {
-        hung = true
-        child.kill('SIGKILL')
-      }, 10_000)
-    }
-    watch()
+    // counted in ticks, so that a machine that was put to sleep in between does not count as a hang
+    let ticks = 0
+    const timer = setInterval(() => {
+      if (++ticks < 10) return
+      hung = true
+      child.kill('SIGKILL')
+    }, 1000)
     child.stderr?.on('data', (text) => {
       stderr = (stderr + text).slice(-2000)
     })
@@ -105,10 +103,10 @@ function runChunk(folder, cases, format) {
       const one = /** @type {{ number: number, name: string, failure?: string }} */ (message)
       if (one.failure) failures.push({ ...one, failure: one.failure })
       last = one
-      watch()
+      ticks = 0
     })
     child.on('close', (code) => {
-      clearTimeout(timer)
+      clearInterval(timer)
       if (hung) failures.push({ ...last, failure: 'hangs' })
       else if (code !== 0) failures.push({ ...last, failure: `ended with ${code}: ${stderr}` })
       done(failures)
