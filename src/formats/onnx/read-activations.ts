@@ -5,7 +5,10 @@ import { Unsupported } from './operation.ts'
 import type { Call, Out } from './plan.ts'
 import { affine, refitted } from './read-products.ts'
 import { only, type Read, type Reader } from './reader.ts'
-import type { View } from './view.ts'
+import { dimsOf, transposed, type View } from './view.ts'
+
+/** Layers with an activation of their own. */
+const fusing = ['dense', 'conv1d', 'conv2d']
 
 const near = (a: number, b: number) => Math.abs(a - b) < 1e-6
 
@@ -66,7 +69,7 @@ export const activation =
   (name: ActivationName): Read =>
   (reader, [x], node) => {
     const view = reader.view(x)
-    return [activated(reader, view, name, reader.fusable(node, 0, view, ['dense', 'conv1d']))]
+    return [activated(reader, view, name, reader.fusable(node, 0, view, fusing))]
   }
 
 /** Activations of which one set of numbers is Refrain's. */
@@ -82,7 +85,7 @@ export const numbered =
     throw new Unsupported(`has ${names.map(([name], i) => `${name} ${numbers[i]}`).join(', ')}`)
   }
 
-/** Over one dimension: the last, of the features. */
+/** Over one dimension. */
 export const softmax =
   (name: 'softmax' | 'logSoftmax'): Read =>
   (reader, [x], node) => {
@@ -90,9 +93,20 @@ export const softmax =
     const rank = given.axes.length
     const axis = reader.axis(node.attributes.int('axis', reader.opset < 13 ? 1 : -1), rank)
     // Before set 13 all dimensions from the axis on are one.
-    if (axis !== rank - 1) throw new Unsupported(`is over the dimension ${axis} of ${rank}`)
-    const view = reader.features(given)
-    return [activated(reader, view, name, reader.fusable(node, 0, view, ['dense', 'conv1d']))]
+    const last = axis === rank - 1
+    const alone = dimsOf(given).every((dim, i) => i <= axis || dim === 1)
+    if (!last && !alone && reader.opset < 13) {
+      throw new Unsupported(`is over the dimensions from ${axis} on of ${rank}`)
+    }
+    const order = [...given.axes.map((_, i) => i).filter((i) => i !== axis), axis]
+    const view = reader.features(transposed(given, order))
+    const fuse = last ? reader.fusable(node, 0, view, fusing) : null
+    return [
+      transposed(
+        activated(reader, view, name, fuse),
+        order.map((_, i) => order.indexOf(i)),
+      ),
+    ]
   }
 
 /** Limits that are an activation. */

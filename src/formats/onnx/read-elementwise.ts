@@ -1,12 +1,13 @@
 /** Arithmetic, element by element. */
 import { combine, type Known } from './arrays.ts'
+import { lengths } from './lengths.ts'
 import { Unsupported } from './operation.ts'
 import type { Dim } from './plan.ts'
 import { activated, gated } from './read-activations.ts'
 import { ofMasks } from './read-masks.ts'
 import { affine, plus } from './read-products.ts'
-import { type Operation, only, type Read, type Reader } from './reader.ts'
-import { type View, viewOf } from './view.ts'
+import { type Operation, only, type Read, type Reader, type Value } from './reader.ts'
+import { product, type View, viewOf } from './view.ts'
 
 /** Element by element: of constants at once, of one constant a layer by itself, of outputs a layer that joins. */
 export const elementwise =
@@ -16,6 +17,8 @@ export const elementwise =
   ): Read =>
   (reader, inputs, node) => {
     if (inputs.length === 1) return [inputs[0]!]
+    const counted = operator === 'multiply' && lengthsMultiplied(inputs)
+    if (counted) return [counted]
     const masked = ofMasks(operator, inputs)
     if (masked) return [masked]
     if (inputs.every((x) => x?.kind === 'array')) {
@@ -42,6 +45,22 @@ export const elementwise =
     const special = operator === 'multiply' && views.length === 2 && gated(reader, views)
     return [special || merged(reader, operator, views)]
   }
+
+/** Lengths multiplied, such as rows by steps; null if it is not that. */
+function lengthsMultiplied(inputs: readonly (Value | null)[]): Value | null {
+  if (!inputs.some((x) => x?.kind === 'lengths')) return null
+  const each = inputs.map((x) => (x?.kind === 'lengths' ? x.values : [only(x) ?? '']))
+  const dims = each.flat()
+  if (dims.length !== inputs.length || dims.includes('')) return null
+  return lengths([product(dims) ?? dims.join('·')], true)
+}
+
+/** Of constants. */
+export const squareRoot: Read = (reader, [x]) => {
+  const dims = x?.kind === 'lengths' && x.scalar ? [] : null
+  const data = Float32Array.from(reader.ints(x, 'what it takes the root of'), Math.sqrt)
+  return [{ kind: 'array', dims: dims ?? (x?.kind === 'array' ? x.dims : [data.length]), data }]
+}
 
 /** Whether a constant is one of whole numbers, none of single precision. */
 const isWhole = ({ data }: Known) =>

@@ -1,6 +1,6 @@
 /** Operators that compute, as layers. */
 import { activation, clip, erf, numbered, softmax } from './read-activations.ts'
-import { elementwise } from './read-elementwise.ts'
+import { elementwise, squareRoot } from './read-elementwise.ts'
 import { maskReaders } from './read-masks.ts'
 import { gemm, matMul, placed } from './read-products.ts'
 import { conv, globalPooling, pooling, reduce, reduceSum } from './read-windows.ts'
@@ -51,7 +51,7 @@ const layerNormalization: Read = (reader, [given, scale, bias], { attributes }) 
 /** Operators by their names. */
 export const layerReaders: Readonly<Record<string, Read>> = {
   Add: elementwise('add', (a, b) => a + b),
-  AveragePool: pooling('averagePooling1d'),
+  AveragePool: pooling('averagePooling'),
   BatchNormalization: batchNormalization,
   Clip: clip,
   Conv: conv,
@@ -78,7 +78,7 @@ export const layerReaders: Readonly<Record<string, Read>> = {
   LogSoftmax: softmax('logSoftmax'),
   MatMul: matMul,
   Max: elementwise('maximum', Math.max),
-  MaxPool: pooling('maxPooling1d'),
+  MaxPool: pooling('maxPooling'),
   Mean: elementwise('average', (a, b) => a + b),
   Min: elementwise('minimum', Math.min),
   Mish: activation('mish'),
@@ -98,6 +98,7 @@ export const layerReaders: Readonly<Record<string, Read>> = {
   Softmax: softmax('softmax'),
   Softplus: activation('softplus'),
   Softsign: activation('softsign'),
+  Sqrt: squareRoot,
   Sub: elementwise('subtract', (a, b) => a - b),
   Sum: elementwise('add', (a, b) => a + b),
   Tanh: activation('tanh'),

@@ -1,9 +1,9 @@
 /** Products with constant matrices, as dense layers; scales and offsets. */
 import type { Known } from './arrays.ts'
 import { Unsupported } from './operation.ts'
-import type { Call } from './plan.ts'
+import type { Call, Out } from './plan.ts'
 import type { Read, Reader } from './reader.ts'
-import { type View, viewOf, withOutput } from './view.ts'
+import { dimsOf, squeezed, unsqueezed, type View, viewOf, withOutput } from './view.ts'
 
 /** Transposes a matrix [rows, columns]. */
 function turned({ dims: [rows, columns], data }: Known): Float32Array {
@@ -34,8 +34,32 @@ function dense(
   return withOutput(x, out)
 }
 
+/** The product of two outputs' matrices for each row, [B,M,K]·[B,K,N], wherever they have these dimensions. */
+function ofMatrices(reader: Reader, a: View, b: View): View {
+  if (a.axes.length !== 3 || b.axes.length !== 3) {
+    const [m, n] = [a, b].map((view) => `[${dimsOf(view).join(', ')}]`)
+    throw new Unsupported(`multiplies ${m} by ${n}: only [B,M,K] by [B,K,N] has a layer`)
+  }
+  const [x, k] = withAxis(reader, a, 2)
+  const [y, n] = withAxis(reader, b, 1)
+  if (x.shape[k] !== y.shape[n]) throw new Unsupported('multiplies matrices that do not fit')
+  const rest = ({ shape }: Out, axis: number) => shape.filter((_, i) => i > 0 && i !== axis)
+  const shape = [x.shape[0], ...rest(x, k), ...rest(y, n)]
+  return viewOf(reader.plan.add('dot', [x, y], shape, { axes: [k, n] }))
+}
+
+/** An output of three dimensions that shows the view, and which of them is the view's at `place`. */
+function withAxis(reader: Reader, given: View, place: number): [Out, number] {
+  const view = reader.settler.unpick(given)
+  const { out, parts, axes } = view
+  const whole = `${parts}` === `${out.shape}` && axes.every(({ length }) => length === 1)
+  if (whole && axes[0][0] === 0) return [out, axes[place][0]]
+  return [reader.settler.settle(view), place]
+}
+
 /** A dense layer without bias. */
 export const matMul: Read = (reader, [x, w]) => {
+  if (x?.kind === 'view' && w?.kind === 'view') return [ofMatrices(reader, x, w)]
   if (x?.kind === 'array' || w?.kind !== 'array' || w.dims.length !== 2) {
     throw new Unsupported("multiplies something else than a layer's output and a constant matrix")
   }
@@ -114,7 +138,21 @@ export function affine(
   if (long.length > 1 || dims.length > rank) {
     throw new Unsupported('computes with a constant of several dimensions')
   }
-  const place = long[0] ?? rank - 1
+  // One number may be put on any dimension of known length.
+  const known = dimsOf(given).findLastIndex(
+    (dim, i) => typeof dim === 'number' && given.axes[i][0] !== 0,
+  )
+  const { call, shape } = given.out
+  if (long.length === 0 && known < 0 && scale && !offset && call?.layer.kind === 'dot') {
+    // A product of which all is open is scaled by one of its factors.
+    const [a, b] = call.inputs
+    const factor = affine(reader, viewOf(a), scale, null).out
+    return { ...given, out: reader.plan.add('dot', [factor, b], shape, call.layer.options) }
+  }
+  if (long.length === 0 && known < 0) {
+    return squeezed(affine(reader, unsqueezed(given, [rank]), scale, offset), [rank])
+  }
+  const place = long[0] ?? known
   const x = placed(reader, given, place)
   const axis = x.axes[place][0]
   const length = x.out.shape[axis]

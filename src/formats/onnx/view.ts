@@ -92,6 +92,7 @@ export function reshaped(view: View, target: readonly Dim[], batch: number | nul
   const renumber = (list: number[], at: number) => list.map((part) => (part > at ? part + 1 : part))
   const axes: number[][] = target.map(() => [])
   const equal = (a: Dim, b: Dim) => a === b || (batch !== null && a === 'batch' && b === batch)
+  const nameOf = (some: readonly number[]) => some.map((part) => parts[part]).join('·')
   /** Gives parts from one end to a dimension of the target. */
   const fill = (place: number, fromEnd: boolean) => {
     const wanted = target[place]
@@ -100,6 +101,11 @@ export function reshaped(view: View, target: readonly Dim[], batch: number | nul
       const part = next()
       if (part !== undefined && equal(parts[part], 1)) axes[place] = [part]
     } else if (typeof wanted === 'string' || equal('batch', wanted)) {
+      const count = fromEnd ? -1 : [2, 3].find((n) => nameOf(flat.slice(0, n)) === wanted)
+      if (count !== undefined && count > 0) {
+        axes[place] = flat.splice(0, count)
+        return
+      }
       const part = next()
       if (part === undefined || !equal(parts[part], wanted)) throw misfit()
       axes[place] = [part]
@@ -303,27 +309,39 @@ export class Settler {
 
   /** The first or last step of a sequence of open length: what a recurrent layer that forgets all ends with. */
   #edge(out: Out, index: number): Out | null {
-    const [batch, steps, width] = out.shape
+    const [, steps, width] = out.shape
     if (typeof steps === 'number' || typeof width !== 'number' || index > 0 || index < -1)
       return null
-    return this.once(out, `edge ${index}`, () => {
-      const kernel = new Float32Array(this.#budget.take(width * width))
-      for (let i = 0; i < width; i++) kernel[i * width + i] = 1
-      const recurrentKernel = new Float32Array(this.#budget.take(width * width))
-      const layer = {
-        kind: 'simpleRnn',
-        name: '',
-        options: {
-          units: width,
-          activation: 'linear',
-          useBias: false,
-          trainable: false,
-          ...(index === 0 && { goBackwards: true }),
-        },
-        weights: new Map(Object.entries({ kernel, recurrentKernel })),
-      }
-      return this.#plan.output(this.#plan.call(layer, [out]), 'last', [batch, width])
-    })
+    return this.once(out, `edge ${index}`, () => this.#recurrent(out, index === 0, false))
+  }
+
+  /** The sum of a sequence's steps, [B,F] of [B,T,F]: what a recurrent layer that only adds ends with. */
+  total(out: Out): Out {
+    return this.once(out, 'total', () => this.#recurrent(out, false, true))
+  }
+
+  /** The last output of a recurrent layer that hands its input on, added to its state or in its place. */
+  #recurrent(out: Out, goBackwards: boolean, adds: boolean): Out {
+    const [batch, , width] = out.shape
+    if (typeof width !== 'number') throw new Unsupported('computes with features of open length')
+    const kernel = new Float32Array(this.#budget.take(width * width))
+    for (let i = 0; i < width; i++) kernel[i * width + i] = 1
+    const recurrentKernel = adds
+      ? kernel.slice()
+      : new Float32Array(this.#budget.take(width * width))
+    const layer = {
+      kind: 'simpleRnn',
+      name: '',
+      options: {
+        units: width,
+        activation: 'linear',
+        useBias: false,
+        trainable: false,
+        ...(goBackwards && { goBackwards: true }),
+      },
+      weights: new Map(Object.entries({ kernel, recurrentKernel })),
+    }
+    return this.#plan.output(this.#plan.call(layer, [out]), 'last', [batch, width])
   }
 
   /** The places `indices` of a dimension: a product with ones and zeros. */

@@ -5,6 +5,7 @@ import type { Layer, Shape } from '../../layers/layer.ts'
 import { writeActivation } from './activations.ts'
 import type { AttributeValue } from './builder.ts'
 import { dataTypes } from './proto.ts'
+import { additiveScores, attentionWith, dot, dotScores, luongScores } from './write-attention.ts'
 import type { Value, Writer } from './writer.ts'
 
 /** Writes a layer of one output: the value's name, with the mask of its first input, or another one. */
@@ -139,45 +140,57 @@ const repeatVector: WriteLayer = (writer, layer, [x]) => {
   return unmasked(graph.node('Expand', [writer.unsqueeze(x.name, 1), shape]))
 }
 
-/** `write` of a sequence with its channels in dimension 1, as operators with windows have them. */
+/** `write` of a sequence or image with its channels in dimension 1, as operators with windows have them. */
 function channelsFirst(writer: Writer, x: Value, write: (turned: string) => string): string {
-  return writer.transpose(write(writer.transpose(x.name, [0, 2, 1])), [0, 2, 1])
+  const last = x.shape.length - 1
+  const perm = [0, last, ...x.shape.slice(1, -1).map((_, i) => i + 1)]
+  return writer.transpose(write(writer.transpose(x.name, perm)), inverse(perm))
 }
 
-/** The attributes that pad a sequence as Keras does. */
+/** A layer's size in each dimension. */
+const sizes = (value: unknown): number[] => [value as number | number[]].flat()
+
+/** The attributes that pad as Keras does. */
 function padding(
   x: Value,
   mode: unknown,
-  size: number,
-  stride: number,
-  dilation: number,
+  size: readonly number[],
+  strides: readonly number[],
+  dilations: readonly number[],
 ): Record<string, AttributeValue> {
-  const reach = dilation * (size - 1)
-  if (mode === 'causal') return { pads: [reach, 0] }
+  const reach = size.map((one, i) => dilations[i] * (one - 1))
+  if (mode === 'causal') return { pads: [...reach, 0] }
   if (mode !== 'same') return {}
-  const steps = x.shape[1]
-  if (stride > 1 && steps === null) return { auto_pad: 'SAME_UPPER' }
-  const rest = stride === 1 ? reach : (Math.ceil(steps! / stride) - 1) * stride + reach + 1 - steps!
-  const before = Math.max(0, rest) >> 1
-  return { pads: [before, Math.max(0, rest) - before] }
+  const lengths = x.shape.slice(1, -1)
+  if (lengths.some((length, i) => length === null && strides[i] > 1)) {
+    return { auto_pad: 'SAME_UPPER' }
+  }
+  const pads = lengths.map((length, i) => {
+    const stride = strides[i]
+    if (stride === 1) return reach[i]
+    return Math.max(0, (Math.ceil(length! / stride) - 1) * stride + reach[i] + 1 - length!)
+  })
+  const before = pads.map((all) => all >> 1)
+  return { pads: [...before, ...pads.map((all, i) => all - before[i])] }
 }
 
-const conv1d: WriteLayer = (writer, layer, [x]) => {
+const conv: WriteLayer = (writer, layer, [x]) => {
   const { kernelSize, strides, dilationRate, padding: mode, groups } = optionsOf(layer)
-  const [size, stride, dilation] = [kernelSize, strides, dilationRate].map(Number)
+  const [size, stride, dilation] = [kernelSize, strides, dilationRate].map(sizes)
   const kernel = writer.parameter(layer, 'kernel')!
   const bias = writer.parameter(layer, 'bias')
-  const [, channels, filters] = kernel.shape
-  // [size, C, F] → [F, C, size]
+  const [channels, filters] = kernel.shape.slice(-2)
+  const area = size.reduce((product, one) => product * one, 1)
+  // [size…, C, F] → [F, C, size…]
   const turned = writer.constant(
     kernel,
-    [filters, channels, size],
+    [filters, channels, ...size],
     (values) =>
       values.map((_, i) => {
         const [f, c, k] = [
-          Math.floor(i / (channels * size)),
-          Math.floor(i / size) % channels,
-          i % size,
+          Math.floor(i / (channels * area)),
+          Math.floor(i / area) % channels,
+          i % area,
         ]
         return values[(k * channels + c) * filters + f]
       }),
@@ -185,9 +198,9 @@ const conv1d: WriteLayer = (writer, layer, [x]) => {
   )
   const inputs = bias ? [turned, writer.constant(bias)] : [turned]
   const attributes = {
-    kernel_shape: [size],
-    strides: [stride],
-    dilations: [dilation],
+    kernel_shape: size,
+    strides: stride,
+    dilations: dilation,
     group: Number(groups),
     ...padding(x, mode, size, stride, dilation),
   }
@@ -201,11 +214,12 @@ const pooling =
   (operator: 'MaxPool' | 'AveragePool'): WriteLayer =>
   (writer, layer, [x]) => {
     const { poolSize, strides, padding: mode } = optionsOf(layer)
-    const [size, stride] = [poolSize, strides].map(Number)
+    const [size, stride] = [poolSize, strides].map(sizes)
+    const ones = size.map(() => 1)
     const attributes = {
-      kernel_shape: [size],
-      strides: [stride],
-      ...padding(x, mode, size, stride, 1),
+      kernel_shape: size,
+      strides: stride,
+      ...padding(x, mode, size, stride, ones),
     }
     return unmasked(
       channelsFirst(writer, x, (turned) =>
@@ -214,12 +228,13 @@ const pooling =
     )
   }
 
-/** Over the steps that count; zeros where there is none. */
+/** Over the steps that count, zeros where there is none; over all pixels of images. */
 const globalPooling =
   (of: 'mean' | 'max'): WriteLayer =>
   (writer, layer, [x]) => {
     const { graph } = writer
-    const attributes = { axes: [1], keepdims: optionsOf(layer).keepdims ? 1 : 0 }
+    const axes = x.shape.slice(1, -1).map((_, i) => i + 1)
+    const attributes = { axes, keepdims: optionsOf(layer).keepdims ? 1 : 0 }
     const { mask } = x
     if (!mask) {
       return unmasked(graph.node(of === 'mean' ? 'ReduceMean' : 'ReduceMax', [x.name], attributes))
@@ -325,20 +340,29 @@ export const layerWriters: Readonly<Record<string, WriteLayer>> = {
     const total = names.reduce((a, b) => graph.node('Add', [a, b]))
     return graph.node('Mul', [total, graph.number(1 / names.length)])
   }),
+  additiveAttention: attentionWith(additiveScores),
+  attention: attentionWith(dotScores),
   averagePooling1d: pooling('AveragePool'),
+  averagePooling2d: pooling('AveragePool'),
   batchNormalization,
   concatenate,
-  conv1d,
+  conv1d: conv,
+  conv2d: conv,
   dense,
+  dot,
   dropout: same,
   embedding,
   flatten,
   gaussianNoise: same,
   globalAveragePooling1d: globalPooling('mean'),
+  globalAveragePooling2d: globalPooling('mean'),
   globalMaxPooling1d: globalPooling('max'),
+  globalMaxPooling2d: globalPooling('max'),
   layerNormalization,
+  luongAttention: attentionWith(luongScores),
   masking,
   maxPooling1d: pooling('MaxPool'),
+  maxPooling2d: pooling('MaxPool'),
   maximum: extreme('Max'),
   minimum: extreme('Min'),
   multiply,

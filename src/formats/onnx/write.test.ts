@@ -3,26 +3,35 @@ import { describe, expect, it } from 'vitest'
 import {
   activation,
   add,
+  additiveAttention,
+  attention,
   average,
   averagePooling1d,
+  averagePooling2d,
   batchNormalization,
   bidirectional,
   concatenate,
   conv1d,
+  conv2d,
   dense,
+  dot,
   dropout,
   embedding,
   flatten,
   gaussianNoise,
   globalAveragePooling1d,
+  globalAveragePooling2d,
   globalMaxPooling1d,
+  globalMaxPooling2d,
   gru,
   input,
   layerNormalization,
   lstm,
+  luongAttention,
   masking,
   maximum,
   maxPooling1d,
+  maxPooling2d,
   minimum,
   multiply,
   permute,
@@ -359,5 +368,96 @@ describe('what ONNX does not have', () => {
     await expect(writeOnnx(m as AnyModel, 'x.onnx')).rejects.toThrow(
       /^x\.onnx: ONNX cannot hold: 'first' \(lstm\): stateful: .*'first' \(lstm\): the activation 'gelu' in it; 'second' \(lstm\): its option 'projection'; 'second' \(lstm\): its option 'zoneout'\. Nothing was written/,
     )
+  })
+})
+
+describe('images', () => {
+  const whole = (layers: unknown[], shape: number[]) => {
+    const m = sequential(layers as never)
+    m.build([null, ...shape])
+    shuffleWeights(m)
+    return expectSame(m, [[numbers([2, ...shape])], [numbers([1, ...shape], 2)]])
+  }
+  it.each([
+    { kernelSize: 3 },
+    { kernelSize: [1, 3] as const, padding: 'same' as const, activation: 'relu' as const },
+    { kernelSize: [3, 2] as const, padding: 'same' as const, strides: [2, 3] as const },
+    { kernelSize: 2, dilationRate: [1, 2] as const, useBias: false },
+    { kernelSize: 2, groups: 2 },
+  ])('conv2d %j', (options) =>
+    whole([conv2d({ filters: 4, ...options }), flatten(), dense({ units: 2 })], [6, 7, 2]).then(
+      () => {},
+    ),
+  )
+  it.each([
+    { poolSize: 2 },
+    { poolSize: [3, 2] as const, strides: [1, 2] as const, padding: 'same' as const },
+  ])('pooling %j', async (options) => {
+    await whole([maxPooling2d(options)], [5, 6, 2])
+    await whole([averagePooling2d(options)], [5, 6, 2])
+  })
+  it('pooling over all of an image', async () => {
+    await whole([globalAveragePooling2d()], [5, 4, 3])
+    await whole([globalMaxPooling2d()], [5, 4, 3])
+  })
+  it('of every step', () =>
+    whole(
+      [
+        timeDistributed(conv2d({ filters: 3, kernelSize: 2, activation: 'relu' })),
+        timeDistributed(maxPooling2d({ poolSize: 2 })),
+        timeDistributed(flatten()),
+        lstm({ units: 4 }),
+      ],
+      [3, 5, 6, 2],
+    ))
+})
+
+describe('attention', () => {
+  const x = () => input({ shape: [null, 3], name: 'x' })
+  const ids = () => input({ shape: [null], dtype: 'int32', name: 'ids' })
+  const given = [[numbers([2, 5, 3])], [numbers([3, 1, 3], 2)]]
+  const rows: Given[][] = [
+    [{ shape: [3, 4], data: Int32Array.of(1, 2, 3, 4, 5, 6, 0, 0, 2, 0, 0, 0) }],
+    [{ shape: [1, 1], data: Int32Array.of(3) }],
+  ]
+  const makes = {
+    dot: (more: object) => attention(more),
+    'dot, scaled': (more: object) => attention({ useScale: true, ...more }),
+    concat: (more: object) => attention({ scoreMode: 'concat', useScale: true, ...more }),
+    additive: (more: object) => additiveAttention(more),
+    'additive, of its own width': (more: object) => additiveAttention({ units: 5, ...more }),
+    'luong, dot': (more: object) => luongAttention({ score: 'dot', ...more }),
+    'luong, general': (more: object) => luongAttention(more),
+    'luong, concat': (more: object) => luongAttention({ score: 'concat', units: 3, ...more }),
+    'additive, without a scale': (more: object) => additiveAttention({ useScale: false, ...more }),
+  }
+  for (const [name, make] of Object.entries(makes)) {
+    it.each([{}, { useCausalMask: true }])(`${name} %j`, async (more) => {
+      const from = x()
+      const keys = lstm({ units: 4, ...steps }).apply(from)
+      const queries = gru({ units: 4, ...steps }).apply(from)
+      const plain = model({ inputs: from, outputs: make(more).apply([queries, keys]) })
+      shuffleWeights(plain.build())
+      await expectSame(plain, given, false)
+      const words = ids()
+      const table = embedding({ inputDim: 9, outputDim: 4, maskZero: true }).apply(words)
+      const mixed = make(more).apply([lstm({ units: 4, ...steps }).apply(table), table])
+      const masked = model({ inputs: words, outputs: globalAveragePooling1d().apply(mixed) })
+      shuffleWeights(masked.build())
+      await expectSame(masked, rows, false)
+    })
+  }
+  it('attention by products of values', async () => {
+    const from = x()
+    const keys = lstm({ units: 4, ...steps }).apply(from)
+    const weights = activation('softmax').apply(dot({ axes: [2, 2] }).apply([keys, keys]))
+    const mixed = dot({ axes: [2, 1] }).apply([weights, keys])
+    const last = lstm({ units: 4 }).apply(from)
+    const one = dot({ axes: [1, 2] }).apply([last, mixed])
+    const both = dot({ axes: [1, 1] }).apply([last, last])
+    const pooled = globalMaxPooling1d().apply(mixed)
+    const m = model({ inputs: from, outputs: [one, both, pooled] })
+    shuffleWeights(m.build())
+    await expectSame(m, given)
   })
 })
