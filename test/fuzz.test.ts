@@ -38,8 +38,9 @@ describe.each(all)('$name, damaged', (seedling) => {
 describe('what fuzzing found', () => {
   const path = join(folder, 'found')
 
-  it('a list of texts in HDF5 that does not move on', async () => {
-    const { bytes } = all.find(({ name }) => name === 'keras/files/words.h5')!
+  // Refrain's own file has its list at an odd byte.
+  it.each(['files', 'written'])('a list of texts in HDF5 that does not move on: %s', async (of) => {
+    const { bytes } = all.find(({ name }) => name === `keras/${of}/words.h5`)!
     const heap = Buffer.from(bytes).indexOf('GCOL')
     const broken = bytes.slice()
     // The first text becomes what is left, of a length of nothing.

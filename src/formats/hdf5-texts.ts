@@ -17,7 +17,7 @@ const damaged = (fileName: string, what: string) =>
     'Copy the file again',
   )
 
-/** 'GCOL', which begins a collection of texts of any length. */
+/** 'GCOL', which begins a collection of texts of any length, at any byte. */
 const heapSignature = 0x4c4f4347
 
 /**
@@ -27,7 +27,9 @@ const heapSignature = 0x4c4f4347
  */
 function checkHeaps(bytes: Uint8Array, fileName: string): void {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
-  for (let start = 0; start + 16 <= bytes.length; start += 8) {
+  const first = heapSignature & 0xff
+  for (let start = bytes.indexOf(first); start >= 0; start = bytes.indexOf(first, start + 1)) {
+    if (start + 16 > bytes.length) break
     if (view.getUint32(start, true) !== heapSignature) continue
     const size = Number(view.getBigUint64(start + 8, true))
     const end = start + size
@@ -53,8 +55,9 @@ const mostHeader = 512
 function checkAttributes(bytes: Uint8Array, fileName: string): void {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
   const filled = (length: number) => Math.ceil(length / 8) * 8
-  for (let start = 0; start + 48 <= bytes.length; start += 8) {
-    if (view.getUint16(start, true) !== 1) continue
+  for (let start = bytes.indexOf(1); start >= 0; start = bytes.indexOf(1, start + 1)) {
+    if (start + 48 > bytes.length) break
+    if (bytes[start + 1] !== 0) continue
     const [name, type, shape] = [2, 4, 6].map((at) => view.getUint16(start + at, true))
     if (name < 2 || type < 8 || shape < 4 || name + type + shape > mostHeader) continue
     const typeAt = start + 8 + filled(name)
