@@ -1,11 +1,13 @@
 /**
  * The NumPy archives in which Keras 3 can keep weights (`weights_format='npz'`): for each layer a file of one object,
- * a dictionary of Keras's variables by their numbers, pickled. Nothing of it is executed: the array in each is found.
+ * a dictionary of Keras's variables by their numbers, pickled. Nothing of it is executed: the array in each is found,
+ * NumPy's or PyTorch's.
  */
 import { RefrainError } from '../../errors.ts'
 import { sizeOf } from '../../util/check.ts'
 import { fromFloat16 } from '../../util/float16.ts'
 import { Opaque, type Pickled, readPickle } from '../pickle.ts'
+import { tensorOf } from '../torch/state.ts'
 import { unzip } from '../zip.ts'
 import type { FileArray } from './weights.ts'
 
@@ -30,7 +32,7 @@ export async function npzArrays(
     if (array !== null) return array ?? null
     throw new RefrainError(
       'UNSUPPORTED',
-      `${where}: '${path}' is no array of NumPy's, but its backend's own, as PyTorch's are`,
+      `${where}: '${path}' is no array of NumPy's or PyTorch's`,
       "Save the model again as .keras without weights_format='npz'",
     )
   }
@@ -75,6 +77,8 @@ function arrayIn(value: Pickled, name: string, where: string, depth = 0): FileAr
     }
   }
   if (value instanceof Opaque) {
+    const tensor = tensorOf(value, name, () => null, where)
+    if (tensor) return { name, shape: tensor.shape, values: () => tensor.values() }
     return (
       arrayIn(value.state, name, where, depth + 1) ??
       arrayIn(value.args as Pickled[], name, where, depth + 1)

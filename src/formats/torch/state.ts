@@ -59,8 +59,14 @@ export async function readTorchZip(bytes: Uint8Array, fileName: string): Promise
 /** 0x1950a86a20f9469cfc6c, with which the layout before 1.6 begins. */
 const magic = 119547037146038801333356n
 
-/** Reads the tensors of a file in the layout before PyTorch 1.6: pickles, then storages, one after another. */
+/** Reads the tensors of a file in the layout before PyTorch 1.6. */
 export function readTorchPickles(bytes: Uint8Array, fileName: string): StateDict {
+  const { value, find } = readPickles(bytes, fileName)
+  return tensorsOf(value, find, fileName)
+}
+
+/** The layout before PyTorch 1.6: pickles, then storages, one after another. */
+function readPickles(bytes: Uint8Array, fileName: string): { value: Pickled; find: FindStorage } {
   let at = 0
   const next = (): Pickled => {
     const { value, end } = readPickle(bytes, fileName, at)
@@ -98,7 +104,7 @@ export function readTorchPickles(bytes: Uint8Array, fileName: string): StateDict
     found.set(key, bytes.subarray(at, at + length))
     at += length
   }
-  return tensorsOf(value, (key) => found.get(key) ?? null, fileName)
+  return { value, find: (key) => found.get(key) ?? null }
 }
 
 /** Bytes of an element of each storage that the value refers to. */
@@ -192,8 +198,15 @@ const modelKeys = ['state_dict', 'model_state_dict', 'model', 'net', 'network', 
 const isDictionary = (value: Pickled | undefined): value is Dictionary | Opaque =>
   value instanceof Map || (value instanceof Opaque && value.state instanceof Map)
 
+/** What a tensor in a pickle that is not PyTorch's own has for its storage: a file in the old layout. */
+function fileOf(value: Pickled, fileName: string) {
+  const isFile = value instanceof Opaque && value.type === 'torch.storage._load_from_bytes'
+  const bytes = isFile ? value.args[0] : null
+  return bytes instanceof Uint8Array ? readPickles(bytes, fileName) : null
+}
+
 /** The tensor that a pickle rebuilds; null if it is something else. */
-function tensorOf(
+export function tensorOf(
   value: Pickled,
   name: string,
   find: FindStorage,
@@ -207,7 +220,9 @@ function tensorOf(
   if (!/^torch\._utils\._rebuild_tensor(_v2)?$/.test(value.type)) return null
   const bad = (what: string) =>
     new RefrainError('BAD_FILE', `${fileName}: the tensor '${name}' ${what}`)
-  const storage = first instanceof Persistent ? storageOf(first) : null
+  const file = fileOf(first, fileName)
+  const reference = file ? file.value : first
+  const storage = reference instanceof Persistent ? storageOf(reference) : null
   if (!storage) throw bad('has no storage that is known')
   const [offset, shape, strides] = rest
   const areCounts = (list: Pickled): list is number[] =>
@@ -218,7 +233,7 @@ function tensorOf(
     shape,
     dtype: storage.dtype,
     values: () => {
-      const bytes = find(storage.key)
+      const bytes = (file?.find ?? find)(storage.key)
       if (!bytes) throw bad(`has no storage '${storage.key}' in the file`)
       const size = sizeOf(shape)
       const last = shape.reduce(
