@@ -55,16 +55,17 @@ afterAll(() => rmSync(folder, { recursive: true }))
 
 test.skipIf(process.platform !== 'linux').each([
   ['.refrain', 1],
-  ['-float16.refrain', 1 / 2],
-  ['-int8.refrain', 1 / 4],
+  // The file and what it holds: three times as much as the file, and five times.
+  ['-float16.refrain', 1 / 2, 1.5],
+  ['-int8.refrain', 1 / 4, 1.25],
   ['.keras', 1],
   ['.h5', 1],
   ['.json', 1],
   ['.safetensors', 1],
   ['.onnx', 1],
 ])(
-  'a model in %s takes at most four times its weights',
-  (ending, share) => {
+  'a model in %s takes at most four times its weights, less from fewer bytes',
+  (ending, share, most = 4) => {
     const file = at(`large${ending}`)
     const size = statSync(ending === '.json' ? at('large.bin') : file).size
     expect(size).toBeGreaterThan(0.95 * share * weights)
@@ -76,7 +77,7 @@ test.skipIf(process.platform !== 'linux').each([
     )
     // The weights at least are new.
     expect(grown).toBeGreaterThan(0.9 * weights)
-    expect(grown).toBeLessThan(4 * weights + slack)
+    expect(grown).toBeLessThan(most * weights + slack)
   },
   60_000,
 )

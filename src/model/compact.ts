@@ -26,12 +26,17 @@ export function compactWriter(dtype: string): (parameter: Parameter) => NamedTen
   return writers[checkOneOf("save 'dtype'", dtype as (typeof known)[number], known)]
 }
 
-/** The weights that `compactWriter` wrote. Throws `BAD_FILE`. */
-export function fromCompact(file: Safetensors, path: string, fileName: string): Float32Array {
+/** Puts the weights that `compactWriter` wrote into `values`, and gives these. Throws `BAD_FILE`. */
+export function fromCompact(
+  file: Safetensors,
+  path: string,
+  fileName: string,
+  values: Float32Array | Float64Array,
+): Float32Array | Float64Array {
   const { data } = file.tensors.get(path)!
-  return data instanceof Int8Array
-    ? fromInt8(file, path, fileName)
-    : fromFloat16(data as Uint16Array)
+  if (data instanceof Int8Array) fromInt8(file, path, fileName, values)
+  else fromFloat16(data as Uint16Array, values)
+  return values
 }
 
 const refuse = (path: string, value: number, at: number, limit: string) =>
@@ -95,7 +100,12 @@ function toInt8({ path, shape, value, byRows }: Parameter): NamedTensor[] | null
  * The weights of int8 codes. The scales' shape says what a channel is: that of the codes with ones everywhere but at
  * the first or at the last axis. Throws `BAD_FILE` where they are missing or do not fit.
  */
-function fromInt8(file: Safetensors, path: string, fileName: string): Float32Array {
+function fromInt8(
+  file: Safetensors,
+  path: string,
+  fileName: string,
+  values: Float32Array | Float64Array,
+): void {
   const { shape, data: codes } = file.tensors.get(path)!
   const name = scaleOf(path)
   const found = file.tensors.get(name)
@@ -114,10 +124,7 @@ function fromInt8(file: Safetensors, path: string, fileName: string): Float32Arr
   const scales = found.data
   const byColumns = fits(last)
   const columns = byColumns ? shape[last] : codes.length / shape[0]
-  // Not by Float32Array.from, which makes a list of all numbers first.
-  const values = new Float32Array(codes.length)
-  for (let i = 0; i < values.length; i++) {
+  for (let i = 0; i < codes.length; i++) {
     values[i] = (codes as Int8Array)[i] * scales[byColumns ? i % columns : Math.floor(i / columns)]
   }
-  return values
 }

@@ -138,6 +138,8 @@ export function readJson<Value>(file: Safetensors, key: string, fileName: string
   }
 }
 
+type Values = Float32Array | Float64Array
+
 /** Fails unless the metadata is that of a `.refrain` file of this version. */
 export function checkFormat({ metadata }: Safetensors, fileName: string): void {
   if (metadata.format !== format) {
@@ -155,12 +157,12 @@ export function checkFormat({ metadata }: Safetensors, fileName: string): void {
   }
 }
 
-/** The file's weights of a parameter. */
+/** The file's weights of a parameter, checked; of those in fewer bytes what puts them in their place. */
 export function findWeights(
   file: Safetensors,
   { path, shape }: Parameter,
   fileName: string,
-): Float32Array | Float64Array {
+): Values | ((into: Values) => Values) {
   const found = file.tensors.get(path)
   if (!found || found.shape.join() !== shape.join()) {
     throw new RefrainError(
@@ -169,7 +171,9 @@ export function findWeights(
         `got ${found ? show(found.shape) : 'none'}`,
     )
   }
-  if (found.dtype === 'F16' || found.dtype === 'I8') return fromCompact(file, path, fileName)
+  if (found.dtype === 'F16' || found.dtype === 'I8') {
+    return (into) => fromCompact(file, path, fileName, into)
+  }
   if (!(found.data instanceof Float32Array || found.data instanceof Float64Array)) {
     throw new RefrainError(
       'BAD_FILE',

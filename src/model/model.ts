@@ -228,16 +228,20 @@ export abstract class Model<Output extends Tensor | Tensor[] = Tensor> {
 
   /**
    * Builds a model whose graph is known with given weights. `find` is asked for all of them before
-   * any memory is taken, and throws where there is none. What it gives may be a function: it is called when the
-   * numbers before are in their place, as they may be copies of parts of a file.
+   * any memory is taken, and throws where there is none. What it gives may be a function, called when the numbers
+   * before are in their place, as they may be copies of parts of a file: with the place of its own, which it may fill.
    */
-  buildWith(find: (parameter: Parameter) => ArrayLike<number> | (() => ArrayLike<number>)): this {
+  buildWith(
+    find: (
+      parameter: Parameter,
+    ) => ArrayLike<number> | ((into: Float32Array | Float64Array) => ArrayLike<number>),
+  ): this {
     const parameters = this.#declare()
     const found = parameters.map(find)
     this.#parameters = new ParameterSet(this.backend, parameters)
     parameters.forEach(({ value }, i) => {
       const numbers = found[i]
-      value.values.set(typeof numbers === 'function' ? numbers() : numbers)
+      value.values.set(typeof numbers === 'function' ? numbers(value.values) : numbers)
     })
     return this
   }

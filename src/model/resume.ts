@@ -47,7 +47,10 @@ export async function readCheckpoint(path: string, model: AnyModel): Promise<Res
     throw new RefrainError('BAD_FILE', `${path}: the metadata 'state' is not a trainer's`)
   }
   const { parameters } = model.parameters
-  const weights = parameters.map((parameter) => findWeights(file, parameter, path))
+  const weights = parameters.map((parameter) => {
+    const found = findWeights(file, parameter, path)
+    return typeof found === 'function' ? found(new Float32Array(parameter.size)) : found
+  })
   const arrays: TrainerState['arrays'] = {}
   for (const [name, { data }] of file.tensors) {
     if (!name.startsWith(statePrefix)) continue

@@ -36,8 +36,10 @@ function bitsOf(value: number): number {
 }
 
 /** The numbers of half-precision bits, each exactly. */
-export function fromFloat16(bits: Uint16Array): Float32Array {
-  const values = new Float32Array(bits.length)
+export function fromFloat16<Values extends Float32Array | Float64Array = Float32Array>(
+  bits: Uint16Array,
+  values: Values = new Float32Array(bits.length) as Values,
+): Values {
   for (let i = 0; i < values.length; i++) {
     const half = bits[i]
     const field = (half >>> 10) & 0x1f
